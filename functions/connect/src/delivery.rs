@@ -1,0 +1,328 @@
+//! What travels through the queue: one webhook, verified, with its payload byte for byte.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::event::{EventName, Product};
+use crate::tenant::ClientKey;
+
+/// One verified webhook on its way from a receiver to a handler.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// Names this delivery in logs: the request id of the receiver's invocation. Another attempt of
+    /// Jira's to deliver the same webhook has another id; see [`Webhook::identifier`].
+    pub id: String,
+    /// Which event it is.
+    pub event: EventName,
+    /// The product that sent it.
+    pub product: Product,
+    /// The tenant whose secret signed it.
+    pub tenant: ClientKey,
+    /// When the receiver took it, by Lambda's clock.
+    pub received_at: Timestamp,
+    /// What Atlassian's headers said about it.
+    pub webhook: Webhook,
+    /// The `params` of the webhook's entry in the app descriptor.
+    pub params: BTreeMap<String, String>,
+    /// The body of the request.
+    pub payload: Payload,
+}
+
+/// What Atlassian's headers say about a webhook. Jira sends them; all are optional.
+///
+/// Atlassian's documentation, "Webhooks", section "Webhook delivery".
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Webhook {
+    /// `X-Atlassian-Webhook-Identifier`: unique within the tenant, and the same for each attempt to
+    /// deliver the webhook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identifier: Option<String>,
+    /// `X-Atlassian-Webhook-Retry`: how many attempts came before, as a decimal number. Absent on
+    /// the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<String>,
+    /// `X-Atlassian-Webhook-Flow`: `Primary` within 30 seconds of the change, `Secondary` within 15
+    /// minutes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<String>,
+}
+
+impl Delivery {
+    /// The version of the format on the queue. A reader refuses any other.
+    pub const VERSION: u32 = 1;
+
+    /// Writes the message body.
+    ///
+    /// Amazon SQS refuses U+FFFE and U+FFFF (its API reference, `SendMessage`), which JSON allows in
+    /// a string. They are written as escapes, and read back as what they were.
+    pub fn to_message(&self) -> String {
+        let (payload, payload_text) = match &self.payload.0 {
+            Body::Empty => (None, None),
+            Body::Json(json) => (Some(&**json), None),
+            Body::Text(text) => (None, Some(&**text)),
+        };
+        let message = serde_json::to_string(&WireRef {
+            version: Self::VERSION,
+            id: &self.id,
+            event: &self.event,
+            product: self.product,
+            tenant: &self.tenant,
+            received_at: self.received_at,
+            webhook: &self.webhook,
+            params: &self.params,
+            payload,
+            payload_text,
+        })
+        .expect("strings, numbers and raw JSON always serialise");
+        if message.contains(NONCHARACTERS) {
+            message.replace('\u{FFFE}', r"\ufffe").replace('\u{FFFF}', r"\uffff")
+        } else {
+            message
+        }
+    }
+
+    /// Reads a message body.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`] if it is not a delivery, or one of another version.
+    pub fn from_message(message: &str) -> Result<Self, Unreadable> {
+        #[derive(Deserialize)]
+        struct Version {
+            version: u32,
+        }
+        let Version { version } = serde_json::from_str(message).map_err(Unreadable::NotADelivery)?;
+        if version != Self::VERSION {
+            return Err(Unreadable::Version { version });
+        }
+        let wire: Wire = serde_json::from_str(message).map_err(Unreadable::NotADelivery)?;
+        Ok(Self {
+            id: wire.id,
+            event: wire.event,
+            product: wire.product,
+            tenant: wire.tenant,
+            received_at: wire.received_at,
+            webhook: wire.webhook,
+            params: wire.params,
+            payload: Payload(match (wire.payload, wire.payload_text) {
+                (Some(json), _) => Body::Json(json),
+                (None, Some(text)) => Body::Text(text),
+                (None, None) => Body::Empty,
+            }),
+        })
+    }
+}
+
+/// The body of a webhook: a JSON text, byte for byte, or nothing.
+///
+/// It is empty when the descriptor's entry says `excludeBody`.
+#[derive(Clone)]
+pub struct Payload(Body);
+
+impl Payload {
+    /// Takes the body of a request.
+    ///
+    /// # Errors
+    ///
+    /// The position of the first error, if the body is neither empty nor JSON.
+    pub fn from_body(body: String) -> Result<Self, NotJson> {
+        if body.is_empty() {
+            return Ok(Self(Body::Empty));
+        }
+        let json: &RawValue = serde_json::from_str(&body)
+            .map_err(|error| NotJson { line: error.line(), column: error.column() })?;
+        // Embedded as it is, a JSON text loses the white space around it, `null` its presence, and
+        // a character that SQS refuses its form. Those travel as a string instead.
+        let survives = json.get().len() == body.len()
+            && json.get() != "null"
+            && !body.contains(NONCHARACTERS);
+        Ok(Self(if survives {
+            Body::Json(RawValue::from_string(body).expect("parsed above"))
+        } else {
+            Body::Text(body.into())
+        }))
+    }
+
+    /// The body as it arrived; empty if there was none.
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Body::Empty => "",
+            Body::Json(json) => json.get(),
+            Body::Text(text) => text,
+        }
+    }
+
+    /// Reads the body as a type of your own, borrowing from it where the type does.
+    ///
+    /// # Errors
+    ///
+    /// `serde_json`'s, with line and column.
+    pub fn read<'a, T: Deserialize<'a>>(&'a self) -> serde_json::Result<T> {
+        serde_json::from_str(self.as_str())
+    }
+}
+
+/// Prints the size alone: a payload holds what people wrote.
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Payload({} bytes)", self.as_str().len())
+    }
+}
+
+/// A request's body that is neither empty nor JSON.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the body is not JSON: line {line}, column {column}")]
+pub struct NotJson {
+    /// Where the first error is, from 1.
+    pub line: usize,
+    /// Where the first error is, from 1.
+    pub column: usize,
+}
+
+/// A message that is not a delivery this code can read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unreadable {
+    /// Something else than a receiver wrote it, or it was cut off.
+    #[error("the message is not a delivery")]
+    NotADelivery(#[source] serde_json::Error),
+    /// A newer receiver wrote it.
+    #[error(
+        "the delivery has version {version}, this handler reads version {}; \
+         deploy the handlers before the receivers, then replay the dead-letter queue",
+        Delivery::VERSION
+    )]
+    Version {
+        /// The version it has.
+        version: u32,
+    },
+}
+
+/// The two characters that JSON allows and SQS does not.
+const NONCHARACTERS: [char; 2] = ['\u{FFFE}', '\u{FFFF}'];
+
+#[derive(Clone)]
+enum Body {
+    Empty,
+    Json(Box<RawValue>),
+    Text(Box<str>),
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WireRef<'a> {
+    version: u32,
+    id: &'a str,
+    event: &'a EventName,
+    product: Product,
+    tenant: &'a ClientKey,
+    received_at: Timestamp,
+    webhook: &'a Webhook,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    params: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload_text: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Wire {
+    id: String,
+    event: EventName,
+    product: Product,
+    tenant: ClientKey,
+    received_at: Timestamp,
+    webhook: Webhook,
+    #[serde(default)]
+    params: BTreeMap<String, String>,
+    #[serde(default)]
+    payload: Option<Box<RawValue>>,
+    #[serde(default)]
+    payload_text: Option<Box<str>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(body: &str) -> Delivery {
+        Delivery {
+            id: "c6af9ac6-7b61-11e6-9a41-93e8deadbeef".into(),
+            event: "jira:issue_created".into(),
+            product: Product::Jira,
+            tenant: ClientKey::new("tenant").unwrap(),
+            received_at: "2026-11-23T10:00:00.5Z".parse().unwrap(),
+            webhook: Webhook { identifier: Some("1".into()), ..Webhook::default() },
+            params: [("team".into(), "\u{FFFF}core".into())].into(),
+            payload: Payload::from_body(body.into()).unwrap(),
+        }
+    }
+
+    #[test]
+    fn carries_every_body_byte_for_byte() {
+        for body in [
+            "",
+            "null",
+            "{}",
+            " {\"a\" : 1.10,\r\n\t\"a\": 123456789012345678901234567890 }\n",
+            "{\"spaced\" :  [ 1.0e5 , -0 ] , \"unknown\":{}}",
+            "\"\u{FFFE} and \u{FFFF}\"",
+            r#""\uFFFE \ud83d\ude00 \u0000""#,
+            "[\"\u{7f}\u{2028}\u{10FFFF}\"]",
+        ] {
+            let message = delivery(body).to_message();
+            assert!(!message.contains(NONCHARACTERS), "{body:?}");
+            let read = Delivery::from_message(&message).unwrap();
+            assert_eq!(read.payload.as_str(), body);
+        }
+    }
+
+    #[test]
+    fn carries_everything_else() {
+        let sent = delivery("{}");
+        let read = Delivery::from_message(&sent.to_message()).unwrap();
+        assert_eq!(
+            (&read.id, &read.event, read.product, &read.tenant, read.received_at),
+            (&sent.id, &sent.event, sent.product, &sent.tenant, sent.received_at),
+        );
+        assert_eq!((read.webhook, read.params), (sent.webhook, sent.params));
+    }
+
+    #[test]
+    fn embeds_an_ordinary_payload_as_it_is() {
+        let body = "{ \"issue\": {\"id\":\"1\"} }";
+        let message = delivery(body).to_message();
+        assert!(message.ends_with(&format!("\"payload\":{body}}}")), "{message}");
+    }
+
+    #[test]
+    fn takes_only_json() {
+        for body in ["{", "{} {}", "nul", "\u{feff}{}", "a=b", "{\"a\":1,}"] {
+            assert!(Payload::from_body(body.into()).is_err(), "{body}");
+        }
+        let error = Payload::from_body("{\n  \"secret\": s3cr3t}".into()).unwrap_err();
+        assert_eq!(error.to_string(), "the body is not JSON: line 2, column 13");
+    }
+
+    #[test]
+    fn refuses_a_message_of_another_version_or_kind() {
+        let newer = delivery("{}").to_message().replace("\"version\":1", "\"version\":2");
+        let error = Delivery::from_message(&newer).unwrap_err();
+        assert!(matches!(error, Unreadable::Version { version: 2 }), "{error}");
+        for message in ["", "{}", "null", "{\"version\":1}", "hello"] {
+            assert!(matches!(Delivery::from_message(message), Err(Unreadable::NotADelivery(_))));
+        }
+    }
+
+    #[test]
+    fn prints_no_payload() {
+        let printed = format!("{:?}", delivery("{\"summary\":\"personal\"}"));
+        assert!(!printed.contains("personal"), "{printed}");
+    }
+}

@@ -1,0 +1,567 @@
+//! From a token to trusted claims, in two steps with two types.
+//!
+//! Atlassian's documentation, "Understanding JWT for Connect apps". An [`Unverified`] token is text
+//! that somebody sent: it tells whom to ask for a key, and nothing else. [`Claims`] exist only after
+//! a signature was verified. In between stands [`Screened`]: everything that can be refused without
+//! a key has been, so that garbage costs no database read.
+//!
+//! The algorithm is never taken from the token. It is a type parameter, fixed by the caller for the
+//! URL: [`Hs256`] for webhooks, `enabled` and `disabled`; [`Rs256`] for `installed` and
+//! `uninstalled`.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jiff::Timestamp;
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::qsh;
+use crate::tenant::{ClientKey, SharedSecret};
+
+/// How far the clocks of Atlassian and of Lambda may differ, in seconds.
+///
+/// Atlassian's documentation asks for "a little leeway", its own receivers allow 0 to 90 seconds.
+/// It lengthens the life of a stolen token by as much, so it stays below the three minutes for which
+/// Atlassian signs.
+pub const LEEWAY: i64 = 60;
+
+/// The longest token that is looked at, in bytes. Atlassian's are below 1 KB; API Gateway lets 10 KB
+/// of headers pass.
+pub const MAX_TOKEN_LEN: usize = 8 * 1024;
+
+/// Signed with the tenant's shared secret: HMAC with SHA-256.
+#[derive(Clone, Copy, Debug)]
+pub enum Hs256 {}
+
+/// Signed by Atlassian: RSA with SHA-256, the key named by `kid`.
+#[derive(Clone, Copy, Debug)]
+pub enum Rs256 {}
+
+/// A token as it arrived. It yields only its issuer, for nothing but finding the key.
+#[derive(Debug)]
+pub struct Unverified<'t, A> {
+    token: &'t str,
+    issuer: ClientKey,
+    key_id: Option<String>,
+    claims: Claims,
+    algorithm: PhantomData<A>,
+}
+
+impl<'t> Unverified<'t, Hs256> {
+    /// Reads the token of a webhook, or of `enabled` and `disabled`.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Untrusted`] that concerns the token's shape or its algorithm.
+    pub fn webhook(token: &'t str) -> Result<Self, Untrusted> {
+        Self::parse(token, Algorithm::HS256)
+    }
+}
+
+impl<'t> Unverified<'t, Rs256> {
+    /// Reads the token of `installed` or `uninstalled`.
+    ///
+    /// # Errors
+    ///
+    /// Any [`Untrusted`] that concerns the token's shape or its algorithm.
+    pub fn install(token: &'t str) -> Result<Self, Untrusted> {
+        Self::parse(token, Algorithm::RS256)
+    }
+}
+
+impl<'t, A> Unverified<'t, A> {
+    /// Who claims to have signed this. Believe it for nothing but finding the key.
+    pub fn issuer(&self) -> &ClientKey {
+        &self.issuer
+    }
+
+    /// Refuses what needs no key to be refused: a token that is out of its time, or was made for
+    /// another request.
+    ///
+    /// # Errors
+    ///
+    /// [`Untrusted::Expired`], [`Untrusted::NotYetValid`] or [`Untrusted::OtherRequest`].
+    pub fn screen(
+        self,
+        request: &qsh::Request<'_>,
+        now: Timestamp,
+    ) -> Result<Screened<'t, A>, Untrusted> {
+        let Claims { expires_at, not_before, issued_at, .. } = self.claims;
+        let now = now.as_second();
+        if expires_at.saturating_add(LEEWAY) < now {
+            return Err(Untrusted::Expired { seconds: now - expires_at });
+        }
+        if let Some(start) = not_before.max(issued_at)
+            && start.saturating_sub(LEEWAY) > now
+        {
+            return Err(Untrusted::NotYetValid { seconds: start - now });
+        }
+        if !request.accepts(&self.claims.qsh) {
+            return Err(Untrusted::OtherRequest);
+        }
+        Ok(Screened(self))
+    }
+
+    fn parse(token: &'t str, algorithm: Algorithm) -> Result<Self, Untrusted> {
+        if token.len() > MAX_TOKEN_LEN {
+            return Err(Untrusted::TooLong { bytes: token.len() });
+        }
+        let mut segments = token.split('.');
+        let (Some(header), Some(claims), Some(_), None) =
+            (segments.next(), segments.next(), segments.next(), segments.next())
+        else {
+            return Err(Untrusted::NotAToken);
+        };
+        let JoseHeader { alg, kid } = decode_segment(header, "header")?;
+        // Compared as text: an algorithm that nobody knows is as wrong as one that exists.
+        if alg != format!("{algorithm:?}") {
+            return Err(Untrusted::Algorithm { expected: algorithm });
+        }
+        let claims: Claims = decode_segment(claims, "claims")?;
+        let issuer = ClientKey::new(claims.issuer.as_str()).map_err(|_| Untrusted::Issuer)?;
+        Ok(Self { token, issuer, key_id: kid, claims, algorithm: PhantomData })
+    }
+}
+
+/// A token that only its signature can still refuse.
+#[derive(Debug)]
+pub struct Screened<'t, A>(Unverified<'t, A>);
+
+impl<A> Screened<'_, A> {
+    /// Who claims to have signed this. Believe it for nothing but finding the key.
+    pub fn issuer(&self) -> &ClientKey {
+        &self.0.issuer
+    }
+
+    fn verified(&self, key: &DecodingKey, algorithm: Algorithm) -> Result<Claims, Untrusted> {
+        jsonwebtoken::decode(self.0.token, key, &validation(algorithm))
+            .map(|token| token.claims)
+            .map_err(|_| Untrusted::Signature)
+    }
+}
+
+impl Screened<'_, Hs256> {
+    /// Verifies the signature with the tenant's secret.
+    ///
+    /// # Errors
+    ///
+    /// [`Untrusted::Signature`].
+    pub fn verify(&self, secret: &SharedSecret) -> Result<Claims, Untrusted> {
+        let key = DecodingKey::from_secret(secret.expose().as_bytes());
+        self.verified(&key, Algorithm::HS256)
+    }
+}
+
+impl Screened<'_, Rs256> {
+    /// The name of the key that signed this, safe to put into a URL's path.
+    ///
+    /// # Errors
+    ///
+    /// [`Untrusted::KeyId`] if it is missing or could name anything but a key.
+    pub fn key_id(&self) -> Result<KeyId, Untrusted> {
+        self.0.key_id.as_deref().and_then(KeyId::new).ok_or(Untrusted::KeyId)
+    }
+
+    /// Verifies the signature with the install key that [`Screened::key_id`] names.
+    ///
+    /// # Errors
+    ///
+    /// [`Untrusted::Signature`].
+    pub fn verify(&self, key: &InstallKey) -> Result<Claims, Untrusted> {
+        self.verified(&key.0, Algorithm::RS256)
+    }
+}
+
+/// What a verified token says. There is no other way to have one.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Claims {
+    #[serde(rename = "iss")]
+    issuer: String,
+    #[serde(rename = "exp", deserialize_with = "seconds")]
+    expires_at: i64,
+    #[serde(rename = "iat", default, deserialize_with = "optional_seconds")]
+    issued_at: Option<i64>,
+    #[serde(rename = "nbf", default, deserialize_with = "optional_seconds")]
+    not_before: Option<i64>,
+    qsh: String,
+    #[serde(rename = "sub", default)]
+    subject: Option<String>,
+    #[serde(rename = "aud", default)]
+    audience: Audience,
+}
+
+impl Claims {
+    /// The tenant that signed: the `iss` claim, its client key.
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The user who acted, by Atlassian account id: the `sub` claim, if there was one.
+    pub fn subject(&self) -> Option<&str> {
+        self.subject.as_deref()
+    }
+
+    /// The app that an install is meant for: the first `aud` claim, its base URL.
+    pub fn audience(&self) -> Option<&str> {
+        match &self.audience {
+            Audience::None => None,
+            Audience::One(audience) => Some(audience),
+            Audience::Many(audiences) => audiences.first().map(String::as_str),
+        }
+    }
+}
+
+/// The name of an install key: the `kid` header of an RS256 token.
+///
+/// It becomes a segment of a URL before anything is verified, so it can hold nothing that would
+/// leave that segment.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct KeyId(String);
+
+impl KeyId {
+    /// Takes a `kid` of letters, digits, `-`, `_` and `.`, 1 to 128 of them, and no `..`.
+    pub fn new(kid: &str) -> Option<Self> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let safe = (1..=128).contains(&kid.len())
+            && kid.chars().all(plain)
+            && !kid.starts_with('.')
+            && !kid.contains("..");
+        safe.then(|| Self(kid.into()))
+    }
+
+    /// The name, safe as one segment of a URL's path.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A public key of Atlassian's that signs `installed` and `uninstalled`.
+#[derive(Clone)]
+pub struct InstallKey(DecodingKey);
+
+impl InstallKey {
+    /// Reads a key as Atlassian's key server hands it out: an RSA public key in PEM.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInstallKey`] if it is anything else.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, InvalidInstallKey> {
+        DecodingKey::from_rsa_pem(pem).map(Self).map_err(|_| InvalidInstallKey)
+    }
+}
+
+impl fmt::Debug for InstallKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InstallKey")
+    }
+}
+
+/// What the key server sent is not an RSA public key in PEM.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the install key is not an RSA public key in PEM")]
+pub struct InvalidInstallKey;
+
+/// Why a token is not trusted. For the operator; the sender is told only that it is not.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Untrusted {
+    /// Longer than any token of Atlassian's.
+    #[error("the token has {bytes} bytes, more than {MAX_TOKEN_LEN}")]
+    TooLong {
+        /// Its length, in bytes.
+        bytes: usize,
+    },
+    /// Not three segments.
+    #[error("the token is not three segments separated by dots")]
+    NotAToken,
+    /// A segment that cannot be read.
+    #[error("the token's {segment} is not base64url JSON with the fields that Connect requires")]
+    Segment {
+        /// `header` or `claims`.
+        segment: &'static str,
+    },
+    /// Another algorithm than the one that belongs to this URL.
+    #[error("the token is not signed with {expected:?}, the algorithm of this URL")]
+    Algorithm {
+        /// The only one that is accepted.
+        expected: Algorithm,
+    },
+    /// An issuer that no tenant can have.
+    #[error("the token's issuer is no client key")]
+    Issuer,
+    /// No `kid`, or one that is not a key's name.
+    #[error("the token's kid is missing or not the name of a key")]
+    KeyId,
+    /// Past its `exp` by more than [`LEEWAY`].
+    #[error("the token expired {seconds} s ago; leeway is {LEEWAY} s")]
+    Expired {
+        /// Since when, in seconds.
+        seconds: i64,
+    },
+    /// Before its `nbf` or `iat` by more than [`LEEWAY`].
+    #[error("the token is valid only in {seconds} s; leeway is {LEEWAY} s, check the clocks")]
+    NotYetValid {
+        /// Until when, in seconds.
+        seconds: i64,
+    },
+    /// The `qsh` claim belongs to another method, path or query.
+    #[error("the token was made for another request (qsh); check the base URL and its path")]
+    OtherRequest,
+    /// The signature is not the key's.
+    #[error("the token's signature does not match the key")]
+    Signature,
+}
+
+/// The claims that a signer states.
+///
+/// With [`sign`] and [`sign_install`] beside the verifier, tests and tools sign for real.
+#[derive(Clone, Debug, Serialize)]
+pub struct Statement<'a> {
+    /// The tenant's client key.
+    #[serde(rename = "iss")]
+    pub issuer: &'a str,
+    /// Seconds since 1970.
+    #[serde(rename = "iat")]
+    pub issued_at: i64,
+    /// Seconds since 1970; Atlassian signs for three minutes.
+    #[serde(rename = "exp")]
+    pub expires_at: i64,
+    /// The hash of the request: [`qsh::Request::hash`].
+    pub qsh: &'a str,
+    /// The app's base URL; for installs.
+    #[serde(rename = "aud", skip_serializing_if = "Option::is_none")]
+    pub audience: Option<&'a str>,
+}
+
+impl<'a> Statement<'a> {
+    /// For how long Atlassian's tokens are valid, in seconds.
+    pub const LIFETIME: i64 = 180;
+
+    /// States what Atlassian would, for one request at one time.
+    pub fn new(issuer: &'a str, qsh: &'a str, now: Timestamp) -> Self {
+        let issued_at = now.as_second();
+        Self { issuer, issued_at, expires_at: issued_at + Self::LIFETIME, qsh, audience: None }
+    }
+}
+
+/// Signs as a tenant does: HS256 with the shared secret.
+pub fn sign(claims: &impl Serialize, secret: &SharedSecret) -> String {
+    let key = EncodingKey::from_secret(secret.expose().as_bytes());
+    jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key)
+        .expect("an HMAC takes any key, and claims are plain JSON")
+}
+
+/// Signs as Atlassian signs an install: RS256, the private key in PEM (PKCS#1 or PKCS#8).
+///
+/// # Errors
+///
+/// [`InvalidInstallKey`] if the key is not an RSA private key.
+pub fn sign_install(
+    claims: &impl Serialize,
+    key_id: &str,
+    private_key: &[u8],
+) -> Result<String, InvalidInstallKey> {
+    let key = EncodingKey::from_rsa_pem(private_key).map_err(|_| InvalidInstallKey)?;
+    let header = Header { kid: Some(key_id.into()), ..Header::new(Algorithm::RS256) };
+    jsonwebtoken::encode(&header, claims, &key).map_err(|_| InvalidInstallKey)
+}
+
+/// Every switch of the library, and why it stands as it does.
+fn validation(algorithm: Algorithm) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    // Pinned by the caller's type, never by the token.
+    validation.algorithms = vec![algorithm];
+    // Times are checked in `screen`, against a clock that is handed in.
+    validation.validate_exp = false;
+    validation.validate_nbf = false;
+    validation.required_spec_claims.clear();
+    // An install's audience is checked in `lifecycle`; a webhook has none.
+    validation.validate_aud = false;
+    validation
+}
+
+#[derive(Deserialize)]
+struct JoseHeader {
+    alg: String,
+    #[serde(default)]
+    kid: Option<String>,
+}
+
+/// RFC 7519 allows one audience or a list of them.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(untagged)]
+enum Audience {
+    #[default]
+    None,
+    One(String),
+    Many(Vec<String>),
+}
+
+fn decode_segment<T: DeserializeOwned>(text: &str, segment: &'static str) -> Result<T, Untrusted> {
+    let json = URL_SAFE_NO_PAD.decode(text).map_err(|_| Untrusted::Segment { segment })?;
+    serde_json::from_slice(&json).map_err(|_| Untrusted::Segment { segment })
+}
+
+/// A time as Atlassian writes it: a whole number that is not negative.
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    let seconds = u64::deserialize(deserializer)?;
+    Ok(i64::try_from(seconds).unwrap_or(i64::MAX))
+}
+
+fn optional_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    seconds(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000;
+
+    fn now() -> Timestamp {
+        Timestamp::from_second(NOW).unwrap()
+    }
+
+    fn secret() -> SharedSecret {
+        SharedSecret::new("s0m3-sh@r3d-s3cr37")
+    }
+
+    fn request() -> qsh::Request<'static> {
+        qsh::Request::of_url("POST", "/issue-created", "")
+    }
+
+    fn claims() -> serde_json::Value {
+        json!({ "iss": "tenant", "iat": NOW, "exp": NOW + 180, "qsh": request().hash().unwrap() })
+    }
+
+    /// The whole way, as a receiver goes it.
+    fn verify(token: &str) -> Result<Claims, Untrusted> {
+        Unverified::webhook(token)?.screen(&request(), now())?.verify(&secret())
+    }
+
+    fn with(change: impl FnOnce(&mut serde_json::Value)) -> Result<Claims, Untrusted> {
+        let mut claims = claims();
+        change(&mut claims);
+        verify(&sign(&claims, &secret()))
+    }
+
+    #[test]
+    fn trusts_what_the_tenant_signed() {
+        let claims = with(|claims| claims["sub"] = "5b10a2844c20165700ede21g".into()).unwrap();
+        assert_eq!(claims.issuer(), "tenant");
+        assert_eq!(claims.subject(), Some("5b10a2844c20165700ede21g"));
+        assert_eq!(claims.audience(), None);
+    }
+
+    #[test]
+    fn trusts_no_other_secret() {
+        let token = sign(&claims(), &SharedSecret::new("another"));
+        assert_eq!(verify(&token).unwrap_err(), Untrusted::Signature);
+    }
+
+    #[test]
+    fn trusts_no_changed_byte() {
+        let token = sign(&claims(), &secret());
+        for position in 0..token.len() {
+            let mut changed = token.clone().into_bytes();
+            changed[position] = if changed[position] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).unwrap();
+            // The last character of a segment may hold bits that encode nothing; the decoder
+            // refuses those, so no position is exempt.
+            assert!(verify(&changed).is_err(), "byte {position} of {}", token.len());
+        }
+    }
+
+    #[test]
+    fn takes_no_algorithm_from_the_token() {
+        let segment = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        for alg in ["none", "None", "hs256", "HS384", "HS512", "RS256", "", "XX"] {
+            let header = segment(json!({ "typ": "JWT", "alg": alg }));
+            let token = format!("{header}.{}.c2ln", segment(claims()));
+            let expected = Untrusted::Algorithm { expected: Algorithm::HS256 };
+            assert_eq!(verify(&token).unwrap_err(), expected, "{alg}");
+        }
+        let token = sign(&claims(), &secret());
+        let error = Unverified::install(&token).unwrap_err();
+        assert_eq!(error, Untrusted::Algorithm { expected: Algorithm::RS256 });
+    }
+
+    #[test]
+    fn requires_exp_and_qsh_and_iss() {
+        for name in ["exp", "qsh", "iss"] {
+            let result = with(|claims| drop(claims.as_object_mut().unwrap().remove(name)));
+            assert_eq!(result.unwrap_err(), Untrusted::Segment { segment: "claims" }, "{name}");
+        }
+        for exp in [json!("1700000180"), json!(-1), json!(1.5), json!(null)] {
+            assert!(with(|claims| claims["exp"] = exp.clone()).is_err(), "{exp}");
+        }
+        assert_eq!(with(|claims| claims["iss"] = "".into()).unwrap_err(), Untrusted::Issuer);
+    }
+
+    #[test]
+    fn allows_the_leeway_and_not_a_second_more() {
+        assert!(with(|claims| claims["exp"] = (NOW - LEEWAY).into()).is_ok());
+        let expired = with(|claims| claims["exp"] = (NOW - LEEWAY - 1).into()).unwrap_err();
+        assert_eq!(expired, Untrusted::Expired { seconds: LEEWAY + 1 });
+        assert!(with(|claims| claims["exp"] = u64::MAX.into()).is_ok());
+        for name in ["nbf", "iat"] {
+            assert!(with(|claims| claims[name] = (NOW + LEEWAY).into()).is_ok());
+            let early = with(|claims| claims[name] = (NOW + LEEWAY + 1).into()).unwrap_err();
+            assert_eq!(early, Untrusted::NotYetValid { seconds: LEEWAY + 1 }, "{name}");
+        }
+    }
+
+    #[test]
+    fn refuses_a_token_for_another_request() {
+        let other = qsh::Request::of_url("POST", "/issue-updated", "").hash().unwrap();
+        for qsh in [other.as_str(), "context-qsh", "", &request().hash().unwrap().to_uppercase()] {
+            let result = with(|claims| claims["qsh"] = qsh.into());
+            assert_eq!(result.unwrap_err(), Untrusted::OtherRequest, "{qsh}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_token() {
+        for token in ["", "a", "a.b", "a.b.c.d", "..", "e30.e30.e30", "e30=.e30.e30", "\u{fffd}.é.x"] {
+            assert!(verify(token).is_err(), "{token}");
+        }
+        let long = format!("{}.a.b", "a".repeat(MAX_TOKEN_LEN));
+        assert_eq!(verify(&long).unwrap_err(), Untrusted::TooLong { bytes: long.len() });
+    }
+
+    #[test]
+    fn takes_one_audience_or_the_first_of_many() {
+        assert_eq!(with(|c| c["aud"] = "a".into()).unwrap().audience(), Some("a"));
+        assert_eq!(with(|c| c["aud"] = json!(["a", "b"])).unwrap().audience(), Some("a"));
+        assert_eq!(with(|c| c["aud"] = json!([])).unwrap().audience(), None);
+    }
+
+    #[test]
+    fn takes_only_key_ids_that_stay_in_their_path_segment() {
+        for kid in ["0e50fccb-239d-4991-a5db-dc850ba3f236", "a.b_c-d", "K"] {
+            assert!(KeyId::new(kid).is_some(), "{kid}");
+        }
+        for kid in ["", ".", "..", "../x", "a..b", "a/b", "a%2fb", "a b", "é", &"k".repeat(129)] {
+            assert!(KeyId::new(kid).is_none(), "{kid}");
+        }
+    }
+
+    #[test]
+    fn prints_neither_token_nor_secret_in_an_error() {
+        let token = sign(&claims(), &secret());
+        for end in [token.len() - 5, token.len()] {
+            let error = match verify(&token[..end]) {
+                Ok(_) => verify(&sign(&claims(), &SharedSecret::new("x"))).unwrap_err(),
+                Err(error) => error,
+            };
+            let printed = format!("{error} {error:?}");
+            assert!(token.split('.').all(|segment| !printed.contains(segment)), "{printed}");
+        }
+    }
+}

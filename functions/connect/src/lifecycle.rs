@@ -1,0 +1,241 @@
+//! The callbacks by which a tenant comes and goes.
+//!
+//! Atlassian's documentation, "Lifecycle" and "Security for Connect apps". `installed` and
+//! `uninstalled` are signed by Atlassian with a key that only Atlassian has; `enabled` and
+//! `disabled` by the tenant, like a webhook.
+
+use std::fmt;
+
+use serde::Deserialize;
+use url::Url;
+
+use crate::jwt::Claims;
+use crate::tenant::{ClientKey, SharedSecret};
+
+/// Which callback it is.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Callback {
+    /// A tenant installed the app, upgraded it, or got a new secret or site URL.
+    Installed,
+    /// A tenant uninstalled the app.
+    Uninstalled,
+    /// The app was switched on; follows an install.
+    Enabled,
+    /// The app was switched off; precedes an uninstall.
+    Disabled,
+}
+
+impl Callback {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Installed, Self::Uninstalled, Self::Enabled, Self::Disabled];
+
+    /// The name that Atlassian writes: the `eventType` of the body.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Installed => "installed",
+            Self::Uninstalled => "uninstalled",
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+        }
+    }
+}
+
+impl fmt::Display for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The body of a callback. Unknown fields are ignored; most known ones are optional.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tenancy {
+    /// The key of the app.
+    pub key: String,
+    /// The tenant.
+    pub client_key: ClientKey,
+    /// The secret that signs from now on; only in `installed`.
+    #[serde(default)]
+    pub shared_secret: Option<SharedSecret>,
+    /// The site, as in `https://example.atlassian.net/wiki`.
+    pub base_url: String,
+    /// `jira` or `confluence`.
+    pub product_type: String,
+    /// Which callback it is.
+    pub event_type: String,
+}
+
+/// What a callback must agree with before it is believed.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// The callback that belongs to the URL.
+    pub callback: Callback,
+    /// Our key.
+    pub app_key: &'a str,
+    /// Our base URLs; an install is meant for one of them. A trailing slash does not matter.
+    pub base_urls: &'a [&'a str],
+    /// The hosts on which tenants live: `.atlassian.net` for every host below it, or one name.
+    pub tenant_hosts: &'a [&'a str],
+}
+
+impl Tenancy {
+    /// Compares the unsigned body with the verified claims and with what we expect.
+    ///
+    /// # Errors
+    ///
+    /// The first [`Disagreement`].
+    pub fn check(&self, claims: &Claims, expected: &Expected<'_>) -> Result<(), Disagreement> {
+        if claims.issuer() != self.client_key.as_str() {
+            return Err(Disagreement::Issuer);
+        }
+        if self.key != expected.app_key {
+            return Err(Disagreement::App);
+        }
+        if self.event_type != expected.callback.as_str() {
+            return Err(Disagreement::Event { expected: expected.callback });
+        }
+        if !is_hosted_by(&self.base_url, expected.tenant_hosts) {
+            return Err(Disagreement::Host);
+        }
+        let signed_by_atlassian =
+            matches!(expected.callback, Callback::Installed | Callback::Uninstalled);
+        if signed_by_atlassian && !is_among(claims.audience(), expected.base_urls) {
+            return Err(Disagreement::Audience);
+        }
+        Ok(())
+    }
+}
+
+/// How a callback contradicts its token, its URL or this app.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Disagreement {
+    /// The body's `clientKey` is not the token's issuer.
+    #[error("the body's clientKey is not the token's issuer")]
+    Issuer,
+    /// The body is about another app.
+    #[error("the body's key is not this app's")]
+    App,
+    /// The body is about another event than the URL.
+    #[error("the body's eventType is not {expected}")]
+    Event {
+        /// The one that belongs to the URL.
+        expected: Callback,
+    },
+    /// The tenant does not live where Atlassian's tenants do.
+    #[error("the tenant's baseUrl is not an https URL on an allowed host; see TENANT_HOSTS")]
+    Host,
+    /// The install is meant for another app.
+    #[error("the token's aud is not a base URL of this app; see BASE_URL")]
+    Audience,
+}
+
+fn is_among(audience: Option<&str>, base_urls: &[&str]) -> bool {
+    let bare = |url: &'_ str| url.trim_end_matches('/').to_owned();
+    audience.is_some_and(|audience| base_urls.iter().any(|url| bare(url) == bare(audience)))
+}
+
+fn is_hosted_by(base_url: &str, hosts: &[&str]) -> bool {
+    let Ok(url) = Url::parse(base_url) else { return false };
+    let Some(host) = url.host_str() else { return false };
+    let plain = url.scheme() == "https" && url.username().is_empty() && url.password().is_none();
+    plain
+        && hosts.iter().any(|allowed| match allowed.strip_prefix('.') {
+            Some(domain) => host.strip_suffix(domain).is_some_and(|site| site.ends_with('.')),
+            None => host == *allowed,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const EXPECTED: Expected<'_> = Expected {
+        callback: Callback::Installed,
+        app_key: "com.example.hooks",
+        base_urls: &["https://hooks.example.com", "https://old.example.com/prod/"],
+        tenant_hosts: &[".atlassian.net", "jira.example.com"],
+    };
+
+    fn body() -> Value {
+        json!({
+            "key": "com.example.hooks", "clientKey": "tenant", "sharedSecret": "s3cr3t",
+            "baseUrl": "https://demo.atlassian.net", "productType": "jira",
+            "eventType": "installed", "serverVersion": "100", "installationId": "ari:x",
+        })
+    }
+
+    fn claims() -> Value {
+        json!({ "iss": "tenant", "exp": 1, "qsh": "", "aud": "https://hooks.example.com" })
+    }
+
+    fn check(body: Value, claims: Value) -> Result<(), Disagreement> {
+        let tenancy: Tenancy = serde_json::from_value(body).unwrap();
+        tenancy.check(&serde_json::from_value(claims).unwrap(), &EXPECTED)
+    }
+
+    fn changed(mut value: Value, name: &str, to: impl Into<Value>) -> Value {
+        value[name] = to.into();
+        value
+    }
+
+    #[test]
+    fn believes_an_install_that_agrees() {
+        assert_eq!(check(body(), claims()), Ok(()));
+        for audience in ["https://hooks.example.com/", "https://old.example.com/prod"] {
+            assert_eq!(check(body(), changed(claims(), "aud", audience)), Ok(()));
+        }
+        assert_eq!(check(changed(body(), "baseUrl", "https://jira.example.com/x"), claims()), Ok(()));
+    }
+
+    #[test]
+    fn refuses_every_contradiction() {
+        let rows = [
+            (changed(body(), "clientKey", "other"), claims(), Disagreement::Issuer),
+            (changed(body(), "key", "com.example.other"), claims(), Disagreement::App),
+            (
+                changed(body(), "eventType", "uninstalled"),
+                claims(),
+                Disagreement::Event { expected: Callback::Installed },
+            ),
+            (body(), changed(claims(), "aud", "https://evil.example.com"), Disagreement::Audience),
+            (body(), changed(claims(), "aud", Value::Null), Disagreement::Audience),
+            // Only the first audience counts, as at Atlassian's own receivers.
+            (
+                body(),
+                changed(claims(), "aud", json!(["https://x.test", "https://hooks.example.com"])),
+                Disagreement::Audience,
+            ),
+        ];
+        for (body, claims, expected) in rows {
+            assert_eq!(check(body, claims), Err(expected));
+        }
+    }
+
+    #[test]
+    fn refuses_a_tenant_that_lives_elsewhere() {
+        for base_url in [
+            "http://demo.atlassian.net",
+            "https://atlassian.net",
+            "https://.atlassian.net.evil.test",
+            "https://demo.atlassian.net.evil.test",
+            "https://evilatlassian.net",
+            "https://demo.atlassian.net@evil.test",
+            "https://u:p@demo.atlassian.net",
+            "https://sub.jira.example.com",
+            "demo.atlassian.net",
+            "",
+        ] {
+            let result = check(changed(body(), "baseUrl", base_url), claims());
+            assert_eq!(result, Err(Disagreement::Host), "{base_url}");
+        }
+    }
+
+    #[test]
+    fn prints_no_secret() {
+        let tenancy: Tenancy = serde_json::from_value(body()).unwrap();
+        assert!(!format!("{tenancy:?}").contains("s3cr3t"));
+    }
+}

@@ -1,0 +1,144 @@
+//! A batch, message by message: what fails, fails alone.
+//!
+//! AWS Lambda's documentation, "Handling errors for an SQS event source", section "Implementing
+//! partial batch responses": the messages that are named come again, the others are deleted.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use connect::delivery::Delivery;
+use futures_util::FutureExt;
+
+use crate::Error;
+
+/// Hands every message of a batch to the handler, and names those that have to come again.
+pub(crate) async fn run<H, F>(batch: SqsEvent, handler: &H) -> SqsBatchResponse
+where
+    H: Fn(Delivery) -> F,
+    F: Future<Output = Result<(), Error>>,
+{
+    let mut response = SqsBatchResponse::default();
+    for message in batch.records {
+        if let Err(error) = handle(&message, handler).await {
+            tracing::error!(
+                message.id = message.message_id,
+                message.receives = receives(&message),
+                error = lambda::chain(&*error),
+                "delivery failed"
+            );
+            // An empty name would fail the whole batch, which is right for a message without one.
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = message.message_id.unwrap_or_default();
+            response.batch_item_failures.push(failure);
+        }
+    }
+    response
+}
+
+async fn handle<H, F>(message: &SqsMessage, handler: &H) -> Result<(), Error>
+where
+    H: Fn(Delivery) -> F,
+    F: Future<Output = Result<(), Error>>,
+{
+    let delivery = Delivery::from_message(message.body.as_deref().unwrap_or_default())?;
+    let (id, event, tenant) =
+        (delivery.id.clone(), delivery.event.clone(), delivery.tenant.clone());
+    // The call itself is inside, in case it panics before there is a future. Nothing of a handler
+    // that panicked is used again: its delivery is dropped, and it is called anew for the next.
+    AssertUnwindSafe(async { handler(delivery).await })
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|panic| Err(format!("the handler panicked: {}", text(&*panic)).into()))?;
+    tracing::info!(
+        delivery.id = id,
+        delivery.event = %event,
+        tenant.key = %tenant,
+        message.id = message.message_id,
+        message.receives = receives(message),
+        "delivery handled"
+    );
+    Ok(())
+}
+
+/// How often the message was received, this time included.
+fn receives(message: &SqsMessage) -> Option<&str> {
+    message.attributes.get("ApproximateReceiveCount").map(String::as_str)
+}
+
+fn text(panic: &(dyn Any + Send)) -> &str {
+    let literal = panic.downcast_ref::<&str>().copied();
+    literal.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn delivery(id: &str) -> String {
+        json!({
+            "version": 1, "id": id, "event": "jira:issue_created", "product": "jira",
+            "tenant": "t", "receivedAt": "2026-11-23T10:00:00Z", "webhook": {}, "payload": {},
+        })
+        .to_string()
+    }
+
+    /// Runs a batch of these bodies, named 0, 1, 2 …, and returns the names of those that failed.
+    async fn failures<F>(bodies: &[String], handler: impl Fn(Delivery) -> F) -> Vec<String>
+    where
+        F: Future<Output = Result<(), Error>>,
+    {
+        let records = bodies.iter().enumerate().map(|(number, body)| {
+            json!({
+                "messageId": number.to_string(), "receiptHandle": "r", "body": body,
+                "attributes": {"ApproximateReceiveCount": "1"}, "messageAttributes": {},
+                "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:x:0:q", "awsRegion": "x",
+            })
+        });
+        let batch = json!({ "Records": records.collect::<Vec<_>>() });
+        let response = run(serde_json::from_value(batch).unwrap(), &handler).await;
+        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    }
+
+    #[tokio::test]
+    async fn hands_over_every_message_and_reports_none() {
+        let seen = RefCell::new(Vec::new());
+        let bodies = ["a", "b", "c"].map(delivery);
+        let failed = failures(&bodies, async |delivery: Delivery| {
+            seen.borrow_mut().push(delivery.id);
+            Ok(())
+        });
+        assert_eq!(failed.await, Vec::<String>::new());
+        assert_eq!(*seen.borrow(), ["a", "b", "c"]);
+    }
+
+    #[tokio::test]
+    async fn fails_each_message_alone() {
+        let seen = RefCell::new(Vec::new());
+        let bodies =
+            [delivery("good"), "poison".into(), delivery("error"), delivery("panic"), delivery("last")];
+        let failed = failures(&bodies, async |delivery: Delivery| {
+            let id = delivery.id;
+            seen.borrow_mut().push(id.clone());
+            match id.as_str() {
+                "error" => Err("no".into()),
+                "panic" => panic!("at the worst moment"),
+                _ => Ok(()),
+            }
+        });
+        assert_eq!(failed.await, ["1", "2", "3"]);
+        assert_eq!(*seen.borrow(), ["good", "error", "panic", "last"]);
+    }
+
+    #[tokio::test]
+    async fn survives_a_handler_that_panics_before_it_returns_a_future() {
+        fn handler(_: Delivery) -> std::future::Ready<Result<(), Error>> {
+            panic!("not even a future")
+        }
+        assert_eq!(failures(&[delivery("a")], handler).await, ["0"]);
+    }
+}

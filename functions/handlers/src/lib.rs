@@ -1,0 +1,43 @@
+//! From a message on the queue to your function.
+//!
+//! A handler is one async function from a [`Delivery`] to a result, in a file of its own in
+//! `src/bin`. The file's name is the handler's: the slug of the webhook's URL, or what `handler`
+//! among the webhook's `params` says.
+//!
+//! ```no_run
+//! use handlers::{Delivery, Error};
+//!
+//! async fn handle(delivery: Delivery) -> Result<(), Error> {
+//!     println!("{} of {}", delivery.event, delivery.tenant);
+//!     Ok(())
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     handlers::run(handle)
+//! }
+//! ```
+//!
+//! Returning an error, or panicking, puts this one message back: it comes again after the queue's
+//! visibility timeout, and after the fifth time it goes to the dead-letter queue. The same delivery
+//! can come twice, so let the effect of the second be none.
+
+mod batch;
+
+pub use connect::delivery::Delivery;
+pub use lambda::Error;
+
+use std::process::ExitCode;
+
+use aws_lambda_events::sqs::SqsEvent;
+use lambda_runtime::{LambdaEvent, service_fn};
+
+/// Runs a handler until Lambda stops it.
+pub fn run<H, F>(handler: H) -> ExitCode
+where
+    H: Fn(Delivery) -> F,
+    F: Future<Output = Result<(), Error>>,
+{
+    lambda::start(lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+        Ok::<_, Error>(batch::run(event.payload, &handler).await)
+    })))
+}

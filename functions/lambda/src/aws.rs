@@ -1,0 +1,74 @@
+//! The way to AWS: what every SDK client of a function is made from.
+//!
+//! Lambda puts region and credentials into the environment, so none of the loaders of `aws-config`
+//! (profiles, SSO, STS, instance metadata) has anything to find here.
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_async::time::SystemTimeSource;
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use aws_types::region::Region;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+
+use crate::environment::{optional, required};
+use crate::{Error, https};
+
+/// How long one attempt of one call may take.
+const ATTEMPT: Duration = Duration::from_secs(2);
+
+/// How long a call may take with all its attempts: below the ten seconds of a receiver, which has
+/// two calls to make.
+const CALL: Duration = Duration::from_millis(4500);
+
+/// Reads what Lambda and the template put into the environment.
+///
+/// `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_<SERVICE>` replace AWS's endpoints, as the SDKs'
+/// reference guide says.
+///
+/// # Errors
+///
+/// When region or credentials are missing.
+pub fn config() -> Result<SdkConfig, Error> {
+    let credentials = Credentials::new(
+        required("AWS_ACCESS_KEY_ID")?,
+        required("AWS_SECRET_ACCESS_KEY")?,
+        optional("AWS_SESSION_TOKEN"),
+        None,
+        "Lambda",
+    );
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::new(required("AWS_REGION")?))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(https::amazon()?)
+        .sleep_impl(TokioSleep::new())
+        .time_source(SystemTimeSource::new())
+        .retry_config(RetryConfig::standard())
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(1))
+                .operation_attempt_timeout(ATTEMPT)
+                .operation_timeout(CALL)
+                .build(),
+        )
+        .service_config(Endpoints);
+    config.set_endpoint_url(optional("AWS_ENDPOINT_URL"));
+    Ok(config.build())
+}
+
+/// The endpoint of one service, from `AWS_ENDPOINT_URL_<SERVICE>`.
+#[derive(Debug)]
+struct Endpoints;
+
+impl LoadServiceConfig for Endpoints {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().to_ascii_uppercase().replace(' ', "_");
+        optional(&format!("{}_{service}", key.env()))
+    }
+}

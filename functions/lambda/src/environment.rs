@@ -1,0 +1,74 @@
+//! What the template told the function.
+
+use std::str::FromStr;
+
+/// The value of a variable that must be there.
+///
+/// # Errors
+///
+/// [`Misconfigured::Missing`], which names it, if it is not set or empty.
+pub fn required(name: &'static str) -> Result<String, Misconfigured> {
+    optional(name).ok_or(Misconfigured::Missing { name })
+}
+
+/// The value of a variable that may be absent; an empty one is.
+pub fn optional(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that the others are sent to")]
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The value of a variable that must be there, read as a `T`.
+///
+/// # Errors
+///
+/// [`Misconfigured`], which names the variable; never its value, which may be a secret.
+pub fn parsed<T>(name: &'static str) -> Result<T, Misconfigured>
+where
+    T: FromStr<Err: std::fmt::Display>,
+{
+    let value = required(name)?;
+    value
+        .parse()
+        .map_err(|error: T::Err| Misconfigured::Invalid { name, reason: error.to_string() })
+}
+
+/// A variable that the template did not set as it should.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Misconfigured {
+    /// It is not there, or empty.
+    #[error(
+        "the environment variable {name} is not set; \
+         the template sets it, see the function's Environment there"
+    )]
+    Missing {
+        /// Its name.
+        name: &'static str,
+    },
+    /// Its value cannot be read.
+    #[error("the environment variable {name} cannot be read: {reason}")]
+    Invalid {
+        /// Its name.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_the_variable_that_is_missing() {
+        let error = required("SURELY_NOBODY_SETS_THIS").unwrap_err();
+        assert!(error.to_string().contains("SURELY_NOBODY_SETS_THIS"), "{error}");
+        assert_eq!(optional("SURELY_NOBODY_SETS_THIS"), None);
+    }
+
+    #[test]
+    fn keeps_the_value_out_of_the_error() {
+        // PATH is set wherever cargo runs.
+        let error = parsed::<u32>("PATH").unwrap_err().to_string();
+        assert!(error.contains("PATH") && !error.contains("/bin"), "{error}");
+    }
+}

@@ -1,0 +1,76 @@
+//! HTTPS, on rustls with ring.
+
+use std::time::Duration;
+
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::{Builder, Connector};
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpClient};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use http_body_util::{BodyExt, Limited};
+
+use crate::Error;
+use crate::environment;
+
+/// The client that all AWS SDK clients of a function share: one TLS configuration, one pool.
+///
+/// It trusts Amazon's roots, which are embedded: reading the system's hundred and fifty certificates
+/// costs more than the rest of a cold start. `AWS_CA_BUNDLE`, the path of a PEM file, replaces them.
+///
+/// # Errors
+///
+/// When the file that `AWS_CA_BUNDLE` names cannot be read.
+pub fn amazon() -> Result<SharedHttpClient, Error> {
+    let roots = match environment::optional("AWS_CA_BUNDLE") {
+        Some(path) => std::fs::read(&path)
+            .map_err(|error| format!("AWS_CA_BUNDLE names {path}, which cannot be read: {error}"))?,
+        None => include_bytes!("../roots/amazon.pem").to_vec(),
+    };
+    let trust = TrustStore::empty().with_pem_certificate(roots);
+    let tls = TlsContext::builder().with_trust_store(trust).build()?;
+    Ok(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build_https())
+}
+
+/// A client for the rest of the world, which trusts what the system trusts.
+#[derive(Debug)]
+pub struct Client(Connector);
+
+/// What a server answered.
+#[derive(Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, at most [`Client::MAX_BODY`] bytes.
+    pub body: Vec<u8>,
+}
+
+impl Client {
+    /// The longest body that is read, in bytes.
+    pub const MAX_BODY: usize = 64 * 1024;
+
+    /// A client that gives up on a connection, or on an answer, after so long.
+    pub fn new(timeout: Duration) -> Self {
+        let settings = HttpConnectorSettings::builder()
+            .connect_timeout(timeout)
+            .read_timeout(timeout)
+            .build();
+        let connector = Connector::builder()
+            .connector_settings(settings)
+            .sleep_impl(TokioSleep::new())
+            .tls_provider(Provider::Rustls(CryptoMode::Ring));
+        Self(connector.build())
+    }
+
+    /// Gets a URL. Redirects are not followed.
+    ///
+    /// # Errors
+    ///
+    /// When there was no complete answer in time, or it is too long.
+    pub async fn get(&self, url: &str) -> Result<Answer, Error> {
+        let response = self.0.call(HttpRequest::get(url)?).await?;
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), Self::MAX_BODY).collect().await?;
+        Ok(Answer { status, body: body.to_bytes().to_vec() })
+    }
+}

@@ -1,0 +1,46 @@
+//! The ground a function stands on: its environment, its way to AWS, its logs.
+//!
+//! Every binary of this project starts with [`start`] and asks [`environment`] for what the
+//! template gave it.
+
+pub mod aws;
+pub mod environment;
+pub mod https;
+mod logs;
+
+use std::process::ExitCode;
+
+pub use lambda_runtime::Error;
+
+/// Runs a function until Lambda stops it.
+///
+/// Logs go to standard output as JSON lines. The runtime is single-threaded: Lambda hands a function
+/// one invocation at a time, and a second thread costs half as much CPU again for every one of them.
+///
+/// What fails before the first invocation is logged with its causes and ends the process, as Lambda
+/// expects.
+pub fn start(function: impl Future<Output = Result<(), Error>>) -> ExitCode {
+    logs::init();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(function),
+        Err(error) => Err(error.into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(error = chain(&*error), "the function could not start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error and its causes, in one line.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    // Some errors of the SDK repeat their cause in their own text.
+    causes.fold(error.to_string(), |line, cause| {
+        let cause = cause.to_string();
+        if line.ends_with(&cause) { line } else { format!("{line}: {cause}") }
+    })
+}

@@ -1,0 +1,24 @@
+//! Logs: one JSON object a line, as Lambda's JSON log format reads it.
+
+use tracing::level_filters::LevelFilter;
+
+use crate::environment;
+
+/// Sends every event to standard output.
+///
+/// Lambda's documentation, "Advanced logging controls": `AWS_LAMBDA_LOG_LEVEL` is what the template
+/// asks for, and lines are filtered by their `level`.
+pub(crate) fn init() {
+    let level = environment::optional("AWS_LAMBDA_LOG_LEVEL");
+    let level = level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);
+    let logs = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_target(false)
+        .with_max_level(level)
+        .finish();
+    // A second call can only come from a test; the first subscriber serves it as well.
+    let _ = tracing::subscriber::set_global_default(logs);
+}

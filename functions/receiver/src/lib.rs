@@ -1,0 +1,76 @@
+//! From a request to a message on the queue.
+//!
+//! [`receive`] is the whole road on one page: token → tenant → claims → delivery → queue. Each step
+//! takes what the one before made, and nothing is answered with success before the queue has it.
+
+mod declared;
+mod queue;
+
+pub use declared::Declared;
+pub use queue::{Enqueue, Queue, Refused};
+
+use connect::delivery::{Delivery, Payload, Webhook};
+use connect::jwt::Unverified;
+use gateway::{Call, Rejection};
+use jiff::Timestamp;
+use tenants::Find;
+
+/// Takes one webhook: verifies it, and puts it on the queue.
+///
+/// Checks are in the order of their price. What can be refused by looking at the request alone never
+/// reaches the tenants' table.
+///
+/// # Errors
+///
+/// A [`Rejection`], before which nothing was enqueued. One exception cannot be avoided: when the
+/// queue's answer is lost, the delivery may be there, and the sender's next attempt repeats it.
+pub async fn receive(
+    call: Call,
+    declared: &Declared,
+    tenants: &impl Find,
+    queue: &impl Enqueue,
+    now: Timestamp,
+) -> Result<(), Rejection> {
+    let token = call.token()?;
+    let base_path = call.base_url.path();
+    let token = Unverified::webhook(token)?.screen(&call.signed(&base_path), now)?;
+
+    let key = token.issuer().clone();
+    let tenant = tenants.find(&key).await;
+    let tenant = tenant.map_err(|error| Rejection::TenantsUnavailable(error.into()))?;
+    let tenant = tenant.ok_or_else(|| Rejection::UnknownTenant { tenant: key.clone() })?;
+    tenant.verify(&token, now)?;
+
+    let header = |name| call.header(name).map(str::to_owned);
+    let webhook = Webhook {
+        identifier: header("x-atlassian-webhook-identifier"),
+        retry: header("x-atlassian-webhook-retry"),
+        flow: header("x-atlassian-webhook-flow"),
+    };
+    let id = call.id.clone();
+    let payload = Payload::from_body(call.into_text()?)?;
+    let entry = declared.entry(tenant.product, &payload)?;
+    let delivery = Delivery {
+        id,
+        event: entry.event.clone(),
+        product: tenant.product,
+        tenant: key,
+        received_at: now,
+        webhook,
+        params: entry.params.clone(),
+        payload,
+    };
+
+    let message = queue.enqueue(&delivery).await?;
+    tracing::info!(
+        delivery.id,
+        delivery.event = %delivery.event,
+        tenant.key = %delivery.tenant,
+        tenant.product = %delivery.product,
+        webhook.identifier = delivery.webhook.identifier,
+        webhook.retry = delivery.webhook.retry,
+        message.id = message,
+        "delivery queued"
+    );
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! The queue that a receiver writes to.
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::MessageAttributeValue;
+use connect::delivery::Delivery;
+use gateway::Rejection;
+
+/// Puts a delivery where a handler finds it. Needs `sqs:SendMessage`.
+pub trait Enqueue {
+    /// Returns the message's id once the queue has the delivery, and not before.
+    fn enqueue(
+        &self,
+        delivery: &Delivery,
+    ) -> impl Future<Output = Result<String, Refused>> + Send;
+}
+
+/// An Amazon SQS queue.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    client: Client,
+    url: String,
+}
+
+impl Queue {
+    /// The variable that holds the queue's URL.
+    pub const VARIABLE: &str = "QUEUE_URL";
+    /// The message attribute that holds the event's name.
+    pub const EVENT: &str = "event";
+    /// The message attribute that holds the tenant's client key.
+    pub const TENANT: &str = "tenant";
+    /// The most that SQS takes as one message, attributes included, in bytes: 1 MiB.
+    pub const MAX_MESSAGE: usize = 1_048_576;
+
+    /// A queue by its URL.
+    pub fn new(client: Client, url: impl Into<String>) -> Self {
+        Self { client, url: url.into() }
+    }
+
+    /// Opens the connection, so that the first webhook need not wait for it.
+    ///
+    /// The role has no permission for this call, and needs none: a refusal comes over the same
+    /// connection.
+    pub async fn warm_up(&self) {
+        let _ = self.client.get_queue_attributes().queue_url(&self.url).send().await;
+    }
+}
+
+impl Enqueue for Queue {
+    async fn enqueue(&self, delivery: &Delivery) -> Result<String, Refused> {
+        let message = delivery.to_message();
+        let attributes =
+            [(Self::EVENT, delivery.event.as_str()), (Self::TENANT, delivery.tenant.as_str())];
+        let described: usize =
+            attributes.iter().map(|(name, value)| name.len() + STRING.len() + value.len()).sum();
+        let bytes = message.len() + described;
+        if bytes > Self::MAX_MESSAGE {
+            return Err(Refused::TooLarge { bytes });
+        }
+        let mut request = self
+            .client
+            .send_message()
+            .queue_url(&self.url)
+            .message_body(message)
+            // On a standard queue a group asks for fairness, not for order: a tenant with a burst
+            // does not delay the others (Amazon SQS's documentation, "Fair queues").
+            .message_group_id(delivery.tenant.as_str());
+        for (name, value) in attributes {
+            let value = MessageAttributeValue::builder().data_type(STRING).string_value(value);
+            let value = value.build().map_err(|error| Refused::Unavailable(error.into()))?;
+            request = request.message_attributes(name, value);
+        }
+        let sent = request.send().await.map_err(|error| Refused::Unavailable(error.into()))?;
+        Ok(sent.message_id.unwrap_or_default())
+    }
+}
+
+/// Why the queue does not have a delivery.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// It can never take it.
+    #[error("the delivery has {bytes} bytes, the queue takes {}", Queue::MAX_MESSAGE)]
+    TooLarge {
+        /// The length with its attributes, in bytes.
+        bytes: usize,
+    },
+    /// It may take it later.
+    #[error("the queue did not take the delivery")]
+    Unavailable(#[source] lambda::Error),
+}
+
+impl From<Refused> for Rejection {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::TooLarge { bytes } => Self::TooLarge { bytes, limit: Queue::MAX_MESSAGE },
+            Refused::Unavailable(source) => Self::QueueUnavailable(source),
+        }
+    }
+}
+
+const STRING: &str = "String";

@@ -1,0 +1,125 @@
+//! The callbacks by which tenants come and go: from a request to a row.
+
+use connect::descriptor::Lifecycle;
+use connect::event::Product;
+use connect::jwt::{Claims, Unverified};
+use connect::lifecycle::{Callback, Expected, Tenancy};
+use gateway::{Call, Rejection};
+use jiff::Timestamp;
+
+use crate::install_keys::InstallKeys;
+use crate::{Find, Install, Installation, Switch, Unavailable, Uninstall};
+
+/// What the lifecycle function knows of the app.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// Its key: `APP_KEY`.
+    pub key: String,
+    /// Where its callbacks go: `LIFECYCLE`, the descriptor's `lifecycle` as JSON.
+    pub lifecycle: Lifecycle,
+    /// Where its tenants live: `TENANT_HOSTS`, with commas between.
+    pub tenant_hosts: Vec<String>,
+}
+
+impl App {
+    /// The variable that holds the app's key.
+    pub const KEY: &str = "APP_KEY";
+    /// The variable that holds the paths of the callbacks.
+    pub const LIFECYCLE: &str = "LIFECYCLE";
+    /// The variable that holds the hosts of tenants.
+    pub const TENANT_HOSTS: &str = "TENANT_HOSTS";
+
+    /// The callback that belongs to a path.
+    fn callback(&self, path: &str) -> Option<Callback> {
+        self.lifecycle.callbacks().find(|(_, url)| *url == path).map(|(callback, _)| callback)
+    }
+}
+
+/// Authenticates a callback and records what it says.
+///
+/// # Errors
+///
+/// A [`Rejection`], before which nothing was written.
+pub async fn receive<T>(
+    call: Call,
+    app: &App,
+    keys: &InstallKeys,
+    tenants: &T,
+    now: Timestamp,
+) -> Result<(), Rejection>
+where
+    T: Find + Install + Switch + Uninstall + Sync,
+{
+    let callback = app
+        .callback(call.declared_path())
+        .ok_or_else(|| Rejection::UnknownPath { path: call.declared_path().into() })?;
+    let claims = authenticate(&call, callback, keys, tenants, now).await?;
+    let base_url = call.base_url.clone();
+    let tenancy: Tenancy = serde_json::from_str(&call.into_text()?).map_err(|error| {
+        not_a_callback(format!("line {}, column {}", error.line(), error.column()))
+    })?;
+    let hosts: Vec<&str> = app.tenant_hosts.iter().map(String::as_str).collect();
+    let expected = Expected {
+        callback,
+        app_key: &app.key,
+        base_urls: &[base_url.as_str()],
+        tenant_hosts: &hosts,
+    };
+    tenancy.check(&claims, &expected)?;
+
+    let tenant = tenancy.client_key.clone();
+    match callback {
+        Callback::Installed => tenants.install(&installation(tenancy, now)?).await,
+        Callback::Uninstalled => tenants.uninstall(&tenant, now).await,
+        Callback::Enabled => tenants.switch(&tenant, true, now).await,
+        Callback::Disabled => tenants.switch(&tenant, false, now).await,
+    }
+    .map_err(unavailable)?;
+    tracing::info!(tenant.key = %tenant, callback = %callback, "tenant recorded");
+    Ok(())
+}
+
+/// Verifies the token with the key that belongs to the callback: Atlassian's, or the tenant's.
+async fn authenticate(
+    call: &Call,
+    callback: Callback,
+    keys: &InstallKeys,
+    tenants: &(impl Find + Sync),
+    now: Timestamp,
+) -> Result<Claims, Rejection> {
+    let token = call.token()?;
+    let base_path = call.base_url.path();
+    let request = call.signed(&base_path);
+    match callback {
+        Callback::Installed | Callback::Uninstalled => {
+            let token = Unverified::install(token)?.screen(&request, now)?;
+            let key = keys.find(&token.key_id()?).await?;
+            Ok(token.verify(&key)?)
+        }
+        Callback::Enabled | Callback::Disabled => {
+            let token = Unverified::webhook(token)?.screen(&request, now)?;
+            let tenant = tenants.find(token.issuer()).await.map_err(unavailable)?;
+            let unknown = || Rejection::UnknownTenant { tenant: token.issuer().clone() };
+            Ok(tenant.ok_or_else(unknown)?.verify(&token, now)?)
+        }
+    }
+}
+
+/// What an install must have beyond what every callback has.
+fn installation(tenancy: Tenancy, at: Timestamp) -> Result<Installation, Rejection> {
+    let product = Product::parse(&tenancy.product_type)
+        .ok_or_else(|| not_a_callback("its productType is neither jira nor confluence"))?;
+    let secret = tenancy
+        .shared_secret
+        .filter(|secret| !secret.expose().is_empty())
+        .ok_or_else(|| not_a_callback("it has no sharedSecret"))?;
+    Ok(Installation { key: tenancy.client_key, product, secret, base_url: tenancy.base_url, at })
+}
+
+fn not_a_callback(wrong: impl Into<String>) -> Rejection {
+    Rejection::NotACallback { wrong: wrong.into() }
+}
+
+fn unavailable(error: Unavailable) -> Rejection {
+    Rejection::TenantsUnavailable(error.into())
+}

@@ -1,0 +1,276 @@
+//! Plays Atlassian: serves an install key, installs the app, signs webhooks.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use axum::Router;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::routing::get;
+use connect::event::Product;
+use connect::jwt::{self, Statement};
+use connect::lifecycle::Callback;
+use connect::qsh;
+use connect::tenant::{ClientKey, SharedSecret};
+use jiff::Timestamp;
+use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
+use rsa::{RsaPrivateKey, RsaPublicKey};
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// A site of a product that has the app installed: a tenant, seen from its own side.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The product.
+    pub product: Product,
+    /// The tenant's key.
+    pub client_key: ClientKey,
+    /// The secret it signs with.
+    pub secret: SharedSecret,
+    /// Where it is, as in `https://demo.atlassian.net`.
+    pub base_url: String,
+}
+
+impl Site {
+    /// A new site with a key and a secret that nobody had before.
+    pub fn new(product: Product, name: &str) -> Self {
+        let path = match product {
+            Product::Jira => "",
+            Product::Confluence => "/wiki",
+        };
+        Self {
+            product,
+            client_key: ClientKey::new(Uuid::new_v4().to_string()).expect("a UUID is a client key"),
+            secret: SharedSecret::new(format!("{}{}", Uuid::new_v4(), Uuid::new_v4())),
+            base_url: format!("https://{name}.atlassian.net{path}"),
+        }
+    }
+
+    /// The same site with a new secret, as after a re-install.
+    pub fn with_new_secret(&self) -> Self {
+        Self { secret: Self::new(self.product, "").secret, ..self.clone() }
+    }
+}
+
+/// Atlassian, as far as an app can tell.
+#[derive(Debug)]
+pub struct Atlassian {
+    client: reqwest::Client,
+    keys_url: String,
+    key_id: String,
+    private_key: Zeroizing<String>,
+    key_server: JoinHandle<()>,
+}
+
+/// What the app answered to a request.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The body.
+    pub body: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A webhook to be sent.
+#[derive(Clone, Debug)]
+pub struct Webhook<'a> {
+    /// The app's base URL.
+    pub base_url: &'a str,
+    /// The declared URL, relative to it, query included.
+    pub url: &'a str,
+    /// The body.
+    pub body: String,
+    /// `X-Atlassian-Webhook-Identifier`; Confluence sends none.
+    pub identifier: Option<String>,
+}
+
+impl Atlassian {
+    /// Makes an install key and serves it.
+    ///
+    /// # Errors
+    ///
+    /// When no key could be made, or no port is free.
+    pub async fn start() -> anyhow::Result<Self> {
+        let private_key =
+            tokio::task::spawn_blocking(|| RsaPrivateKey::new(&mut rand::thread_rng(), 2048))
+                .await?
+                .context("no RSA key could be made")?;
+        let public_key = RsaPublicKey::from(&private_key).to_public_key_pem(LineEnding::LF)?;
+        let key_id = Uuid::new_v4().to_string();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let keys_url = format!("http://{}", listener.local_addr()?);
+        let known = key_id.clone();
+        let serve = async move |Path(asked): Path<String>| {
+            if asked == known { Ok(public_key) } else { Err(StatusCode::NOT_FOUND) }
+        };
+        let router = Router::new().route("/{key_id}", get(serve));
+        let key_server = tokio::spawn(async move {
+            // It ends with the task; an error of one connection concerns its client.
+            let _ = axum::serve(listener, router).await;
+        });
+        let private_key = private_key.to_pkcs8_pem(LineEnding::LF)?;
+        Ok(Self { client: client()?, keys_url, key_id, private_key, key_server })
+    }
+
+    /// Where the install key is served: the template's `InstallKeysUrl`.
+    pub fn keys_url(&self) -> &str {
+        &self.keys_url
+    }
+
+    /// The client that sends, for requests of one's own.
+    pub fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// Makes a lifecycle callback to a URL of the app, signed as Atlassian signs it: RS256 for
+    /// `installed` and `uninstalled`, the site's secret for the others.
+    ///
+    /// # Errors
+    ///
+    /// When the request got no answer.
+    pub async fn call_back(
+        &self,
+        callback: Callback,
+        app_key: &str,
+        base_url: &str,
+        url: &str,
+        site: &Site,
+    ) -> anyhow::Result<Answer> {
+        let mut body = json!({
+            "key": app_key,
+            "clientKey": site.client_key,
+            "baseUrl": site.base_url,
+            "productType": site.product,
+            "description": format!("Atlassian {} at {} ", site.product, site.base_url),
+            "eventType": callback.as_str(),
+        });
+        let target = format!("{}{url}", base_url.trim_end_matches('/'));
+        let qsh = qsh_of(&target, base_url)?;
+        let mut claims = Statement::new(site.client_key.as_str(), &qsh, Timestamp::now());
+        let token = match callback {
+            Callback::Installed | Callback::Uninstalled => {
+                claims.audience = Some(base_url);
+                self.sign_install(&claims)?
+            }
+            Callback::Enabled | Callback::Disabled => jwt::sign(&claims, &site.secret),
+        };
+        if callback == Callback::Installed {
+            body["sharedSecret"] = site.secret.expose().into();
+        }
+        self.post(&target, Some(&token), body.to_string(), None).await
+    }
+
+    /// Signs a statement with the install key.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the key is one that this type made.
+    pub fn sign_install(&self, claims: &Statement<'_>) -> anyhow::Result<String> {
+        Ok(jwt::sign_install(claims, &self.key_id, self.private_key.as_bytes())?)
+    }
+
+    /// Sends a webhook as the site's product does.
+    ///
+    /// # Errors
+    ///
+    /// When the request got no answer.
+    pub async fn send(&self, webhook: Webhook<'_>, site: &Site) -> anyhow::Result<Answer> {
+        send(&self.client, webhook, &site.client_key, &site.secret).await
+    }
+
+    /// Posts a body with a token of one's own, or with none.
+    ///
+    /// # Errors
+    ///
+    /// When the request got no answer.
+    pub async fn post(
+        &self,
+        target: &str,
+        token: Option<&str>,
+        body: String,
+        identifier: Option<&str>,
+    ) -> anyhow::Result<Answer> {
+        post(&self.client, target, token, body, identifier).await
+    }
+}
+
+impl Drop for Atlassian {
+    fn drop(&mut self) {
+        self.key_server.abort();
+    }
+}
+
+/// A client that sends what Atlassian would: no redirects followed, TLS with the system's roots.
+///
+/// # Errors
+///
+/// When the system's certificates cannot be read.
+pub fn client() -> anyhow::Result<reqwest::Client> {
+    // A second call finds the provider installed, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(Duration::from_secs(30))
+        .build()?;
+    Ok(client)
+}
+
+/// Signs and posts one webhook.
+///
+/// # Errors
+///
+/// When the request got no answer.
+pub async fn send(
+    client: &reqwest::Client,
+    webhook: Webhook<'_>,
+    client_key: &ClientKey,
+    secret: &SharedSecret,
+) -> anyhow::Result<Answer> {
+    let target = format!("{}{}", webhook.base_url.trim_end_matches('/'), webhook.url);
+    let qsh = qsh_of(&target, webhook.base_url)?;
+    let claims = Statement::new(client_key.as_str(), &qsh, Timestamp::now());
+    let token = jwt::sign(&claims, secret);
+    post(client, &target, Some(&token), webhook.body, webhook.identifier.as_deref()).await
+}
+
+/// The hash of a POST to a URL of the app.
+///
+/// # Errors
+///
+/// When the base URL is not one, or the URL's query is malformed.
+pub fn qsh_of(target: &str, base_url: &str) -> anyhow::Result<String> {
+    let base_path = reqwest::Url::parse(base_url)
+        .with_context(|| format!("{base_url} is not a base URL; write it as https://host/path"))?;
+    Ok(qsh::Request::of_url("POST", target, base_path.path()).hash()?)
+}
+
+async fn post(
+    client: &reqwest::Client,
+    target: &str,
+    token: Option<&str>,
+    body: String,
+    identifier: Option<&str>,
+) -> anyhow::Result<Answer> {
+    let mut request = client.post(target).header("content-type", "application/json").body(body);
+    if let Some(token) = token {
+        request = request.header("authorization", format!("JWT {token}"));
+    }
+    if let Some(identifier) = identifier {
+        request = request
+            .header("x-atlassian-webhook-identifier", identifier)
+            .header("x-atlassian-webhook-flow", "Primary");
+    }
+    let start = Instant::now();
+    let response = request
+        .send()
+        .await
+        .with_context(|| format!("{target} did not answer; is the base URL right, and reachable?"))?;
+    let status = response.status();
+    let body = response.text().await?;
+    Ok(Answer { status, body, took: start.elapsed() })
+}

@@ -1,0 +1,324 @@
+//! The rules of a descriptor: Atlassian's, and those that a deployment adds.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use connect::descriptor::{Descriptor, Webhook};
+use connect::event::{EventName, Product};
+
+use super::Finding;
+
+pub(super) fn check(descriptor: &Descriptor) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    check_app(descriptor, &mut findings);
+    check_lifecycle(descriptor, &mut findings);
+    for (number, webhook) in descriptor.modules.webhooks.iter().enumerate() {
+        let place = place(number, webhook);
+        check_webhook(webhook, &place, &mut findings);
+        check_path(webhook, &place, &mut findings);
+    }
+    check_together(descriptor, &mut findings);
+    findings
+}
+
+const FILE: &str = "infra/atlassian-connect.json";
+
+/// The scopes that include reading.
+const READING: [&str; 6] = ["READ", "WRITE", "DELETE", "PROJECT_ADMIN", "SPACE_ADMIN", "ADMIN"];
+
+fn place(number: usize, webhook: &Webhook) -> String {
+    format!("{FILE}: webhook {} ({} to {})", number + 1, webhook.event, webhook.url)
+}
+
+fn check_app(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
+    let key = &descriptor.key;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    if key.is_empty() || key.len() > 80 || !key.chars().all(plain) {
+        findings.push(Finding::error(
+            format!("{FILE}: key"),
+            "it has to be 1 to 80 letters, digits, hyphens, dots and underscores",
+        ));
+    }
+    if !descriptor.authentication.kind.eq_ignore_ascii_case("jwt") {
+        findings.push(Finding::error(
+            format!("{FILE}: authentication"),
+            "without {\"type\": \"jwt\"} nothing that arrives is signed, and all of it is refused",
+        ));
+    }
+    let reads = |scope: &String| READING.iter().any(|reading| scope.eq_ignore_ascii_case(reading));
+    let reads = descriptor.scopes.iter().any(reads);
+    if !reads && !descriptor.modules.webhooks.is_empty() {
+        findings.push(Finding::error(
+            format!("{FILE}: scopes"),
+            "webhooks need the READ scope; add \"READ\"",
+        ));
+    }
+    if descriptor.modules.webhooks.is_empty() {
+        findings.push(Finding::error(
+            format!("{FILE}: modules.webhooks"),
+            "it declares no webhook; add one with \"event\" and \"url\"",
+        ));
+    }
+}
+
+fn check_lifecycle(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
+    let lifecycle = &descriptor.lifecycle;
+    if lifecycle.installed.is_none() {
+        findings.push(Finding::error(
+            format!("{FILE}: lifecycle.installed"),
+            "it is missing, and only there a tenant's secret arrives; add \"/installed\"",
+        ));
+    }
+    if lifecycle.uninstalled.is_none() {
+        findings.push(Finding::warning(
+            format!("{FILE}: lifecycle.uninstalled"),
+            "without it the secrets of tenants that left are kept; add \"/uninstalled\"",
+        ));
+    }
+    let mut taken = BTreeMap::from([(Descriptor::PATH, "the descriptor itself".to_owned())]);
+    for (callback, url) in lifecycle.callbacks() {
+        let place = format!("{FILE}: lifecycle.{callback}");
+        if let Some(advice) = not_relative(url) {
+            findings.push(Finding::error(&place, advice));
+        }
+        if let Some(other) = taken.insert(url, format!("lifecycle.{callback}")) {
+            findings.push(Finding::error(place, format!("{url} is taken by {other}")));
+        }
+    }
+    for (number, webhook) in descriptor.modules.webhooks.iter().enumerate() {
+        if let Some(other) = taken.get(webhook.path()) {
+            let advice = format!("its path is taken by {other}; choose another");
+            findings.push(Finding::error(place(number, webhook), advice));
+        }
+    }
+}
+
+fn check_webhook(webhook: &Webhook, place: &str, findings: &mut Vec<Finding>) {
+    let event = webhook.event.as_str();
+    if event.is_empty() || event.len() > 100 || !event.bytes().all(|b| b.is_ascii_graphic()) {
+        findings.push(Finding::error(place, "the event is not a name of 1 to 100 visible letters"));
+    } else if !webhook.event.is_known() {
+        let advice = match closest(event) {
+            Some(close) => format!("no product documents the event {event}; did you mean {close}?"),
+            None => format!("no product documents the event {event}; it is kept as it comes"),
+        };
+        findings.push(Finding::warning(place, advice));
+    }
+    let handler = webhook.handler();
+    // An empty slug is the path's fault, and reported there.
+    let named = webhook.slug().is_empty() && !webhook.params.contains_key(Webhook::HANDLER)
+        || !handler.is_empty()
+        && handler.len() <= 40
+        && handler.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && !handler.starts_with('-')
+        && !handler.ends_with('-')
+        && !handler.contains("--");
+    if !named {
+        findings.push(Finding::error(
+            place,
+            format!(
+                "\"{handler}\" cannot name a handler; choose one of at most 40 lower-case letters, \
+                 digits and single hyphens, with \"params\": {{\"handler\": …}}"
+            ),
+        ));
+    }
+}
+
+fn check_path(webhook: &Webhook, place: &str, findings: &mut Vec<Finding>) {
+    if let Some(advice) = not_relative(&webhook.url) {
+        findings.push(Finding::error(place, advice));
+        return;
+    }
+    if webhook.slug().is_empty() {
+        let advice = "the path has no letter or digit that its function could be named by";
+        findings.push(Finding::error(place, advice));
+    }
+    for segment in webhook.path().split('/') {
+        let variable = segment.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
+        let name = variable.unwrap_or(segment);
+        let unreserved =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~');
+        if !name.chars().all(unreserved) {
+            findings.push(Finding::error(
+                place,
+                format!(
+                    "the path segment \"{segment}\" is neither plain (letters, digits, - . _ ~) \
+                     nor one whole ${{variable}}; other paths are signed in more than one way"
+                ),
+            ));
+        }
+    }
+}
+
+/// Rules that take more than one entry to break.
+fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
+    let webhooks = &descriptor.modules.webhooks;
+    let mut slugs: BTreeMap<String, &str> = BTreeMap::new();
+    let mut pairs = BTreeSet::new();
+    for (number, webhook) in webhooks.iter().enumerate() {
+        let place = place(number, webhook);
+        if !pairs.insert((webhook.event.as_str(), webhook.url.as_str())) {
+            let advice = "the same event and URL stand above already; delete one";
+            findings.push(Finding::error(&place, advice));
+            continue;
+        }
+        let other = *slugs.entry(webhook.slug()).or_insert(webhook.path());
+        if other != webhook.path() {
+            let advice = format!("its functions would be named like those of {other}; rename one");
+            findings.push(Finding::error(&place, advice));
+            continue;
+        }
+        let above: Vec<&Webhook> =
+            webhooks[..number].iter().filter(|other| other.path() == webhook.path()).collect();
+        let Some(first) = above.first() else { continue };
+        if first.handler() != webhook.handler() {
+            findings.push(Finding::error(
+                &place,
+                format!(
+                    "{} has one receiver, and it writes to the queue of \"{}\"; name that handler \
+                     here too, or choose another URL",
+                    webhook.path(),
+                    first.handler(),
+                ),
+            ));
+        }
+        let nameless =
+            |webhook: &Webhook| webhook.event.may_come_from(Product::Confluence) || webhook.exclude_body;
+        if nameless(webhook) && above.iter().any(|other| nameless(other)) {
+            findings.push(Finding::error(
+                &place,
+                "another event on this URL could not be told from it: a body of Confluence's, or \
+                 no body, names no event; choose another URL",
+            ));
+        }
+    }
+}
+
+fn not_relative(url: &str) -> Option<&'static str> {
+    if url.contains("://") || url.starts_with("//") {
+        return Some("the URL is absolute; write it relative to the base URL, as in \"/issue-created\"");
+    }
+    if !url.starts_with('/') {
+        return Some("the URL has to start with a slash, as in \"/issue-created\"");
+    }
+    url.contains('#').then_some("the URL has a fragment, which is never sent; delete it")
+}
+
+/// The known event with the fewest differences, if it is close.
+fn closest(event: &str) -> Option<&'static str> {
+    let known = EventName::ALL.iter().map(EventName::as_str);
+    let distance = |name: &str| strsim::damerau_levenshtein(name, event);
+    let close = known.min_by_key(|name| distance(name))?;
+    (distance(close) <= 2 + event.len() / 8).then_some(close)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::check::Severity;
+
+    fn descriptor(change: impl FnOnce(&mut Value)) -> Vec<Finding> {
+        let mut document = json!({
+            "key": "com.example.hooks", "authentication": {"type": "jwt"}, "scopes": ["READ"],
+            "lifecycle": {
+                "installed": "/installed", "uninstalled": "/uninstalled",
+                "enabled": "/enabled", "disabled": "/disabled",
+            },
+            "modules": {"webhooks": [
+                {"event": "jira:issue_created", "url": "/issue-created"},
+                {"event": "page_created", "url": "/page-created"},
+            ]},
+        });
+        change(&mut document);
+        check(&Descriptor::parse(&document.to_string()).unwrap())
+    }
+
+    fn with(webhook: Value) -> Vec<Finding> {
+        descriptor(|document| {
+            document["modules"]["webhooks"].as_array_mut().unwrap().push(webhook);
+        })
+    }
+
+    #[test]
+    fn finds_nothing_in_a_good_descriptor() {
+        assert_eq!(descriptor(|_| ()), []);
+        let good = [
+            json!({"event": "jira:issue_updated", "url": "/issue-created"}),
+            json!({"event": "jira:issue_updated", "url": "/hook/${issue.key}?u=${user.id}"}),
+            json!({"event": "page_removed", "url": "/p", "params": {"handler": "page-created"}}),
+            json!({"event": "page_updated", "url": "/issue-created"}),
+        ];
+        for webhook in good {
+            let described = webhook.to_string();
+            assert_eq!(with(webhook), [], "{described}");
+        }
+    }
+
+    /// One row a rule: the entry that breaks it, and words of the advice.
+    #[test]
+    fn names_the_entry_and_the_rule() {
+        let rows = [
+            (json!({"event": "login", "url": "https://x.test/login"}), "absolute"),
+            (json!({"event": "login", "url": "//x.test/login"}), "absolute"),
+            (json!({"event": "login", "url": "login"}), "start with a slash"),
+            (json!({"event": "login", "url": "/login#top"}), "fragment"),
+            (json!({"event": "login", "url": "/"}), "no letter or digit"),
+            (json!({"event": "login", "url": "/log in"}), "neither plain"),
+            (json!({"event": "login", "url": "/log-${user.id}"}), "neither plain"),
+            (json!({"event": "login", "url": "/installed"}), "taken by lifecycle.installed"),
+            (json!({"event": "login", "url": "/atlassian-connect.json"}), "taken by the descriptor"),
+            (json!({"event": "page_created", "url": "/page-created"}), "stand above"),
+            (json!({"event": "page_updated", "url": "/page_created"}), "named like those of"),
+            (json!({"event": "page_updated", "url": "/page-created"}), "could not be told"),
+            (
+                json!({"event": "login", "url": "/login", "params": {"handler": "Log In"}}),
+                "cannot name a handler",
+            ),
+            (
+                json!({"event": "jira:issue_updated", "url": "/issue-created",
+                       "params": {"handler": "other"}}),
+                "name that handler here too",
+            ),
+            (json!({"event": "", "url": "/x"}), "not a name"),
+        ];
+        for (webhook, words) in rows {
+            let described = webhook.to_string();
+            let errors: Vec<Finding> = with(webhook)
+                .into_iter()
+                .filter(|finding| finding.severity == Severity::Error)
+                .collect();
+            let [finding] = &errors[..] else { panic!("{described}: {errors:?}") };
+            assert!(finding.place.contains("webhook 3"), "{finding}");
+            assert!(finding.advice.contains(words), "{finding}");
+        }
+    }
+
+    #[test]
+    fn warns_of_an_event_that_nobody_documents() {
+        let [finding] = &with(json!({"event": "page_craeted", "url": "/x"}))[..] else { panic!() };
+        assert_eq!(finding.severity, Severity::Warning);
+        assert!(finding.advice.contains("did you mean page_created?"), "{finding}");
+        let [finding] = &with(json!({"event": "brand_new_thing", "url": "/x"}))[..] else { panic!() };
+        assert!(finding.advice.contains("kept as it comes"), "{finding}");
+    }
+
+    #[test]
+    fn names_what_the_app_lacks() {
+        let rows: [(&str, Value, &str); 6] = [
+            ("scopes", json!([]), "scopes"),
+            ("scopes", json!(["ACT_AS_USER"]), "scopes"),
+            ("authentication", json!({"type": "none"}), "authentication"),
+            ("key", json!("with space"), "key"),
+            ("lifecycle", json!({"uninstalled": "/u"}), "lifecycle.installed"),
+            ("modules", json!({}), "modules.webhooks"),
+        ];
+        for (name, value, place) in rows {
+            let findings = descriptor(|document| document[name] = value);
+            assert!(
+                findings.iter().any(|f| f.severity == Severity::Error && f.place.ends_with(place)),
+                "{name}: {findings:?}"
+            );
+        }
+    }
+}

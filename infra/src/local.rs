@@ -1,0 +1,154 @@
+//! The whole road on this machine: stack, Atlassian, and the journey of one delivery.
+
+mod console;
+mod journey;
+mod session;
+
+pub use session::Session;
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use connect::descriptor::Descriptor;
+use connect::event::Product;
+use connect::lifecycle::Callback;
+use tokio::sync::broadcast::error::RecvError;
+
+use crate::atlassian::{Atlassian, Site};
+use crate::binaries::{self, Profile};
+use crate::stack::{self, Stack};
+use crate::{check, root};
+
+/// What a user can choose.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The port of the HTTP API; 0 for any that is free.
+    pub port: u16,
+    /// The template to run.
+    pub template: PathBuf,
+    /// Where tables and queues are kept; in memory if nowhere.
+    pub state: Option<PathBuf>,
+    /// How the functions are built.
+    pub profile: Profile,
+    /// How many environments of one function run at once.
+    pub concurrency: usize,
+    /// Whether to stop after the journey.
+    pub once: bool,
+}
+
+/// Builds, starts, plays Atlassian once, and stays up until it is told to stop.
+///
+/// # Errors
+///
+/// When something could not be built or started, or the delivery did not arrive.
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let descriptor = check::read_descriptor(&root::descriptor())
+        .map_err(|finding| anyhow::anyhow!("{}: {}", finding.place, finding.advice))?;
+    console::step("Building", "the functions");
+    let binaries = binaries::build(options.profile).await?;
+
+    let start = Instant::now();
+    let atlassian = Atlassian::start().await?;
+    let keys_url = atlassian.keys_url().to_owned();
+    let stack = Stack::start(stack::Options {
+        template: options.template,
+        binaries,
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, options.port)),
+        parameters: BTreeMap::from([("InstallKeysUrl".into(), keys_url)]),
+        state: options.state.clone(),
+        concurrency: options.concurrency,
+    })
+    .await?;
+    let kept = options.state.as_ref().map(|folder| folder.display().to_string());
+    console::step("Started", &format!("{} ({})", stack.url(), summary(&stack)));
+    console::step("Keeping", &kept.unwrap_or_else(|| "tables and queues in memory".into()));
+
+    let outcome = play(&descriptor, &stack, &atlassian, start, options.once).await;
+    console::step("Stopping", "");
+    Session::remove();
+    stack.stop().await;
+    outcome
+}
+
+async fn play(
+    descriptor: &Descriptor,
+    stack: &Stack,
+    atlassian: &Atlassian,
+    start: Instant,
+    once: bool,
+) -> anyhow::Result<()> {
+    let mut stop = std::pin::pin!(told_to_stop());
+    let mut log = stack.subscribe();
+    let sites = [Site::new(Product::Jira, "demo"), Site::new(Product::Confluence, "demo")];
+    let scene = async {
+        for site in &sites {
+            install(descriptor, stack, atlassian, site).await?;
+        }
+        Session::new(stack.url(), &sites).write()?;
+        journey::show(descriptor, stack, atlassian, &sites).await
+    };
+    tokio::select! {
+        scene = scene => scene?,
+        told = &mut stop => return told,
+    }
+    console::step("Ready", &format!("in {:.1} s", start.elapsed().as_secs_f64()));
+    if once {
+        return Ok(());
+    }
+    console::usage(descriptor, stack.url());
+    loop {
+        tokio::select! {
+            told = &mut stop => return told,
+            line = log.recv() => match line {
+                Ok(line) => console::line(&line),
+                Err(RecvError::Lagged(lines)) => console::skipped(lines),
+                Err(RecvError::Closed) => bail!("the stack stopped by itself"),
+            },
+        }
+    }
+}
+
+async fn install(
+    descriptor: &Descriptor,
+    stack: &Stack,
+    atlassian: &Atlassian,
+    site: &Site,
+) -> anyhow::Result<()> {
+    let url = descriptor.lifecycle.installed.as_deref();
+    let url = url.context("the descriptor declares no lifecycle.installed")?;
+    let answer =
+        atlassian.call_back(Callback::Installed, &descriptor.key, stack.url(), url, site).await?;
+    let who = format!("{} at {} as tenant {}", site.product, site.base_url, site.client_key);
+    console::answered("installed", &who, &answer);
+    if !answer.status.is_success() {
+        bail!(
+            "the install was refused with {}; is template.yaml what the descriptor asks for? \
+             `cargo hooks check` says",
+            answer.status
+        );
+    }
+    Ok(())
+}
+
+fn summary(stack: &Stack) -> String {
+    let deployment = stack.deployment();
+    format!(
+        "{} functions, {} queues, {} tables",
+        deployment.functions.len(),
+        deployment.queues.len(),
+        deployment.tables.len(),
+    )
+}
+
+/// Ctrl-C, or a polite kill.
+async fn told_to_stop() -> anyhow::Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        told = tokio::signal::ctrl_c() => told?,
+        _ = terminate.recv() => (),
+    }
+    Ok(())
+}

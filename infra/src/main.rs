@@ -1,0 +1,151 @@
+//! `cargo hooks`: everything around the functions.
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+use connect::tenant::SharedSecret;
+use infra::binaries::Profile;
+use infra::check::{self, Files, Severity};
+use infra::{local, root, send, template};
+
+/// Atlassian Connect webhooks on AWS Lambda: run them here, and prepare them for there.
+#[derive(Parser)]
+#[command(name = "cargo hooks", bin_name = "cargo hooks", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the functions and run all of template.yaml on this machine
+    ///
+    /// The built functions run as they are, each in processes of its own, behind a local HTTP API,
+    /// with a DynamoDB and an SQS that live in this command. Two demo sites install the app, one
+    /// sends a webhook, and its journey is shown. Then the stack stays up until Ctrl-C.
+    Local(Local),
+    /// Sign an event as a tenant does, and post it
+    ///
+    /// To the local stack, if it runs: any declared event, with a sample as its body. To a deployed
+    /// app: with --url, --tenant, and the tenant's secret in HOOKS_SHARED_SECRET.
+    Send(Send),
+    /// Write template.yaml from infra/atlassian-connect.json
+    Template(Template),
+    /// Say whether descriptor, events, handlers and template agree, and what to do if not
+    Check,
+}
+
+#[derive(Args)]
+struct Local {
+    /// Port of the HTTP API; 0 for any that is free
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+    /// Template to run
+    #[arg(long, value_name = "FILE", default_value_os_t = root::template())]
+    template: PathBuf,
+    /// Folder in which tables and queues survive a restart; without it they are kept in memory
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Build the functions as they are deployed: slower to build, faster to run
+    #[arg(long)]
+    release: bool,
+    /// Most environments of one function at once
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    concurrency: u16,
+    /// Stop after the journey
+    #[arg(long)]
+    once: bool,
+}
+
+#[derive(Args)]
+struct Send {
+    /// Name of the event, as in jira:issue_created
+    event: String,
+    /// Base URL of a deployed app, as in https://abc123.execute-api.eu-west-1.amazonaws.com
+    #[arg(long)]
+    url: Option<String>,
+    /// Client key of the tenant
+    #[arg(long, value_name = "CLIENT_KEY")]
+    tenant: Option<String>,
+    /// File with the body
+    #[arg(long, value_name = "FILE")]
+    body: Option<PathBuf>,
+    /// How many times to send it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    count: u32,
+}
+
+#[derive(Args)]
+struct Template {
+    /// Print it instead of writing it
+    #[arg(long)]
+    print: bool,
+}
+
+fn main() -> ExitCode {
+    let Cli { command } = Cli::parse();
+    let outcome = match command {
+        Command::Local(options) => run(local::run(local::Options {
+            port: options.port,
+            template: options.template,
+            state: options.state,
+            profile: if options.release { Profile::Release } else { Profile::Dev },
+            concurrency: options.concurrency.into(),
+            once: options.once,
+        })),
+        Command::Send(options) => run(send::run(send::Options {
+            event: options.event,
+            url: options.url,
+            tenant: options.tenant,
+            // In the environment, because a command line is seen by everybody on the machine.
+            secret: lambda::environment::optional("HOOKS_SHARED_SECRET").map(SharedSecret::new),
+            body: options.body,
+            count: options.count,
+        })),
+        Command::Template(options) => write_template(options.print),
+        Command::Check => return check(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}
+
+fn write_template(print: bool) -> anyhow::Result<()> {
+    let descriptor = check::read_descriptor(&root::descriptor())
+        .map_err(|finding| anyhow::anyhow!("{}: {}", finding.place, finding.advice))?;
+    let text = template::render(&descriptor)?;
+    if print {
+        return Ok(std::io::stdout().write_all(text.as_bytes())?);
+    }
+    let path = root::template();
+    std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+    println!("wrote {}", path.display());
+    Ok(())
+}
+
+fn check() -> ExitCode {
+    let findings = check::check(&Files {
+        descriptor: &root::descriptor(),
+        template: &root::template(),
+        handlers: &root::handlers(),
+    });
+    for finding in &findings {
+        eprintln!("{finding}");
+    }
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return ExitCode::FAILURE;
+    }
+    println!("descriptor, events, handlers and template agree");
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,433 @@
+//! The local stack: a SAM template and its functions, on this machine.
+//!
+//! ```text
+//!             this process                                          child processes
+//!
+//!  request ──▶ HTTP API ── event 2.0 ──▶ Runtime API ◀────────────▶ a function
+//!             (http_api)                  (lambda)                    │        │
+//!                                            ▲          AWS SDK client│        │
+//!                                          event                      ▼        ▼
+//!                                            │                   ┌──────┐ ┌──────────┐
+//!             event source mapping ──────────┘                   │ SQS  │ │ DynamoDB │
+//!             (event_source) ◀────────── messages ────────────── └──────┘ └──────────┘
+//!                                                                     this process
+//! ```
+//!
+//! [`Stack::start`] reads the template that is deployed to AWS ([`deployment`]), and runs the
+//! binaries that are deployed to AWS. They notice no difference: Lambda's Runtime API hands them
+//! their events, and their own AWS SDK clients find SQS and DynamoDB through
+//! `AWS_ENDPOINT_URL_SQS` and `AWS_ENDPOINT_URL_DYNAMODB`.
+//!
+//! What is not imitated: permissions, encryption, throttling, logs and metrics in CloudWatch, and
+//! everything else the template declares outside functions, their events, queues and tables.
+
+pub mod deployment;
+mod event_source;
+mod http_api;
+pub mod intrinsics;
+pub mod lambda;
+mod log;
+mod state;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_sqs::config::{BehaviorVersion, Region};
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use deployment::{Deployment, Endpoints, REGION};
+use event_source::Poller;
+use intrinsics::TemplateError;
+pub use log::{LogLine, LogStream};
+
+/// What to run, and where.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The template: `template.yaml`.
+    pub template: PathBuf,
+    /// The folder with the functions' binaries, named as in `BuildProperties.Binary`.
+    pub binaries: PathBuf,
+    /// Where the HTTP API listens. Port 0 is any free port.
+    pub listen: SocketAddr,
+    /// Values of the template's parameters, in place of their defaults.
+    ///
+    /// A parameter `BaseUrl` that is not here gets the URL of the stack.
+    pub parameters: BTreeMap<String, String>,
+    /// The folder in which tables and queues outlive the stack. Without it they are in memory.
+    ///
+    /// A table that is there already is kept as it is; a queue gets the attributes of the template.
+    pub state: Option<PathBuf>,
+    /// The most execution environments that one function has at a time; two is plenty.
+    pub concurrency: usize,
+}
+
+/// Why the local stack did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// The template cannot be read.
+    #[error("failed to read the template {}", .path.display())]
+    Template {
+        /// The path of the template.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The template is wrong, or asks for what the local stack does not know.
+    #[error("the local stack cannot run {}", .path.display())]
+    Refused {
+        /// The path of the template.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: TemplateError,
+    },
+    /// The address of the HTTP API is taken.
+    #[error(
+        "port {} is in use: stop what listens on {address}, or choose another port (0 is any free \
+         one)",
+        .address.port()
+    )]
+    PortInUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// An address cannot be listened on.
+    #[error("failed to listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The binary of a function is not there.
+    #[error(
+        "the function {function} has no binary {}: build it with `cargo build --bin {binary}`",
+        .path.display()
+    )]
+    MissingBinary {
+        /// The logical id of the function.
+        function: String,
+        /// The name of the binary.
+        binary: String,
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The folder for the state cannot be used.
+    #[error("failed to use the folder {} for the state", .path.display())]
+    State {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Another stack uses the folder for the state.
+    #[error(
+        "the folder {} is in use by another local stack: stop that one, or choose another folder",
+        .path.display()
+    )]
+    StateInUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file with the tables cannot be used.
+    #[error("failed to open the tables in the folder for the state")]
+    Tables {
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// DynamoDB refuses a table.
+    #[error("failed to set up the table {table}")]
+    Table {
+        /// The name of the table.
+        table: String,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The table that was kept has another key than the template.
+    #[error(
+        "the table {table} in {} has another key than in the template: remove that folder to start \
+         anew",
+        .path.display()
+    )]
+    OtherKey {
+        /// The name of the table.
+        table: String,
+        /// The folder for the state.
+        path: PathBuf,
+    },
+    /// The file with the queues cannot be used.
+    #[error("failed to open the queues in the folder for the state")]
+    Queues {
+        /// Why not.
+        source: sqs::OpenError,
+    },
+    /// SQS refuses a queue.
+    #[error("failed to set up the queue {queue}")]
+    Queue {
+        /// The name of the queue.
+        queue: String,
+        /// Why not.
+        source: sqs::Error,
+    },
+}
+
+/// A running stack.
+///
+/// [`stop`](Self::stop) it. A stack that is dropped instead ends as well, but nobody waits for it.
+#[derive(Debug)]
+pub struct Stack {
+    deployment: Deployment,
+    endpoints: Endpoints,
+    lines: broadcast::Sender<LogLine>,
+    functions: BTreeMap<String, lambda::Function>,
+    /// What invokes functions: the HTTP API and the event sources.
+    invokers: Service,
+    /// What functions use: SQS and DynamoDB.
+    backends: Service,
+    /// Held while the folder for the state is used.
+    _state_lock: Option<File>,
+}
+
+impl Stack {
+    /// Reads the template and starts everything in it. The functions start when they are invoked.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the template, a binary, the address or the state cannot be used.
+    pub async fn start(options: Options) -> Result<Self, StackError> {
+        let listener = listen(options.listen).await?;
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        let sqs_listener = listen(loopback).await?;
+        let dynamodb_listener = listen(loopback).await?;
+        let endpoints = Endpoints {
+            http_api: url_of(&listener)?,
+            sqs: url_of(&sqs_listener)?,
+            dynamodb: url_of(&dynamodb_listener)?,
+        };
+        let deployment = read(&options, &endpoints)?;
+        let (lines, _) = broadcast::channel(LOG_LINES);
+        let mut functions = BTreeMap::new();
+        for (logical_id, definition) in &deployment.functions {
+            let function = lambda::Function::new(
+                definition.clone(),
+                binary(&options.binaries, definition)?,
+                aws_environment(&endpoints),
+                options.concurrency,
+                lines.clone(),
+            );
+            functions.insert(logical_id.clone(), function);
+        }
+
+        let state = options.state.as_deref();
+        let state_lock = state.map(state::lock).transpose()?;
+        let database = state::tables(&deployment, state)?;
+        let sqs = state::queues(&deployment, state)?;
+        let mut backends = Service::new();
+        backends.spawn(|stopped| async {
+            // They end by the stop alone.
+            let _ =
+                dynoxide::server::serve_with_shutdown(dynamodb_listener, database, stopped).await;
+        });
+        backends.spawn(|stopped| async {
+            let _ = sqs::serve(sqs_listener, sqs, stopped).await;
+        });
+
+        let mut invokers = Service::new();
+        for source in deployment.event_sources.iter().filter(|source| source.enabled) {
+            let (Some(queue), Some(function)) =
+                (deployment.queues.get(&source.queue), functions.get(&source.function))
+            else {
+                continue;
+            };
+            let poller = Poller {
+                source: source.clone(),
+                queue: queue.clone(),
+                function: function.clone(),
+                client: sqs_client(&endpoints.sqs),
+                concurrency: options.concurrency,
+            };
+            invokers.spawn(|stopped| poller.run(stopped));
+        }
+        let routes = deployment.routes.clone();
+        let routed = functions.clone();
+        invokers.spawn(|stopped| http_api::serve(listener, routes, routed, stopped));
+        Ok(Self {
+            deployment,
+            endpoints,
+            lines,
+            functions,
+            invokers,
+            backends,
+            _state_lock: state_lock,
+        })
+    }
+
+    /// The URL of the HTTP API, without a slash at its end.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.endpoints.http_api
+    }
+
+    /// The URL of the SQS service.
+    #[must_use]
+    pub fn sqs_endpoint(&self) -> &str {
+        &self.endpoints.sqs
+    }
+
+    /// The URL of the DynamoDB service.
+    #[must_use]
+    pub fn dynamodb_endpoint(&self) -> &str {
+        &self.endpoints.dynamodb
+    }
+
+    /// What the template declares.
+    #[must_use]
+    pub fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+
+    /// Every line that a function prints from now on, and what the stack says about it.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<LogLine> {
+        self.lines.subscribe()
+    }
+
+    /// The environment variables with which an AWS SDK in any process reaches this stack.
+    #[must_use]
+    pub fn aws_environment(&self) -> Vec<(String, String)> {
+        let credentials = [
+            ("AWS_REGION", REGION),
+            ("AWS_ACCESS_KEY_ID", "test"),
+            ("AWS_SECRET_ACCESS_KEY", "test"),
+        ];
+        let credentials =
+            credentials.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter();
+        credentials.chain(aws_environment(&self.endpoints)).collect()
+    }
+
+    /// Stops everything; when it returns, no process of a function is left.
+    ///
+    /// No event is taken any more. Invocations under way may end, but are not waited for long:
+    /// a message whose function is killed becomes visible again, as after a crash on AWS.
+    pub async fn stop(mut self) {
+        self.invokers.stop.send_replace(true);
+        let _ = timeout(DRAIN, async {
+            self.invokers.ended().await;
+            for function in self.functions.values() {
+                function.drain().await;
+            }
+        })
+        .await;
+        for function in self.functions.values() {
+            function.stop().await;
+        }
+        self.backends.stop.send_replace(true);
+        let _ = timeout(CLOSE, async {
+            self.invokers.ended().await;
+            self.backends.ended().await;
+        })
+        .await;
+    }
+}
+
+/// How many lines of log a slow listener may be behind.
+const LOG_LINES: usize = 4096;
+
+/// How long invocations may go on when the stack is stopped.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// How long connections may stay open after that.
+const CLOSE: Duration = Duration::from_secs(1);
+
+/// Tasks with one stop signal. They are aborted when this is dropped.
+#[derive(Debug)]
+struct Service {
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Service {
+    fn new() -> Self {
+        Self { stop: watch::Sender::new(false), tasks: JoinSet::new() }
+    }
+
+    fn spawn<F: Future<Output = ()> + Send + 'static>(&mut self, task: impl FnOnce(Stopped) -> F) {
+        let mut stop = self.stop.subscribe();
+        let stopped: Stopped = Box::pin(async move {
+            // An error means that the sender is gone, which is a stop as well.
+            let _ = stop.wait_for(|stop| *stop).await;
+        });
+        self.tasks.spawn(task(stopped));
+    }
+
+    async fn ended(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+type Stopped = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StackError> {
+    TcpListener::bind(address).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => StackError::PortInUse { address },
+        _ => StackError::Listen { address, source },
+    })
+}
+
+/// The URL under which a listener is reached from this machine.
+fn url_of(listener: &TcpListener) -> Result<String, StackError> {
+    let unspecified = SocketAddr::from(([0, 0, 0, 0], 0));
+    let mut address = listener
+        .local_addr()
+        .map_err(|source| StackError::Listen { address: unspecified, source })?;
+    if address.ip().is_unspecified() {
+        address.set_ip([127, 0, 0, 1].into());
+    }
+    Ok(format!("http://{address}"))
+}
+
+fn read(options: &Options, endpoints: &Endpoints) -> Result<Deployment, StackError> {
+    let path = &options.template;
+    let template = std::fs::read_to_string(path)
+        .map_err(|source| StackError::Template { path: path.clone(), source })?;
+    Deployment::read(&template, &options.parameters, endpoints)
+        .map_err(|source| StackError::Refused { path: path.clone(), source })
+}
+
+fn binary(folder: &Path, function: &deployment::Function) -> Result<PathBuf, StackError> {
+    let path = folder.join(&function.binary);
+    if path.is_file() {
+        return Ok(path);
+    }
+    Err(StackError::MissingBinary {
+        function: function.logical_id.clone(),
+        binary: function.binary.clone(),
+        path,
+    })
+}
+
+/// What leads an AWS SDK client to the local services.
+fn aws_environment(endpoints: &Endpoints) -> Vec<(String, String)> {
+    vec![
+        ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), endpoints.dynamodb.clone()),
+        ("AWS_ENDPOINT_URL_SQS".to_owned(), endpoints.sqs.clone()),
+    ]
+}
+
+fn sqs_client(endpoint: &str) -> aws_sdk_sqs::Client {
+    let config = aws_sdk_sqs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static(REGION))
+        .credentials_provider(Credentials::new("test", "test", None, None, "local stack"))
+        .endpoint_url(endpoint)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .build();
+    aws_sdk_sqs::Client::from_conf(config)
+}

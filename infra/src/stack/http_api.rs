@@ -1,0 +1,651 @@
+//! The HTTP API: from requests to events and from answers to responses.
+//!
+//! Does what an API Gateway HTTP API does with payload format 2.0, as described in the API Gateway
+//! Developer Guide: "Create AWS Lambda proxy integrations for HTTP APIs" (event and response),
+//! "Create routes for HTTP APIs" (which route wins) and "Quotas for configuring and running an
+//! HTTP API" (10 MB of body, 10,240 bytes of request line and headers, 30 s).
+//!
+//! Two things are not in the guide but well observed on the real service: `rawPath` is
+//! percent-decoded, and a body is passed as text only if its type is `text/*` or JSON, XML or
+//! JavaScript; everything else, forms included, is passed as base64.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE, USER_AGENT};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::deployment::{ACCOUNT, Route};
+use super::lambda::{self, MAX_EVENT};
+
+/// Serves the routes until `shutdown`, then finishes the requests under way.
+pub(super) async fn serve(
+    listener: TcpListener,
+    routes: Vec<Route>,
+    functions: BTreeMap<String, lambda::Function>,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) {
+    let api = Arc::new(HttpApi { routes, functions });
+    let service = Router::new()
+        .fallback(handle)
+        .with_state(api)
+        .into_make_service_with_connect_info::<SocketAddr>();
+    // The server retries what fails to be accepted; it ends by the shutdown alone.
+    let _ = axum::serve(listener, service).with_graceful_shutdown(shutdown).await;
+}
+
+/// The largest body of a request, in bytes.
+const MAX_BODY: usize = 10 * 1024 * 1024;
+
+/// How much of a body is read to answer 413 rather than to break the connection.
+const MAX_READ: usize = 64 * 1024 * 1024;
+
+/// The most that the request line and the headers may have together, in bytes.
+const MAX_HEADERS: usize = 10_240;
+
+#[derive(Debug)]
+struct HttpApi {
+    routes: Vec<Route>,
+    functions: BTreeMap<String, lambda::Function>,
+}
+
+async fn handle(
+    State(api): State<Arc<HttpApi>>,
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    let request_id = Uuid::new_v4().to_string();
+    let (request, body) = request.into_parts();
+    let mut response = match answer(&api, client, &request, body, &request_id).await {
+        Ok(response) => response,
+        Err(status) => refusal(status),
+    };
+    // The name API Gateway uses; it finds the request again in the access log.
+    if let Ok(request_id) = HeaderValue::try_from(request_id) {
+        response.headers_mut().insert(HeaderName::from_static("apigw-requestid"), request_id);
+    }
+    response
+}
+
+async fn answer(
+    api: &HttpApi,
+    client: SocketAddr,
+    request: &Parts,
+    body: Body,
+    request_id: &str,
+) -> Result<Response, StatusCode> {
+    if size_of_head(request) > MAX_HEADERS {
+        return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    // Reads the body in any case: an answer before its end looks like a broken connection.
+    let body =
+        axum::body::to_bytes(body, MAX_READ).await.map_err(|_| StatusCode::PAYLOAD_TOO_LARGE)?;
+    if body.len() > MAX_BODY {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let matched = best_match(&api.routes, &request.method, request.uri.path())
+        .ok_or(StatusCode::NOT_FOUND)?;
+    let function =
+        api.functions.get(&matched.route.function).ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+    let event = event(request, &body, &matched, client, request_id, Timestamp::now());
+    if event.len() > MAX_EVENT {
+        return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let answer = timeout(matched.route.timeout, function.invoke(event.into()))
+        .await
+        .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?
+        .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    response(&answer).map_err(|problem| {
+        function.notice(format!("answered what is not an HTTP response: {problem}"));
+        StatusCode::INTERNAL_SERVER_ERROR
+    })
+}
+
+/// The answer of API Gateway itself.
+fn refusal(status: StatusCode) -> Response {
+    // The only status whose standard name is not what API Gateway says.
+    let message = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "Request Entity Too Large",
+        status => status.canonical_reason().unwrap_or_default(),
+    };
+    let content_type = [(CONTENT_TYPE, "application/json")];
+    (status, content_type, json!({ "message": message }).to_string()).into_response()
+}
+
+fn size_of_head(request: &Parts) -> usize {
+    let target = request.uri.path_and_query().map_or(0, |target| target.as_str().len());
+    let line = request.method.as_str().len() + target + "  HTTP/1.1\r\n".len();
+    let headers = request.headers.iter();
+    line + headers
+        .map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len())
+        .sum::<usize>()
+}
+
+/// A route that fits a request.
+#[derive(Debug)]
+struct Match<'r> {
+    route: &'r Route,
+    parameters: BTreeMap<String, String>,
+}
+
+/// The most specific route for a request: a literal segment goes before a parameter, a parameter
+/// before a greedy one, and a route for the method before one for any.
+fn best_match<'r>(routes: &'r [Route], method: &Method, path: &str) -> Option<Match<'r>> {
+    routes
+        .iter()
+        .filter(|route| route.method == "ANY" || route.method == method.as_str())
+        .filter_map(|route| Some((route, path_parameters(&route.path, path)?)))
+        .max_by_key(|(route, _)| {
+            let segments = route.path.split('/').map(specificity).collect::<Vec<_>>();
+            (segments, route.method != "ANY")
+        })
+        .map(|(route, parameters)| Match { route, parameters })
+}
+
+fn specificity(segment: &str) -> u8 {
+    match segment {
+        greedy if greedy.ends_with("+}") => 0,
+        parameter if parameter.starts_with('{') => 1,
+        _ => 2,
+    }
+}
+
+/// The values of the parameters in `template`, if `path` fits it.
+fn path_parameters(template: &str, path: &str) -> Option<BTreeMap<String, String>> {
+    let mut parameters = BTreeMap::new();
+    let mut rest = Some(path);
+    for pattern in template.split('/') {
+        let (segment, following) = match rest?.split_once('/') {
+            Some((segment, following)) => (segment, Some(following)),
+            None => (rest?, None),
+        };
+        let name = pattern.strip_prefix('{').and_then(|name| name.strip_suffix('}'));
+        match name {
+            Some(name) => {
+                if let Some(name) = name.strip_suffix('+') {
+                    let value = decoded(rest.filter(|rest| !rest.is_empty())?);
+                    parameters.insert(name.to_owned(), value);
+                    return Some(parameters);
+                }
+                if segment.is_empty() {
+                    return None;
+                }
+                parameters.insert(name.to_owned(), decoded(segment));
+            }
+            None if pattern == decoded(segment) => {}
+            None => return None,
+        }
+        rest = following;
+    }
+    rest.is_none().then_some(parameters)
+}
+
+/// The event of payload format 2.0.
+fn event(
+    request: &Parts,
+    body: &Bytes,
+    matched: &Match<'_>,
+    client: SocketAddr,
+    request_id: &str,
+    now: Timestamp,
+) -> Vec<u8> {
+    let path = decoded(request.uri.path());
+    let query = request.uri.query().unwrap_or_default();
+    let header = |name| request.headers.get(name).map(text).unwrap_or_default();
+    let host = header(HOST);
+    let domain = host.rsplit_once(':').map_or(host.as_str(), |(domain, _)| domain);
+    let route_key = format!("{} {}", matched.route.method, matched.route.path);
+    let protocol = format!("{:?}", request.version);
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": route_key,
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": headers(&request.headers, body, client, &host),
+        "requestContext": {
+            "accountId": ACCOUNT,
+            "apiId": "local",
+            "domainName": host,
+            "domainPrefix": domain.split('.').next(),
+            "http": {
+                "method": request.method.as_str(),
+                "path": path,
+                "protocol": protocol,
+                "sourceIp": client.ip().to_string(),
+                "userAgent": header(USER_AGENT),
+            },
+            "requestId": request_id,
+            "routeKey": route_key,
+            "stage": "$default",
+            "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),
+            "timeEpoch": now.as_millisecond(),
+        },
+        "isBase64Encoded": false,
+    });
+    let cookies = cookies(&request.headers);
+    if !cookies.is_empty() {
+        event["cookies"] = json!(cookies);
+    }
+    if !query.is_empty() {
+        event["queryStringParameters"] = json!(query_string_parameters(query));
+    }
+    if !matched.parameters.is_empty() {
+        event["pathParameters"] = json!(matched.parameters);
+    }
+    if !body.is_empty() {
+        match str::from_utf8(body) {
+            Ok(body) if is_text(&header(CONTENT_TYPE)) => event["body"] = json!(body),
+            _ => {
+                event["body"] = json!(BASE64.encode(body));
+                event["isBase64Encoded"] = json!(true);
+            }
+        }
+    }
+    event.to_string().into_bytes()
+}
+
+/// The headers as API Gateway passes them on: names in lower case, repeated ones joined, cookies
+/// elsewhere, and its own added.
+fn headers(
+    received: &HeaderMap,
+    body: &Bytes,
+    client: SocketAddr,
+    host: &str,
+) -> BTreeMap<String, String> {
+    let mut headers = BTreeMap::<String, String>::new();
+    for (name, value) in received {
+        if *name != COOKIE && !is_hop_by_hop(name) {
+            joined(&mut headers, name.as_str(), &text(value));
+        }
+    }
+    if !body.is_empty() {
+        headers.insert(CONTENT_LENGTH.to_string(), body.len().to_string());
+    }
+    joined(&mut headers, "x-forwarded-for", &client.ip().to_string());
+    let port = host.rsplit_once(':').map_or("80", |(_, port)| port);
+    headers.insert("x-forwarded-port".to_owned(), port.to_owned());
+    headers.insert("x-forwarded-proto".to_owned(), "http".to_owned());
+    headers
+}
+
+fn cookies(headers: &HeaderMap) -> Vec<String> {
+    let lines = headers.get_all(COOKIE).iter().map(text).collect::<Vec<_>>();
+    let pairs = lines.iter().flat_map(|line| line.split(';')).map(str::trim);
+    pairs.filter(|pair| !pair.is_empty()).map(str::to_owned).collect()
+}
+
+fn query_string_parameters(query: &str) -> BTreeMap<String, String> {
+    let mut parameters = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        joined(&mut parameters, &name, &value);
+    }
+    parameters
+}
+
+/// Adds a value; to one that is there already, after a comma.
+fn joined(values: &mut BTreeMap<String, String>, name: &str, value: &str) {
+    values
+        .entry(name.to_owned())
+        .and_modify(|earlier| {
+            earlier.push(',');
+            earlier.push_str(value);
+        })
+        .or_insert_with(|| value.to_owned());
+}
+
+/// Whether API Gateway passes a body of this type as text.
+fn is_text(content_type: &str) -> bool {
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    let media_type = media_type.to_ascii_lowercase();
+    media_type.starts_with("text/")
+        || ["application/json", "application/xml", "application/javascript"]
+            .contains(&media_type.as_str())
+}
+
+/// Headers about one connection, which no gateway passes on.
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]
+        .contains(&name.as_str())
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+fn text(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).into_owned()
+}
+
+/// The response that an answer of format 2.0 describes, or what is wrong with it.
+///
+/// An answer without a `statusCode` is itself the body of a 200 response in JSON.
+fn response(answer: &Bytes) -> Result<Response, String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Described {
+        status_code: Value,
+        #[serde(default)]
+        headers: Option<Map<String, Value>>,
+        #[serde(default)]
+        cookies: Option<Vec<String>>,
+        #[serde(default)]
+        body: Option<String>,
+        #[serde(default)]
+        is_base64_encoded: Option<bool>,
+    }
+    let value: Value =
+        serde_json::from_slice(answer).map_err(|error| format!("no JSON: {error}"))?;
+    if value.get("statusCode").is_none() {
+        let content_type = [(CONTENT_TYPE, "application/json")];
+        return Ok((content_type, answer.clone()).into_response());
+    }
+    let described: Described = serde_json::from_value(value).map_err(|error| error.to_string())?;
+    let status = match &described.status_code {
+        Value::Number(number) => number.as_u64(),
+        Value::String(digits) => digits.parse().ok(),
+        _ => None,
+    };
+    let status = status
+        .and_then(|status| u16::try_from(status).ok())
+        .filter(|status| (200..600).contains(status))
+        .and_then(|status| StatusCode::from_u16(status).ok())
+        .ok_or_else(|| format!("`statusCode` is {}", described.status_code))?;
+    let body = described.body.unwrap_or_default();
+    let body = if described.is_base64_encoded.unwrap_or_default() {
+        BASE64.decode(&body).map_err(|error| format!("`body` is no base64: {error}"))?
+    } else {
+        body.into_bytes()
+    };
+    let mut headers = HeaderMap::new();
+    for (name, value) in described.headers.unwrap_or_default() {
+        let value = match value {
+            Value::String(value) => value,
+            Value::Number(_) | Value::Bool(_) => value.to_string(),
+            _ => return Err(format!("the header `{name}` is no text")),
+        };
+        let (Ok(header), Ok(value)) = (HeaderName::try_from(&name), HeaderValue::try_from(value))
+        else {
+            return Err(format!("the header `{name}` has characters no header may have"));
+        };
+        if header != CONTENT_LENGTH && !is_hop_by_hop(&header) {
+            headers.append(header, value);
+        }
+    }
+    for cookie in described.cookies.unwrap_or_default() {
+        let cookie = HeaderValue::try_from(cookie)
+            .map_err(|_| "a cookie has characters no header may have".to_owned())?;
+        headers.append(SET_COOKIE, cookie);
+    }
+    if !body.is_empty() && !headers.contains_key(CONTENT_TYPE) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    }
+    Ok((status, headers, body).into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn matches_the_method_and_every_segment() {
+        let routes = routes(&["POST /issue-created", "GET /", "GET /a/b"]);
+
+        assert_eq!(key(&routes, "POST", "/issue-created"), Some("POST /issue-created".to_owned()));
+        assert_eq!(key(&routes, "GET", "/"), Some("GET /".to_owned()));
+        for (method, path) in [
+            ("GET", "/issue-created"),
+            ("HEAD", "/"),
+            ("POST", "/issue-created/"),
+            ("POST", "/issue"),
+            ("GET", "/a"),
+            ("GET", "/a/b/c"),
+            ("GET", "//a/b"),
+        ] {
+            assert_eq!(key(&routes, method, path), None, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn the_most_specific_route_wins() {
+        let routes = routes(&[
+            "ANY /{proxy+}",
+            "GET /pets/{proxy+}",
+            "GET /pets/{kind}/{id}",
+            "GET /pets/dog/{id}",
+            "ANY /pets/dog/1",
+            "GET /pets/dog/1",
+        ]);
+
+        for (method, path, expected) in [
+            ("GET", "/pets/dog/1", "GET /pets/dog/1"),
+            ("PUT", "/pets/dog/1", "ANY /pets/dog/1"),
+            ("GET", "/pets/dog/2", "GET /pets/dog/{id}"),
+            ("GET", "/pets/cat/1", "GET /pets/{kind}/{id}"),
+            ("GET", "/pets/cat/1/2", "GET /pets/{proxy+}"),
+            ("GET", "/pets", "ANY /{proxy+}"),
+            ("POST", "/pets/cat/1", "ANY /{proxy+}"),
+        ] {
+            assert_eq!(key(&routes, method, path).as_deref(), Some(expected), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn path_parameters_are_decoded() {
+        let parameters = |template: &str, path: &str| {
+            let pairs = path_parameters(template, path)?.into_iter();
+            Some(pairs.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>())
+        };
+
+        assert_eq!(parameters("/t/{key}/x", "/t/a%20b/x").unwrap(), ["key=a b"]);
+        assert_eq!(parameters("/t/{rest+}", "/t/a/b%2Fc/").unwrap(), ["rest=a/b/c/"]);
+        assert_eq!(parameters("/t/{rest+}", "/t/"), None);
+        assert_eq!(parameters("/t/{key}", "/t/"), None);
+    }
+
+    #[test]
+    fn makes_the_event_of_format_2_0() {
+        let request = Request::builder()
+            .method("POST")
+            .uri("/tenants/a%20b/hook?user=1%202&x=a&x=b+c&flag")
+            .header("Host", "hooks.example.com:8080")
+            .header("User-Agent", "Atlassian")
+            .header("Content-Type", "application/json; charset=UTF-8")
+            .header("X-Trace", "one")
+            .header("x-trace", "two")
+            .header("Cookie", "a=1; b=2")
+            .header("Connection", "keep-alive")
+            .header("X-Forwarded-For", "203.0.113.7");
+        let event = event_of(request, r#"{"ä":1}"#, "POST /tenants/{tenant}/hook");
+
+        assert_eq!(
+            event,
+            json!({
+                "version": "2.0",
+                "routeKey": "POST /tenants/{tenant}/hook",
+                "rawPath": "/tenants/a b/hook",
+                "rawQueryString": "user=1%202&x=a&x=b+c&flag",
+                "cookies": ["a=1", "b=2"],
+                "headers": {
+                    "content-length": "8",
+                    "content-type": "application/json; charset=UTF-8",
+                    "host": "hooks.example.com:8080",
+                    "user-agent": "Atlassian",
+                    "x-forwarded-for": "203.0.113.7,192.0.2.1",
+                    "x-forwarded-port": "8080",
+                    "x-forwarded-proto": "http",
+                    "x-trace": "one,two",
+                },
+                "queryStringParameters": {"user": "1 2", "x": "a,b c", "flag": ""},
+                "pathParameters": {"tenant": "a b"},
+                "requestContext": {
+                    "accountId": "000000000000",
+                    "apiId": "local",
+                    "domainName": "hooks.example.com:8080",
+                    "domainPrefix": "hooks",
+                    "http": {
+                        "method": "POST",
+                        "path": "/tenants/a b/hook",
+                        "protocol": "HTTP/1.1",
+                        "sourceIp": "192.0.2.1",
+                        "userAgent": "Atlassian",
+                    },
+                    "requestId": "request",
+                    "routeKey": "POST /tenants/{tenant}/hook",
+                    "stage": "$default",
+                    "time": "12/Mar/2020:19:03:58 +0000",
+                    "timeEpoch": 1_584_039_838_390_i64,
+                },
+                "body": r#"{"ä":1}"#,
+                "isBase64Encoded": false,
+            })
+        );
+    }
+
+    #[test]
+    fn leaves_out_what_a_request_does_not_have() {
+        let event = event_of(Request::builder().uri("/"), "", "GET /");
+
+        for absent in ["body", "cookies", "pathParameters", "queryStringParameters"] {
+            assert_eq!(event.get(absent), None, "{absent}");
+        }
+        assert_eq!(event["rawQueryString"], "");
+        assert_eq!(event["headers"].get("content-length"), None);
+    }
+
+    #[test]
+    fn only_bodies_of_text_types_are_text() {
+        let body = |content_type: &str, body: &'static [u8]| {
+            let request = Request::builder().uri("/").header("Content-Type", content_type);
+            let event = event_of(request, body, "GET /");
+            (event["body"].clone(), event["isBase64Encoded"].clone())
+        };
+
+        for text in ["text/plain", "application/json", "Application/XML;charset=utf-8"] {
+            assert_eq!(body(text, b"abc"), (json!("abc"), json!(false)), "{text}");
+        }
+        for binary in ["application/octet-stream", "application/x-www-form-urlencoded", ""] {
+            assert_eq!(body(binary, b"abc"), (json!("YWJj"), json!(true)), "{binary}");
+        }
+        assert_eq!(body("text/plain", b"\xff\xfe"), (json!("//4="), json!(true)));
+    }
+
+    #[test]
+    fn counts_the_request_line_and_the_headers() {
+        let request = Request::builder().uri("/a?b").header("Host", "x").body(()).unwrap();
+
+        let size = size_of_head(&request.into_parts().0);
+        assert_eq!(size, "GET /a?b HTTP/1.1\r\nHost: x\r\n".len());
+    }
+
+    #[tokio::test]
+    async fn a_described_response_is_made() {
+        let (status, headers, body) = made(json!({
+            "statusCode": 202,
+            "headers": {"Content-Type": "application/json", "X-Count": 3, "Content-Length": 99},
+            "cookies": ["a=1; Secure", "b=2"],
+            "body": "{}",
+        }))
+        .await
+        .unwrap();
+
+        assert_eq!(status, StatusCode::ACCEPTED);
+        assert_eq!(headers["content-type"], "application/json");
+        assert_eq!(headers["x-count"], "3");
+        assert_eq!(headers.get("content-length"), None);
+        let cookies = headers.get_all("set-cookie").iter().collect::<Vec<_>>();
+        assert_eq!(cookies, ["a=1; Secure", "b=2"]);
+        assert_eq!(body, "{}");
+    }
+
+    #[tokio::test]
+    async fn a_body_in_base64_is_decoded() {
+        let answer = json!({"statusCode": "200", "body": "//4=", "isBase64Encoded": true});
+
+        let (status, headers, body) = made(answer).await.unwrap();
+        assert_eq!((status, body.as_ref()), (StatusCode::OK, b"\xff\xfe".as_slice()));
+        assert_eq!(headers["content-type"], "text/plain; charset=utf-8");
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_a_status_is_the_body() {
+        for answer in [json!({"accepted": true}), json!("done"), json!([1]), json!(null)] {
+            let (status, headers, body) = made(answer.clone()).await.unwrap();
+
+            assert_eq!((status, body), (StatusCode::OK, Bytes::from(answer.to_string())));
+            assert_eq!(headers["content-type"], "application/json");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wrong_answer_is_no_response() {
+        for answer in [
+            json!({"statusCode": "ok"}),
+            json!({"statusCode": 99}),
+            json!({"statusCode": 70_000}),
+            json!({"statusCode": 200, "headers": {"a b": "c"}}),
+            json!({"statusCode": 200, "headers": {"a": "c\n"}}),
+            json!({"statusCode": 200, "headers": {"a": ["c"]}}),
+            json!({"statusCode": 200, "body": {"not": "text"}}),
+            json!({"statusCode": 200, "body": "?", "isBase64Encoded": true}),
+            json!({"statusCode": 200, "cookies": ["\n"]}),
+        ] {
+            assert!(made(answer.clone()).await.is_err(), "{answer}");
+        }
+        assert!(response(&Bytes::from_static(b"<html>")).is_err());
+    }
+
+    fn routes(keys: &[&str]) -> Vec<Route> {
+        let route = |key: &&str| {
+            let (method, path) = key.split_once(' ').unwrap();
+            Route {
+                method: method.to_owned(),
+                path: path.to_owned(),
+                function: "Function".to_owned(),
+                timeout: Duration::from_secs(30),
+            }
+        };
+        keys.iter().map(route).collect()
+    }
+
+    fn key(routes: &[Route], method: &str, path: &str) -> Option<String> {
+        let matched = best_match(routes, &method.parse().unwrap(), path)?;
+        Some(format!("{} {}", matched.route.method, matched.route.path))
+    }
+
+    fn event_of(
+        request: axum::http::request::Builder,
+        body: impl Into<Bytes>,
+        route: &str,
+    ) -> Value {
+        let (request, ()) = request.body(()).unwrap().into_parts();
+        let routes = routes(&[route]);
+        let matched = best_match(&routes, &request.method, request.uri.path()).unwrap();
+        let client = SocketAddr::from(([192, 0, 2, 1], 5000));
+        let now = Timestamp::from_millisecond(1_584_039_838_390).unwrap();
+        let event = event(&request, &body.into(), &matched, client, "request", now);
+        serde_json::from_slice(&event).unwrap()
+    }
+
+    async fn made(answer: Value) -> Result<(StatusCode, HeaderMap, Bytes), String> {
+        let (response, body) = response(&Bytes::from(answer.to_string()))?.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        Ok((response.status, response.headers, body))
+    }
+}

@@ -1,0 +1,38 @@
+//! The local stack with a real function: `puppet.rs`.
+
+mod lambda;
+mod template;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// The longest that anything real may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The folder with the binary of the function, which cargo builds as an example of this package.
+fn binaries() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let folder = test.ancestors().nth(2).unwrap().join("examples");
+    assert!(
+        folder.join("puppet").is_file(),
+        "the function is not built: run `cargo build --package infra --example puppet`"
+    );
+    folder
+}
+
+/// Asks again until the answer is there.
+async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Whether there is a process with this id, be it a zombie.
+fn is_there(process: u64) -> bool {
+    PathBuf::from(format!("/proc/{process}")).exists()
+}
