@@ -1,1 +1,9 @@
-//! placeholder
+//! The road, end to end: through HTTP, on the local stack, with the binaries that are deployed.
+
+mod batch;
+mod command;
+mod lifecycle;
+mod refuse;
+mod road;
+mod stage;
+mod volume;

@@ -55,13 +55,50 @@ impl Site {
     }
 }
 
+/// A key of Atlassian's that signs installs.
+#[derive(Clone)]
+pub struct InstallKey {
+    id: String,
+    private: Zeroizing<String>,
+    public: String,
+}
+
+impl InstallKey {
+    /// Makes a new RSA key of 2048 bits, which takes a moment.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no randomness.
+    pub fn generate() -> anyhow::Result<Self> {
+        let private = RsaPrivateKey::new(&mut rand::thread_rng(), 2048)
+            .context("no RSA key could be made")?;
+        let public = RsaPublicKey::from(&private).to_public_key_pem(LineEnding::LF)?;
+        let private = private.to_pkcs8_pem(LineEnding::LF)?;
+        Ok(Self { id: Uuid::new_v4().to_string(), private, public })
+    }
+
+    /// Signs a statement with it.
+    ///
+    /// # Errors
+    ///
+    /// None in practice: the key is one that this type made.
+    pub fn sign(&self, claims: &Statement<'_>) -> anyhow::Result<String> {
+        Ok(jwt::sign_install(claims, &self.id, self.private.as_bytes())?)
+    }
+}
+
+impl std::fmt::Debug for InstallKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "InstallKey({})", self.id)
+    }
+}
+
 /// Atlassian, as far as an app can tell.
 #[derive(Debug)]
 pub struct Atlassian {
     client: reqwest::Client,
     keys_url: String,
-    key_id: String,
-    private_key: Zeroizing<String>,
+    key: InstallKey,
     key_server: JoinHandle<()>,
 }
 
@@ -90,31 +127,24 @@ pub struct Webhook<'a> {
 }
 
 impl Atlassian {
-    /// Makes an install key and serves it.
+    /// Serves an install key.
     ///
     /// # Errors
     ///
-    /// When no key could be made, or no port is free.
-    pub async fn start() -> anyhow::Result<Self> {
-        let private_key =
-            tokio::task::spawn_blocking(|| RsaPrivateKey::new(&mut rand::thread_rng(), 2048))
-                .await?
-                .context("no RSA key could be made")?;
-        let public_key = RsaPublicKey::from(&private_key).to_public_key_pem(LineEnding::LF)?;
-        let key_id = Uuid::new_v4().to_string();
+    /// When no port is free.
+    pub async fn start(key: InstallKey) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let keys_url = format!("http://{}", listener.local_addr()?);
-        let known = key_id.clone();
-        let serve = async move |Path(asked): Path<String>| {
-            if asked == known { Ok(public_key) } else { Err(StatusCode::NOT_FOUND) }
+        let known = key.clone();
+        let serve = async move |Path(id): Path<String>| {
+            if id == known.id { Ok(known.public) } else { Err(StatusCode::NOT_FOUND) }
         };
         let router = Router::new().route("/{key_id}", get(serve));
         let key_server = tokio::spawn(async move {
             // It ends with the task; an error of one connection concerns its client.
             let _ = axum::serve(listener, router).await;
         });
-        let private_key = private_key.to_pkcs8_pem(LineEnding::LF)?;
-        Ok(Self { client: client()?, keys_url, key_id, private_key, key_server })
+        Ok(Self { client: client()?, keys_url, key, key_server })
     }
 
     /// Where the install key is served: the template's `InstallKeysUrl`.
@@ -169,9 +199,9 @@ impl Atlassian {
     ///
     /// # Errors
     ///
-    /// None in practice: the key is one that this type made.
+    /// As [`InstallKey::sign`].
     pub fn sign_install(&self, claims: &Statement<'_>) -> anyhow::Result<String> {
-        Ok(jwt::sign_install(claims, &self.key_id, self.private_key.as_bytes())?)
+        self.key.sign(claims)
     }
 
     /// Sends a webhook as the site's product does.
@@ -266,10 +296,9 @@ async fn post(
             .header("x-atlassian-webhook-flow", "Primary");
     }
     let start = Instant::now();
-    let response = request
-        .send()
-        .await
-        .with_context(|| format!("{target} did not answer; is the base URL right, and reachable?"))?;
+    let response = request.send().await.with_context(|| {
+        format!("{target} did not answer; is the base URL right, and reachable?")
+    })?;
     let status = response.status();
     let body = response.text().await?;
     Ok(Answer { status, body, took: start.elapsed() })

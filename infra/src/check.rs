@@ -77,15 +77,26 @@ pub fn check(files: &Files<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Reads a descriptor, for a template as for a check.
+/// Reads a descriptor that a template can be made from.
+///
+/// # Errors
+///
+/// The findings, if there is an error among them.
+pub fn sound_descriptor(path: &Path) -> Result<Descriptor, Vec<Finding>> {
+    let descriptor = read_descriptor(path).map_err(|finding| vec![finding])?;
+    let findings = descriptor::check(&descriptor);
+    let sound = findings.iter().all(|finding| finding.severity == Severity::Warning);
+    if sound { Ok(descriptor) } else { Err(findings) }
+}
+
+/// Reads a descriptor.
 ///
 /// # Errors
 ///
 /// A finding that says what is wrong with the file.
-pub fn read_descriptor(path: &Path) -> Result<Descriptor, Finding> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
-        Finding::error(shown(path), format!("it cannot be read: {error}"))
-    })?;
+fn read_descriptor(path: &Path) -> Result<Descriptor, Finding> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Finding::error(shown(path), format!("it cannot be read: {error}")))?;
     Descriptor::parse(&text).map_err(|error| {
         let place = format!("{}:{}:{}", shown(path), error.line(), error.column());
         Finding::error(place, format!("it is not an app descriptor: {error}"))
@@ -95,4 +106,77 @@ pub fn read_descriptor(path: &Path) -> Result<Descriptor, Finding> {
 /// A path as a person in the checkout would write it.
 pub(crate) fn shown(path: &Path) -> String {
     path.strip_prefix(root::workspace()).unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// A checkout in which everything agrees, before a test spoils it.
+    fn checkout() -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("bin")).unwrap();
+        for name in ["issue-created.rs", "page-created.rs"] {
+            fs::write(at("bin").join(name), "").unwrap();
+        }
+        fs::copy(root::descriptor(), at("descriptor.json")).unwrap();
+        let descriptor = read_descriptor(&at("descriptor.json")).unwrap();
+        fs::write(at("template.yaml"), crate::template::render(&descriptor).unwrap()).unwrap();
+        folder
+    }
+
+    fn findings(checkout: &TempDir) -> Vec<String> {
+        let at = |name: &str| checkout.path().join(name);
+        let files = Files {
+            descriptor: &at("descriptor.json"),
+            template: &at("template.yaml"),
+            handlers: &at("bin"),
+        };
+        check(&files).iter().map(Finding::to_string).collect()
+    }
+
+    #[test]
+    fn finds_nothing_where_all_agrees() {
+        assert_eq!(findings(&checkout()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn finds_each_disagreement_by_its_file() {
+        type Spoil = fn(&Path);
+        let rows: [(Spoil, &[&str]); 6] = [
+            (
+                |at| fs::remove_file(at.join("bin/page-created.rs")).unwrap(),
+                &["page-created.rs", "missing", "/page-created"],
+            ),
+            (|at| fs::write(at.join("bin/idle.rs"), "").unwrap(), &["idle.rs", "no webhook"]),
+            (
+                |at| fs::write(at.join("template.yaml"), "{}").unwrap(),
+                &["template.yaml", "line 1 on", "cargo hooks template"],
+            ),
+            (
+                |at| fs::remove_file(at.join("template.yaml")).unwrap(),
+                &["template.yaml", "cannot be read", "cargo hooks template"],
+            ),
+            (
+                |at| fs::write(at.join("descriptor.json"), "{\n  \"key\": 1\n}").unwrap(),
+                &["descriptor.json:2:10", "not an app descriptor"],
+            ),
+            (
+                |at| fs::remove_file(at.join("descriptor.json")).unwrap(),
+                &["descriptor.json", "cannot be read"],
+            ),
+        ];
+        for (spoil, words) in rows {
+            let checkout = checkout();
+            spoil(checkout.path());
+            let findings = findings(&checkout);
+            let [finding] = &findings[..] else { panic!("{words:?}: {findings:?}") };
+            assert!(words.iter().all(|word| finding.contains(word)), "{finding}");
+        }
+    }
 }

@@ -17,7 +17,7 @@ use connect::event::Product;
 use connect::lifecycle::Callback;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::atlassian::{Atlassian, Site};
+use crate::atlassian::{Atlassian, InstallKey, Site};
 use crate::binaries::{self, Profile};
 use crate::stack::{self, Stack};
 use crate::{check, root};
@@ -45,13 +45,16 @@ pub struct Options {
 ///
 /// When something could not be built or started, or the delivery did not arrive.
 pub async fn run(options: Options) -> anyhow::Result<()> {
-    let descriptor = check::read_descriptor(&root::descriptor())
-        .map_err(|finding| anyhow::anyhow!("{}: {}", finding.place, finding.advice))?;
+    let descriptor = check::sound_descriptor(&root::descriptor()).map_err(|findings| {
+        findings.iter().for_each(|finding| eprintln!("{finding}"));
+        anyhow::anyhow!("the descriptor has to be right before it can run")
+    })?;
     console::step("Building", "the functions");
     let binaries = binaries::build(options.profile).await?;
 
     let start = Instant::now();
-    let atlassian = Atlassian::start().await?;
+    let key = tokio::task::spawn_blocking(InstallKey::generate).await??;
+    let atlassian = Atlassian::start(key).await?;
     let keys_url = atlassian.keys_url().to_owned();
     let stack = Stack::start(stack::Options {
         template: options.template,

@@ -122,8 +122,10 @@ fn run(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> 
 }
 
 fn write_template(print: bool) -> anyhow::Result<()> {
-    let descriptor = check::read_descriptor(&root::descriptor())
-        .map_err(|finding| anyhow::anyhow!("{}: {}", finding.place, finding.advice))?;
+    let descriptor = check::sound_descriptor(&root::descriptor()).map_err(|findings| {
+        findings.iter().for_each(|finding| eprintln!("{finding}"));
+        anyhow::anyhow!("the descriptor has to be right before a template can be made from it")
+    })?;
     let text = template::render(&descriptor)?;
     if print {
         return Ok(std::io::stdout().write_all(text.as_bytes())?);

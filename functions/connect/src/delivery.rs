@@ -95,7 +95,8 @@ impl Delivery {
         struct Version {
             version: u32,
         }
-        let Version { version } = serde_json::from_str(message).map_err(Unreadable::NotADelivery)?;
+        let Version { version } =
+            serde_json::from_str(message).map_err(Unreadable::NotADelivery)?;
         if version != Self::VERSION {
             return Err(Unreadable::Version { version });
         }
@@ -137,9 +138,8 @@ impl Payload {
             .map_err(|error| NotJson { line: error.line(), column: error.column() })?;
         // Embedded as it is, a JSON text loses the white space around it, `null` its presence, and
         // a character that SQS refuses its form. Those travel as a string instead.
-        let survives = json.get().len() == body.len()
-            && json.get() != "null"
-            && !body.contains(NONCHARACTERS);
+        let survives =
+            json.get().len() == body.len() && json.get() != "null" && !body.contains(NONCHARACTERS);
         Ok(Self(if survives {
             Body::Json(RawValue::from_string(body).expect("parsed above"))
         } else {

@@ -13,7 +13,9 @@ pub const SOURCE: &str = include_str!("../../../infra/atlassian-connect.json");
 /// A sentence that says what to do, if it is not a descriptor.
 pub fn embedded() -> Result<Descriptor, String> {
     Descriptor::parse(SOURCE).map_err(|error| {
-        format!("infra/atlassian-connect.json is not a descriptor: {error}; run `cargo hooks check`")
+        format!(
+            "infra/atlassian-connect.json is not a descriptor: {error}; run `cargo hooks check`"
+        )
     })
 }
 

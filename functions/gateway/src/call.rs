@@ -85,7 +85,12 @@ impl Call {
 
     /// What the token is bound to.
     pub fn signed<'a>(&'a self, base_path: &'a str) -> qsh::Request<'a> {
-        qsh::Request { method: self.method.as_str(), path: &self.path, query: &self.query, base_path }
+        qsh::Request {
+            method: self.method.as_str(),
+            path: &self.path,
+            query: &self.query,
+            base_path,
+        }
     }
 
     /// The token: after `JWT ` in the `Authorization` header, or as the query's `jwt`.

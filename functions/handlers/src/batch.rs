@@ -119,8 +119,13 @@ mod tests {
     #[tokio::test]
     async fn fails_each_message_alone() {
         let seen = RefCell::new(Vec::new());
-        let bodies =
-            [delivery("good"), "poison".into(), delivery("error"), delivery("panic"), delivery("last")];
+        let bodies = [
+            delivery("good"),
+            "poison".into(),
+            delivery("error"),
+            delivery("panic"),
+            delivery("last"),
+        ];
         let failed = failures(&bodies, async |delivery: Delivery| {
             let id = delivery.id;
             seen.borrow_mut().push(id.clone());

@@ -6,7 +6,9 @@ use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_http_client::{Builder, Connector};
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpClient};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorSettings, SharedHttpClient,
+};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use http_body_util::{BodyExt, Limited};
 
@@ -23,13 +25,17 @@ use crate::environment;
 /// When the file that `AWS_CA_BUNDLE` names cannot be read.
 pub fn amazon() -> Result<SharedHttpClient, Error> {
     let roots = match environment::optional("AWS_CA_BUNDLE") {
-        Some(path) => std::fs::read(&path)
-            .map_err(|error| format!("AWS_CA_BUNDLE names {path}, which cannot be read: {error}"))?,
+        Some(path) => std::fs::read(&path).map_err(|error| {
+            format!("AWS_CA_BUNDLE names {path}, which cannot be read: {error}")
+        })?,
         None => include_bytes!("../roots/amazon.pem").to_vec(),
     };
     let trust = TrustStore::empty().with_pem_certificate(roots);
     let tls = TlsContext::builder().with_trust_store(trust).build()?;
-    Ok(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(tls).build_https())
+    Ok(Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(tls)
+        .build_https())
 }
 
 /// A client for the rest of the world, which trusts what the system trusts.
@@ -51,10 +57,8 @@ impl Client {
 
     /// A client that gives up on a connection, or on an answer, after so long.
     pub fn new(timeout: Duration) -> Self {
-        let settings = HttpConnectorSettings::builder()
-            .connect_timeout(timeout)
-            .read_timeout(timeout)
-            .build();
+        let settings =
+            HttpConnectorSettings::builder().connect_timeout(timeout).read_timeout(timeout).build();
         let connector = Connector::builder()
             .connector_settings(settings)
             .sleep_impl(TokioSleep::new())

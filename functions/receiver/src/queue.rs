@@ -8,10 +8,7 @@ use gateway::Rejection;
 /// Puts a delivery where a handler finds it. Needs `sqs:SendMessage`.
 pub trait Enqueue {
     /// Returns the message's id once the queue has the delivery, and not before.
-    fn enqueue(
-        &self,
-        delivery: &Delivery,
-    ) -> impl Future<Output = Result<String, Refused>> + Send;
+    fn enqueue(&self, delivery: &Delivery) -> impl Future<Output = Result<String, Refused>> + Send;
 }
 
 /// An Amazon SQS queue.

@@ -44,11 +44,7 @@ impl Tenant {
     /// # Errors
     ///
     /// [`Untrusted::Signature`] if neither the secret nor, in its [`GRACE`], the one before signed.
-    pub fn verify(
-        &self,
-        token: &Screened<'_, Hs256>,
-        now: Timestamp,
-    ) -> Result<Claims, Untrusted> {
+    pub fn verify(&self, token: &Screened<'_, Hs256>, now: Timestamp) -> Result<Claims, Untrusted> {
         let verified = token.verify(&self.secret);
         match &self.previous {
             Some((secret, until)) if verified.is_err() && now < *until => token.verify(secret),
@@ -113,7 +109,9 @@ pub struct Installation {
 
 /// The table did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-#[error("the table {table} is unavailable; check that it exists and what the function's role allows")]
+#[error(
+    "the table {table} is unavailable; check that it exists and what the function's role allows"
+)]
 pub struct Unavailable {
     /// The table.
     pub table: String,

@@ -57,8 +57,14 @@ pub(super) async fn show(
             match fields["message"].as_str() {
                 Some("delivery queued") if delivery.is_none() => {
                     console::step("received", &format!("by {}", line.function));
-                    console::step("verified", &format!("for tenant {}", shown(&fields["tenant.key"])));
-                    console::step("queued", &format!("as message {}", shown(&fields["message.id"])));
+                    console::step(
+                        "verified",
+                        &format!("for tenant {}", shown(&fields["tenant.key"])),
+                    );
+                    console::step(
+                        "queued",
+                        &format!("as message {}", shown(&fields["message.id"])),
+                    );
                     delivery = id.map(str::to_owned);
                 }
                 Some("delivery handled") if id.is_some() && id == delivery.as_deref() => {
@@ -71,9 +77,9 @@ pub(super) async fn show(
             }
         }
     };
-    tokio::time::timeout(PATIENCE, arrived)
-        .await
-        .with_context(|| format!("the delivery was not handled within {PATIENCE:?}; see the log above"))?
+    tokio::time::timeout(PATIENCE, arrived).await.with_context(|| {
+        format!("the delivery was not handled within {PATIENCE:?}; see the log above")
+    })?
 }
 
 /// Jira's `jira:issue_created` if it is declared, else the first event that has a sample.

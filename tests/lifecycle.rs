@@ -1,0 +1,181 @@
+//! Tenants come, get a new secret, and go.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use connect::event::Product;
+use connect::jwt::{self, Statement};
+use connect::lifecycle::Callback;
+use infra::atlassian::{Site, qsh_of};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::stage::{DESCRIPTOR, Stage};
+
+async fn webhook(stage: &Stage, site: &Site) -> u16 {
+    let body = json!({ "webhookEvent": "jira:issue_created" });
+    stage.send("/issue-created", body, site).await.status.as_u16()
+}
+
+async fn row(
+    stage: &Stage,
+    site: &Site,
+) -> Option<std::collections::HashMap<String, AttributeValue>> {
+    let request = stage
+        .dynamodb()
+        .get_item()
+        .table_name(&stage.stack.deployment().tables["TenantsTable"].name)
+        .key("clientKey", AttributeValue::S(site.client_key.to_string()));
+    request.send().await.unwrap().item
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn honours_the_previous_secret_for_its_grace_only() {
+    let stage = Stage::without_handlers().await;
+    let old = stage.jira.clone();
+    assert_eq!(webhook(&stage, &old).await, 204);
+
+    let new = old.with_new_secret();
+    assert_eq!(stage.call_back(Callback::Installed, &new).await.status, 204);
+    assert_eq!(webhook(&stage, &new).await, 204);
+    assert_eq!(webhook(&stage, &old).await, 204, "webhooks on their way are not lost");
+
+    // The grace is over: its end is moved to the past.
+    let moved = stage
+        .dynamodb()
+        .update_item()
+        .table_name(&stage.stack.deployment().tables["TenantsTable"].name)
+        .key("clientKey", AttributeValue::S(old.client_key.to_string()))
+        .update_expression("SET previousUntil = :past")
+        .expression_attribute_values(":past", AttributeValue::N("1".into()));
+    moved.send().await.unwrap();
+    assert_eq!(webhook(&stage, &old).await, 401);
+    assert_eq!(webhook(&stage, &new).await, 204);
+    assert_eq!(stage.depth("IssueCreatedQueue").await, 4);
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forgets_the_secrets_of_a_tenant_that_leaves() {
+    let stage = Stage::without_handlers().await;
+    let site = stage.jira.clone();
+    assert_eq!(stage.call_back(Callback::Disabled, &site).await.status, 204);
+    assert_eq!(stage.call_back(Callback::Uninstalled, &site).await.status, 204);
+    assert_eq!(webhook(&stage, &site).await, 401);
+
+    let left = row(&stage, &site).await.unwrap();
+    assert!(!left.contains_key("sharedSecret") && !left.contains_key("previousSecret"));
+    let expires: i64 = left["expiresAt"].as_n().unwrap().parse().unwrap();
+    assert!(expires > Timestamp::now().as_second(), "DynamoDB deletes the row, but not yet");
+
+    let back = site.with_new_secret();
+    assert_eq!(stage.call_back(Callback::Installed, &back).await.status, 204);
+    assert_eq!(webhook(&stage, &back).await, 204);
+    assert_eq!(webhook(&stage, &site).await, 401, "the secret from before is gone for good");
+    assert!(!row(&stage, &site).await.unwrap().contains_key("expiresAt"));
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_that_the_app_is_switched_off_and_on() {
+    let stage = Stage::without_handlers().await;
+    for (callback, enabled) in [(Callback::Disabled, false), (Callback::Enabled, true)] {
+        assert_eq!(stage.call_back(callback, &stage.jira).await.status, 204);
+        let row = row(&stage, &stage.jira).await.unwrap();
+        assert_eq!(row["enabled"].as_bool(), Ok(&enabled));
+    }
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn takes_the_uninstall_of_a_tenant_that_never_was() {
+    let stage = Stage::empty(|template| template).await;
+    let stranger = Site::new(Product::Confluence, "stranger");
+    assert_eq!(stage.call_back(Callback::Uninstalled, &stranger).await.status, 204);
+    assert_eq!(row(&stage, &stranger).await, None);
+    stage.stack.stop().await;
+}
+
+/// What an install can get wrong: its claims, its body, and how it is signed.
+#[tokio::test(flavor = "multi_thread")]
+async fn refuses_an_install_that_atlassian_did_not_sign_for_us() {
+    let stage = Stage::empty(|template| template).await;
+    let base = stage.stack.url();
+    let target = format!("{base}/installed");
+    let qsh = qsh_of(&target, base).unwrap();
+    let site = Site::new(Product::Jira, "victim");
+    let other = Site::new(Product::Jira, "other");
+    let body = json!({
+        "key": DESCRIPTOR.key, "clientKey": site.client_key, "sharedSecret": "s3cr3t",
+        "baseUrl": site.base_url, "productType": "jira", "eventType": "installed",
+    });
+    let with = |name: &str, value: Value| {
+        let mut body = body.clone();
+        body[name] = value;
+        body
+    };
+    let statement = Statement {
+        audience: Some(base),
+        ..Statement::new(site.client_key.as_str(), &qsh, Timestamp::now())
+    };
+    let signed = |statement: Statement<'_>| stage.atlassian.sign_install(&statement).unwrap();
+    let for_audience = |audience| signed(Statement { audience, ..statement.clone() });
+    let good = signed(statement.clone());
+    let expires_at = statement.expires_at - 1000;
+    let issuer = other.client_key.as_str();
+    let elsewhere = infra::atlassian::InstallKey::generate().unwrap();
+    let rows: Vec<(&str, Option<String>, Value, u16)> = vec![
+        ("unsigned", None, body.clone(), 401),
+        (
+            "signed with the secret it brings",
+            Some(jwt::sign(&statement, &site.secret)),
+            body.clone(),
+            401,
+        ),
+        ("signed by another key", Some(elsewhere.sign(&statement).unwrap()), body.clone(), 401),
+        ("meant for another app", Some(for_audience(Some("https://x.test"))), body.clone(), 401),
+        ("meant for nobody", Some(for_audience(None)), body.clone(), 401),
+        ("expired", Some(signed(Statement { expires_at, ..statement.clone() })), body.clone(), 401),
+        (
+            "made for another URL",
+            Some(signed(Statement { qsh: "context-qsh", ..statement.clone() })),
+            body.clone(),
+            401,
+        ),
+        (
+            "of another tenant",
+            Some(signed(Statement { issuer, ..statement.clone() })),
+            body.clone(),
+            401,
+        ),
+        ("of another app", Some(good.clone()), with("key", "other".into()), 401),
+        ("of another kind", Some(good.clone()), with("eventType", "enabled".into()), 401),
+        (
+            "of a site elsewhere",
+            Some(good.clone()),
+            with("baseUrl", "https://evil.test".into()),
+            401,
+        ),
+        ("without a secret", Some(good.clone()), with("sharedSecret", Value::Null), 400),
+        ("of another product", Some(good.clone()), with("productType", "bamboo".into()), 400),
+    ];
+    for (what, token, body, status) in rows {
+        let answer =
+            stage.atlassian.post(&target, token.as_deref(), body.to_string(), None).await.unwrap();
+        assert_eq!(answer.status, status, "{what}");
+        assert_eq!(row(&stage, &site).await, None, "{what}");
+    }
+    let answer = stage.atlassian.post(&target, Some(&good), body.to_string(), None).await.unwrap();
+    assert_eq!(answer.status, 204, "and the one without a fault is taken");
+    assert!(!stage.printed().contains("s3cr3t"));
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asks_to_try_again_when_the_key_server_is_gone() {
+    let stage =
+        Stage::empty(|template| template.replace("!Ref InstallKeysUrl", "http://127.0.0.1:1"))
+            .await;
+    let site = Site::new(Product::Jira, "site");
+    assert_eq!(stage.call_back(Callback::Installed, &site).await.status, 503);
+    assert_eq!(stage.logged("request failed", 1).await[0]["reason"], "keys_unavailable");
+    stage.stack.stop().await;
+}

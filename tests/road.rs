@@ -1,0 +1,146 @@
+//! From a signed POST to a handler.
+
+use connect::event::{EventName, Product};
+use infra::atlassian::Webhook;
+use infra::samples::sample;
+use serde_json::json;
+
+use crate::stage::Stage;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn takes_an_event_of_jira_to_its_handler() {
+    let stage = Stage::new().await;
+    let answer = stage
+        .atlassian
+        .send(
+            Webhook {
+                base_url: stage.stack.url(),
+                url: "/issue-created",
+                body: sample(&EventName::IssueCreated).unwrap().into(),
+                identifier: Some("1234".into()),
+            },
+            &stage.jira,
+        )
+        .await
+        .unwrap();
+    assert_eq!((answer.status.as_u16(), answer.body.as_str()), (204, ""));
+
+    let queued = &stage.logged("delivery queued", 1).await[0];
+    assert_eq!(queued["function"], "IssueCreatedReceiver");
+    assert_eq!(queued["tenant.key"], stage.jira.client_key.as_str());
+    assert_eq!(queued["webhook.identifier"], "1234");
+    let created = &stage.logged("issue created", 1).await[0];
+    assert_eq!(created["issue.key"], "DEMO-42");
+    let handled = &stage.logged("delivery handled", 1).await[0];
+    assert_eq!(handled["function"], "IssueCreatedHandler");
+    assert_eq!(handled["delivery.id"], queued["delivery.id"]);
+    assert_eq!(handled["message.id"], queued["message.id"]);
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn takes_an_event_of_confluence_to_its_handler() {
+    let stage = Stage::new().await;
+    let body = sample(&EventName::PageCreated).unwrap();
+    assert_eq!(stage.send("/page-created", body, &stage.confluence).await.status, 204);
+    assert_eq!(stage.logged("page created", 1).await[0]["page.space_key"], "DOC");
+    let handled = &stage.logged("delivery handled", 1).await[0];
+    assert_eq!(handled["delivery.event"], "page_created");
+    assert_eq!(handled["tenant.key"], stage.confluence.client_key.as_str());
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hands_over_the_body_byte_for_byte_with_params_and_headers() {
+    let stage = Stage::new().await;
+    let body = "\r\n{ \"webhookEvent\" :\"jira:issue_updated\", \"n\": 1.10, \"n\": 1e400, \
+                \"odd\": \"\u{FFFE}\u{7f}\u{2028}\\u0000é\", \"unknown\": {} }\n";
+    let answer = stage
+        .atlassian
+        .send(
+            Webhook {
+                base_url: stage.stack.url(),
+                url: "/orders?user_id=admin&user_key=a%20b",
+                body: body.into(),
+                identifier: Some("5678".into()),
+            },
+            &stage.jira,
+        )
+        .await
+        .unwrap();
+    assert_eq!(answer.status, 204);
+    let obeyed = &stage.logged("obeyed", 1).await[0];
+    assert_eq!(obeyed["payload"], body);
+    assert_eq!(obeyed["params"], r#"{"handler": "obedient", "note": "it's static"}"#);
+    assert!(obeyed["webhook"].as_str().unwrap().contains("5678"));
+    assert!(obeyed["webhook"].as_str().unwrap().contains("Primary"));
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tells_two_events_on_one_url_apart() {
+    let stage = Stage::new().await;
+    for event in ["jira:issue_updated", "jira:issue_deleted"] {
+        let body = json!({ "webhookEvent": event });
+        assert_eq!(stage.send("/orders", body, &stage.jira).await.status, 204);
+    }
+    let handled = stage.logged("delivery handled", 2).await;
+    let mut events: Vec<&str> =
+        handled.iter().map(|line| line["delivery.event"].as_str().unwrap()).collect();
+    events.sort_unstable();
+    assert_eq!(events, ["jira:issue_deleted", "jira:issue_updated"]);
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keeps_an_event_that_nobody_documents() {
+    let stage = Stage::new().await;
+    let body = json!({ "webhookEvent": "jira:issue_teleported", "to": "Mars" });
+    assert_eq!(stage.send("/teleported", &body, &stage.jira).await.status, 204);
+    assert_eq!(stage.logged("obeyed", 1).await[0]["payload"], body.to_string());
+    let handled = &stage.logged("delivery handled", 1).await[0];
+    assert_eq!(handled["delivery.event"], "jira:issue_teleported");
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn routes_what_the_host_fills_into_the_path() {
+    let stage = Stage::new().await;
+    let sent = stage.send("/page/98405/gone", json!({ "page": 1 }), &stage.confluence).await;
+    assert_eq!(sent.status, 204);
+    assert_eq!(stage.logged("delivery handled", 1).await[0]["delivery.event"], "page_removed");
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn describes_the_message_for_whoever_looks_at_the_queue() {
+    let stage = Stage::without_handlers().await;
+    let tenant = stage.installed(Product::Jira).await;
+    let body = json!({ "webhookEvent": "jira:issue_created" });
+    assert_eq!(stage.send("/issue-created", body, &tenant).await.status, 204);
+    let message = stage.receive("IssueCreatedQueue").await;
+    let attributes = message.message_attributes.unwrap();
+    let text = |name: &str| attributes[name].string_value.clone().unwrap();
+    assert_eq!(text("event"), "jira:issue_created");
+    assert_eq!(text("tenant"), tenant.client_key.as_str());
+    // A group of its own, so that a tenant with a burst does not delay the others.
+    let system = message.attributes.unwrap();
+    let group = system[&aws_sdk_sqs::types::MessageSystemAttributeName::MessageGroupId].as_str();
+    assert_eq!(group, tenant.client_key.as_str());
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn serves_the_descriptor_with_its_base_url() {
+    let stage = Stage::empty(|template| template).await;
+    let url = format!("{}/atlassian-connect.json", stage.stack.url());
+    let response = stage.atlassian.client().get(url).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "application/json");
+    let text = response.text().await.unwrap();
+    let served: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(served["baseUrl"], stage.stack.url());
+    let webhooks = served["modules"]["webhooks"].as_array().unwrap();
+    assert!(!webhooks.is_empty() && webhooks.iter().all(|webhook| webhook.get("params").is_none()));
+    stage.stack.stop().await;
+}

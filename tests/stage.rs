@@ -1,0 +1,269 @@
+//! Where the tests play: an app of their own on a local stack of its own.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, OnceLock};
+use std::time::Duration;
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use connect::descriptor::Descriptor;
+use connect::event::Product;
+use connect::lifecycle::Callback;
+use infra::atlassian::{Answer, Atlassian, InstallKey, Site, Webhook};
+use infra::binaries::{self, Profile};
+use infra::stack::{Options, Stack};
+use infra::template;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
+
+/// The app of the tests. Its handler `obedient` does what the payload says.
+pub(crate) static DESCRIPTOR: LazyLock<Descriptor> = LazyLock::new(|| {
+    let document = json!({
+        "key": "com.example.tests", "authentication": {"type": "jwt"}, "scopes": ["READ"],
+        "lifecycle": {
+            "installed": "/installed", "uninstalled": "/uninstalled",
+            "enabled": "/enabled", "disabled": "/disabled",
+        },
+        "modules": {"webhooks": [
+            {"event": "jira:issue_created", "url": "/issue-created"},
+            {"event": "page_created", "url": "/page-created"},
+            {"event": "jira:issue_updated", "url": "/orders",
+             "params": {"handler": "obedient", "note": "it's static"}},
+            {"event": "jira:issue_deleted", "url": "/orders", "params": {"handler": "obedient"}},
+            {"event": "jira:issue_teleported", "url": "/teleported",
+             "params": {"handler": "obedient"}},
+            {"event": "page_removed", "url": "/page/${page.id}/gone",
+             "params": {"handler": "obedient"}},
+        ]},
+    });
+    Descriptor::parse(&document.to_string()).unwrap()
+});
+
+/// How long anything may take before a test says that it does not happen.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running app with two tenants: a Jira and a Confluence.
+pub(crate) struct Stage {
+    pub(crate) stack: Stack,
+    pub(crate) atlassian: Atlassian,
+    pub(crate) jira: Site,
+    pub(crate) confluence: Site,
+    log: watch::Receiver<Vec<Value>>,
+    _folder: TempDir,
+}
+
+impl Stage {
+    /// The app as its template describes it.
+    pub(crate) async fn new() -> Self {
+        Self::with(|template| template).await
+    }
+
+    /// The app, but a message that failed comes again in two seconds instead of three minutes.
+    pub(crate) async fn in_haste() -> Self {
+        Self::with(|template| {
+            template
+                .replace("VisibilityTimeout: 180", "VisibilityTimeout: 2")
+                .replace("Timeout: 30", "Timeout: 2")
+        })
+        .await
+    }
+
+    /// The app without its handlers: what is queued stays queued.
+    pub(crate) async fn without_handlers() -> Self {
+        Self::with(|template| {
+            template.replace("BatchSize: 10", "BatchSize: 10\n            Enabled: false")
+        })
+        .await
+    }
+
+    /// The app with a template that was tampered with.
+    pub(crate) async fn with(tamper: impl FnOnce(String) -> String) -> Self {
+        let mut stage = Self::empty(tamper).await;
+        stage.jira = stage.installed(Product::Jira).await;
+        stage.confluence = stage.installed(Product::Confluence).await;
+        stage
+    }
+
+    /// The app before anybody installed it.
+    pub(crate) async fn empty(tamper: impl FnOnce(String) -> String) -> Self {
+        static KEY: OnceLock<InstallKey> = OnceLock::new();
+        let key = KEY.get_or_init(|| InstallKey::generate().unwrap()).clone();
+        let atlassian = Atlassian::start(key).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("template.yaml");
+        let text = template::render(&DESCRIPTOR).unwrap();
+        std::fs::write(&path, tamper(text)).unwrap();
+        let stack = Stack::start(Options {
+            template: path,
+            binaries: functions().into(),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            parameters: BTreeMap::from([("InstallKeysUrl".into(), atlassian.keys_url().into())]),
+            state: None,
+            concurrency: 2,
+        })
+        .await
+        .unwrap();
+        let log = collect(&stack);
+        Self {
+            stack,
+            atlassian,
+            jira: Site::new(Product::Jira, "stranger"),
+            confluence: Site::new(Product::Confluence, "stranger"),
+            log,
+            _folder: folder,
+        }
+    }
+
+    /// A new tenant.
+    pub(crate) async fn installed(&self, product: Product) -> Site {
+        let site = Site::new(product, "site");
+        assert_eq!(self.call_back(Callback::Installed, &site).await.status, 204);
+        site
+    }
+
+    pub(crate) async fn call_back(&self, callback: Callback, site: &Site) -> Answer {
+        let (key, url) = (&DESCRIPTOR.key, format!("/{callback}"));
+        self.atlassian.call_back(callback, key, self.stack.url(), &url, site).await.unwrap()
+    }
+
+    /// Sends a body as a site does.
+    pub(crate) async fn send(&self, url: &str, body: impl ToString, site: &Site) -> Answer {
+        let body = body.to_string();
+        let webhook = Webhook { base_url: self.stack.url(), url, body, identifier: None };
+        self.atlassian.send(webhook, site).await.unwrap()
+    }
+
+    /// Sends an order to the obedient handler.
+    pub(crate) async fn order(&self, order: Value) -> Answer {
+        let mut body = order;
+        body["webhookEvent"] = "jira:issue_updated".into();
+        self.send("/orders", body, &self.jira).await
+    }
+
+    /// Waits until so many lines with this message were logged, and returns them.
+    pub(crate) async fn logged(&self, message: &str, count: usize) -> Vec<Value> {
+        let matching = |lines: &Vec<Value>| -> Vec<Value> {
+            lines.iter().filter(|line| line["message"] == message).cloned().collect()
+        };
+        let mut log = self.log.clone();
+        let waited =
+            tokio::time::timeout(PATIENCE, log.wait_for(|lines| matching(lines).len() >= count));
+        let Ok(Ok(lines)) = waited.await.map(|lines| lines.map(|lines| matching(&lines))) else {
+            let lines = self.log.borrow();
+            let found = matching(&lines).len();
+            panic!("\"{message}\" was logged {found} times, not {count}, in {lines:#?}");
+        };
+        lines
+    }
+
+    /// All that was printed so far, by any function.
+    pub(crate) fn printed(&self) -> String {
+        self.log.borrow().iter().map(|line| format!("{line}\n")).collect()
+    }
+
+    pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
+        let config = aws_sdk_sqs::Config::builder()
+            .behavior_version(aws_sdk_sqs::config::BehaviorVersion::v2026_01_12())
+            .region(aws_sdk_sqs::config::Region::new("us-east-1"))
+            .credentials_provider(aws_sdk_sqs::config::Credentials::new("t", "t", None, None, "t"))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .endpoint_url(self.stack.sqs_endpoint());
+        aws_sdk_sqs::Client::from_conf(config.build())
+    }
+
+    pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+        let config = aws_sdk_dynamodb::Config::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("t", "t", None, None, "t"))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .endpoint_url(self.stack.dynamodb_endpoint());
+        aws_sdk_dynamodb::Client::from_conf(config.build())
+    }
+
+    /// The URL of a queue, by its logical id.
+    pub(crate) fn queue(&self, id: &str) -> &str {
+        &self.stack.deployment().queues[id].url
+    }
+
+    /// How many messages a queue holds, in flight included.
+    pub(crate) async fn depth(&self, queue: &str) -> u32 {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let request = self.sqs().get_queue_attributes().queue_url(self.queue(queue));
+        let attributes =
+            request.set_attribute_names(Some(names.to_vec())).send().await.unwrap().attributes;
+        let attributes = attributes.unwrap();
+        names.iter().map(|name| attributes[name].parse::<u32>().unwrap()).sum()
+    }
+
+    /// How many messages all queues hold together.
+    pub(crate) async fn total_depth(&self) -> u32 {
+        let mut total = 0;
+        for queue in self.stack.deployment().queues.keys() {
+            total += self.depth(queue).await;
+        }
+        total
+    }
+
+    /// Waits for one message in a queue, and returns it.
+    pub(crate) async fn receive(&self, queue: &str) -> aws_sdk_sqs::types::Message {
+        let sqs = self.sqs();
+        let receive = async {
+            loop {
+                let request = sqs
+                    .receive_message()
+                    .queue_url(self.queue(queue))
+                    .message_system_attribute_names("All".into())
+                    .message_attribute_names("All")
+                    .wait_time_seconds(20);
+                if let Some(message) =
+                    request.send().await.unwrap().messages.unwrap_or_default().pop()
+                {
+                    return message;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, receive).await.expect("a message in the queue")
+    }
+}
+
+/// The built functions; built once for all tests of a process.
+pub(crate) fn functions() -> &'static Path {
+    static FUNCTIONS: OnceLock<PathBuf> = OnceLock::new();
+    FUNCTIONS.get_or_init(|| {
+        // A thread of its own, because a test's runtime cannot wait for another.
+        std::thread::spawn(|| {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            runtime.block_on(binaries::build(Profile::Dev)).unwrap()
+        })
+        .join()
+        .unwrap()
+    })
+}
+
+fn collect(stack: &Stack) -> watch::Receiver<Vec<Value>> {
+    let mut lines = stack.subscribe();
+    let (sender, log) = watch::channel(Vec::new());
+    tokio::spawn(async move {
+        loop {
+            match lines.recv().await {
+                Ok(line) => sender.send_modify(|log| {
+                    let mut fields = serde_json::from_str(&line.text)
+                        .unwrap_or_else(|_| json!({ "message": line.text }));
+                    fields["function"] = (*line.function).into();
+                    log.push(fields);
+                }),
+                Err(RecvError::Lagged(lines)) => panic!("{lines} lines of log were lost"),
+                Err(RecvError::Closed) => break,
+            }
+        }
+    });
+    log
+}

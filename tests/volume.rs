@@ -1,0 +1,45 @@
+//! Many deliveries of many tenants: none lost, and without a fault none doubled.
+
+use std::collections::BTreeMap;
+
+use connect::event::Product;
+use infra::atlassian::Site;
+use serde_json::json;
+
+use crate::stage::Stage;
+
+const TENANTS: usize = 20;
+const EACH: usize = 50;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn handles_a_thousand_deliveries_of_twenty_tenants_exactly_once() {
+    let stage = Stage::new().await;
+    let mut sites = Vec::new();
+    for _ in 0..TENANTS {
+        sites.push(stage.installed(Product::Jira).await);
+    }
+    let send = async |sites: &[Site]| {
+        for number in 0..EACH {
+            for site in sites {
+                let tenant = &site.client_key;
+                let body =
+                    json!({ "webhookEvent": "jira:issue_updated", "n": number, "tenant": tenant });
+                assert_eq!(stage.send("/orders", body, site).await.status, 204);
+            }
+        }
+    };
+    // Four senders at once, each with a quarter of the tenants.
+    let (first, second) = sites.split_at(TENANTS / 2);
+    let ((a, b), (c, d)) = (first.split_at(TENANTS / 4), second.split_at(TENANTS / 4));
+    tokio::join!(send(a), send(b), send(c), send(d));
+
+    let handled = stage.logged("obeyed", TENANTS * EACH).await;
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    for line in handled {
+        *times.entry(line["payload"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    assert_eq!(times.len(), TENANTS * EACH, "none is lost");
+    assert!(times.values().all(|times| *times == 1), "none is doubled");
+    assert_eq!(stage.total_depth().await, 0, "none is left");
+    stage.stack.stop().await;
+}
