@@ -1,5 +1,7 @@
 //! The road, end to end: through HTTP, on the local stack, with the binaries that are deployed.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod batch;
 mod command;
 mod lifecycle;

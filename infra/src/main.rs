@@ -64,7 +64,7 @@ struct Local {
 struct Send {
     /// Name of the event, as in jira:issue_created
     event: String,
-    /// Base URL of a deployed app, as in https://abc123.execute-api.eu-west-1.amazonaws.com
+    /// Base URL of a deployed app: the output BaseUrl of its stack
     #[arg(long)]
     url: Option<String>,
     /// Client key of the tenant

@@ -18,6 +18,9 @@ use super::intrinsics::{self, Resolver, TemplateError, is_intrinsic, plain, sect
 /// The account everything local belongs to, in ARNs and queue URLs.
 pub const ACCOUNT: &str = "000000000000";
 
+/// The id of the HTTP API. There is one address, so every `HttpApi` of a template is the same.
+pub const API_ID: &str = "local";
+
 /// The region everything local is in.
 pub const REGION: &str = "us-east-1";
 
@@ -156,7 +159,7 @@ impl Deployment {
         }
         let mut resolver = Resolver::new(&template, PSEUDO_PARAMETERS, &parameters)?;
         let resources = Resource::all(&template, &resolver)?;
-        resolver.define(IMPLICIT_HTTP_API, IMPLICIT_HTTP_API);
+        resolver.define(IMPLICIT_HTTP_API, API_ID);
         for resource in &resources {
             resource.define(&mut resolver, endpoints)?;
         }
@@ -182,10 +185,8 @@ impl Deployment {
         }
         // Functions last: their events refer to queues.
         let globals = function_globals(&template)?;
-        let http_apis = of_kind(HTTP_API).map(|api| api.logical_id).chain([IMPLICIT_HTTP_API]);
-        let http_apis = http_apis.collect::<Vec<_>>();
         for resource in of_kind(FUNCTION) {
-            deployment.add_function(resource, &globals, &http_apis, &resolver)?;
+            deployment.add_function(resource, &globals, &resolver)?;
         }
         Ok(deployment)
     }
@@ -194,7 +195,6 @@ impl Deployment {
         &mut self,
         resource: &Resource<'_>,
         globals: &Map<String, Value>,
-        http_apis: &[&str],
         resolver: &Resolver,
     ) -> Result<(), TemplateError> {
         let merged = merged(globals, &resource.properties);
@@ -233,7 +233,7 @@ impl Deployment {
             match event.get("Type").and_then(Value::as_str) {
                 Some("HttpApi") => {
                     let event = Properties::new(&place, "an HttpApi event", values, resolver);
-                    self.add_route(event, &function, http_apis)?;
+                    self.add_route(event, &function)?;
                 }
                 Some("SQS") => {
                     let event = Properties::new(&place, "an SQS event", values, resolver);
@@ -253,7 +253,6 @@ impl Deployment {
         &mut self,
         mut event: Properties<'_>,
         function: &Function,
-        http_apis: &[&str],
     ) -> Result<(), TemplateError> {
         let method = event.required("Method")?.to_ascii_uppercase();
         let method = if method == "*" { "ANY".to_owned() } else { method };
@@ -269,7 +268,7 @@ impl Deployment {
             return Err(event.refused("PayloadFormatVersion", "the local stack speaks 2.0 only"));
         }
         if let Some(api) = event.text("ApiId")?
-            && !http_apis.contains(&api.as_str())
+            && api != API_ID
         {
             let problem = format!("`{api}` is not an HttpApi of this template: use `!Ref`");
             return Err(event.refused("ApiId", &problem));
@@ -536,7 +535,7 @@ impl<'t> Resource<'t> {
             }
             HTTP_API => {
                 resolver.define_attribute(id, "ApiEndpoint", endpoints.http_api.as_str());
-                resolver.define(id, id);
+                resolver.define(id, API_ID);
             }
             kind => {
                 // Nothing answers at such an ARN, but a policy or a variable may hold it.

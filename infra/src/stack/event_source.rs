@@ -74,13 +74,16 @@ impl Poller {
             }
         };
         let full = Instant::now() + self.source.batching_window;
-        while batch.len() < self.source.batch_size && size(&batch) < MAX_EVENT {
+        let mut bytes = size(&batch);
+        while batch.len() < self.source.batch_size && bytes < MAX_EVENT {
             let left = full.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
             }
             let room = self.source.batch_size - batch.len();
-            batch.extend(self.receive(room, left.min(MAX_WAIT)).await);
+            let messages = self.receive(room, left.min(MAX_WAIT)).await;
+            bytes += size(&messages);
+            batch.extend(messages);
         }
         batch
     }
@@ -109,7 +112,7 @@ impl Poller {
     async fn deliver(&self, messages: &[Message]) {
         let records = messages.iter().map(|message| record(message, &self.queue.arn));
         let event = json!({ "Records": records.collect::<Vec<_>>() }).to_string();
-        // The function's own log says why an invocation failed.
+        // Why it failed is in the function's log already.
         let Ok(answer) = self.function.invoke(event.into()).await else {
             return;
         };

@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::deployment::{ACCOUNT, Route};
+use super::deployment::{ACCOUNT, API_ID, Route};
 use super::lambda::{self, MAX_EVENT};
 
 /// Serves the routes until `shutdown`, then finishes the requests under way.
@@ -106,9 +106,14 @@ async fn answer(
     if event.len() > MAX_EVENT {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    let answer = timeout(matched.route.timeout, function.invoke(event.into()))
-        .await
-        .map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?
+    let answer = timeout(matched.route.timeout, function.invoke(event.into())).await;
+    let answer = answer
+        .map_err(|_| {
+            let limit = matched.route.timeout;
+            function.notice(format!("the HTTP API did not wait longer than {limit:?}"));
+            StatusCode::SERVICE_UNAVAILABLE
+        })?
+        // Why it failed is in the function's log already.
         .map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     response(&answer).map_err(|problem| {
         function.notice(format!("answered what is not an HTTP response: {problem}"));
@@ -219,7 +224,7 @@ fn event(
         "headers": headers(&request.headers, body, client, &host),
         "requestContext": {
             "accountId": ACCOUNT,
-            "apiId": "local",
+            "apiId": API_ID,
             "domainName": host,
             "domainPrefix": domain.split('.').next(),
             "http": {

@@ -11,6 +11,9 @@
 //! - A process that ends before it asks for its first event fails the invocation it was started
 //!   for, with what it printed last.
 //!
+//! No process outlives this one. Even if this one is killed: the runtime in a function ends when the
+//! Runtime API is gone, as soon as the function is done with its event.
+//!
 //! The messages are those of "Using the Lambda runtime API for custom runtimes" in that guide.
 
 use std::collections::VecDeque;
@@ -31,7 +34,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
-use tokio::sync::{Semaphore, broadcast, mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
@@ -108,7 +111,7 @@ impl Function {
             concurrency,
             free: Arc::new(Semaphore::new(concurrency as usize)),
             idle: Mutex::new(Vec::new()),
-            failed: AtomicBool::new(false),
+            was_lost: AtomicBool::new(false),
             stopping: watch::Sender::new(false),
         };
         Self { shared: Arc::new(shared) }
@@ -126,13 +129,15 @@ impl Function {
         let Ok(permit) = Arc::clone(&self.shared.free).acquire_owned().await else {
             return Err(InvokeError::Stopped);
         };
-        let (answer, answered) = oneshot::channel();
         let shared = Arc::clone(&self.shared);
-        tokio::spawn(async move {
-            shared.run(event, answer).await;
+        let invocation = tokio::spawn(async move {
+            let result = shared.run(event).await;
+            // Before the caller has the answer, or its next invocation might not find this
+            // environment and start another.
             drop(permit);
+            result
         });
-        answered.await.unwrap_or(Err(InvokeError::Stopped))
+        invocation.await.unwrap_or(Err(InvokeError::Stopped))
     }
 
     /// Waits until no invocation is under way.
@@ -160,16 +165,14 @@ impl Function {
     }
 }
 
-/// How long a process may take before it asks for its first event.
-const INIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a process may take before it asks for an event: Lambda's limit of the init phase.
+const READY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The largest answer the Runtime API takes: 6 MB and a little for the envelope.
 const MAX_RESPONSE: usize = MAX_EVENT + 100;
 
 /// How many lines of output explain a failed start.
 const TAIL_LINES: usize = 20;
-
-type Answer = oneshot::Sender<Result<Bytes, InvokeError>>;
 
 #[derive(Debug)]
 struct Shared {
@@ -180,129 +183,122 @@ struct Shared {
     /// A permit is the right to one environment, so an invocation that has one need not wait.
     free: Arc<Semaphore>,
     idle: Mutex<Vec<Environment>>,
-    /// Whether the last environment was lost, and the next one is a new start.
-    failed: AtomicBool,
+    /// Whether an environment was lost since the last start.
+    was_lost: AtomicBool,
     stopping: watch::Sender<bool>,
     log: Log,
 }
 
 impl Shared {
-    async fn run(&self, event: Bytes, answer: Answer) {
+    async fn run(&self, event: Bytes) -> Result<Bytes, InvokeError> {
         let mut stopping = self.stopping.subscribe();
         let mut environment = self.take_idle();
-        let is_reusable = tokio::select! {
+        let result = tokio::select! {
             biased;
-            _ = stopping.wait_for(|stopping| *stopping) => false,
-            is_reusable = self.invoke(&mut environment, event, answer) => is_reusable,
+            _ = stopping.wait_for(|stopping| *stopping) => Err(InvokeError::Stopped),
+            result = self.invoke(&mut environment, event) => result,
         };
+        let is_reusable = matches!(result, Ok(_) | Err(InvokeError::Function { .. }));
         match environment {
             Some(environment) if is_reusable => self.idle().push(environment),
             Some(environment) => environment.kill().await,
             None => {}
         }
+        result
     }
 
-    /// Invokes in `environment`, or puts a new one there first. Says whether it can be used again.
+    /// Invokes in `environment`, or puts a new one there first.
     async fn invoke(
         &self,
         environment: &mut Option<Environment>,
         event: Bytes,
-        answer: Answer,
-    ) -> bool {
+    ) -> Result<Bytes, InvokeError> {
+        if let Some(used) = environment {
+            // It may have answered and not asked for the next event yet.
+            if let Err(what) = used.ready().await {
+                self.lost(what);
+                *environment = None;
+            }
+        }
         let environment = match environment {
             Some(environment) => environment,
             None => {
-                if self.failed.swap(false, Ordering::Relaxed) {
+                if self.was_lost.swap(false, Ordering::Relaxed) {
                     self.log.notice("starts again");
                 }
-                let started = match Environment::start(self).await {
-                    Ok(started) => environment.insert(started),
-                    Err(error) => {
-                        let message = format!("{}: {error}", self.program.display());
-                        self.give_up(answer, InvokeError::Init { message });
-                        return false;
-                    }
-                };
-                if let Err(error) = started.initialise().await {
-                    self.give_up(answer, error);
-                    return false;
+                let started = Environment::start(self).await.map_err(|error| {
+                    self.failed_to_start(format!("{}: {error}", self.program.display()))
+                })?;
+                let started = environment.insert(started);
+                if let Err(what) = started.ready().await {
+                    return Err(self.failed_to_start(started.with_last_words(what).await));
                 }
                 started
             }
         };
-        self.hand_over(environment, event, answer).await
+        self.hand_over(environment, event).await
     }
 
-    async fn hand_over(&self, environment: &mut Environment, event: Bytes, answer: Answer) -> bool {
-        let limit = self.definition.timeout;
-        let deadline = Instant::now() + limit;
+    async fn hand_over(
+        &self,
+        environment: &mut Environment,
+        event: Bytes,
+    ) -> Result<Bytes, InvokeError> {
+        let timeout = self.definition.timeout;
+        let deadline = Instant::now() + timeout;
         let invocation = Invocation {
             request_id: Uuid::new_v4().to_string(),
-            deadline: Timestamp::now().as_millisecond() + millis(limit),
+            deadline: Timestamp::now().as_millisecond() + millis(timeout),
             event,
         };
         // It only fails when the listener is gone, which ends with the process.
         let _ = environment.invocations.send(invocation).await;
-        let mut answer = Some(answer);
         loop {
             // In this order: a process may answer and end at once.
-            let (happened, result) = tokio::select! {
+            tokio::select! {
                 biased;
-                Some(report) = environment.reports.recv() => match (report, answer.take()) {
-                    (Report::Next, None) => return true,
-                    (Report::Response(response), Some(answer)) => {
-                        let _ = answer.send(Ok(response));
-                        continue;
-                    }
-                    (Report::Error { error_type, message }, Some(answer)) => {
-                        let _ = answer.send(Err(InvokeError::Function { error_type, message }));
-                        continue;
-                    }
-                    (_, waiting) => {
-                        answer = waiting;
-                        continue;
+                Some(report) = environment.reports.recv() => match report {
+                    // It asks again, because its connection was lost.
+                    Report::Next => {}
+                    Report::Response(response) => return Ok(response),
+                    Report::Error { error_type, message } => {
+                        let error = InvokeError::Function { error_type, message };
+                        self.log.notice(error.to_string());
+                        return Err(error);
                     }
                 },
-                status = environment.child.wait() => match status {
-                    Ok(status) => (
-                        format!("its process ended: {status}"),
-                        InvokeError::Crashed { status },
-                    ),
-                    Err(error) => (
-                        format!("its process is lost: {error}"),
-                        InvokeError::Init { message: error.to_string() },
-                    ),
-                },
-                () = tokio::time::sleep_until(deadline) => (
-                    format!("killed after {} s, its timeout", limit.as_secs()),
-                    InvokeError::TimedOut { timeout: limit },
-                ),
-            };
-            self.failed.store(true, Ordering::Relaxed);
-            self.log.notice(happened);
-            if let Some(answer) = answer {
-                let _ = answer.send(Err(result));
+                status = environment.child.wait() => {
+                    self.lost(ended(&status));
+                    return Err(InvokeError::Crashed { status: status.unwrap_or_default() });
+                }
+                () = tokio::time::sleep_until(deadline) => {
+                    self.lost(format!("killed after {} s, its timeout", timeout.as_secs()));
+                    return Err(InvokeError::TimedOut { timeout });
+                }
             }
-            return false;
         }
     }
 
-    fn give_up(&self, answer: Answer, error: InvokeError) {
-        self.failed.store(true, Ordering::Relaxed);
-        self.log.notice(error.to_string());
-        let _ = answer.send(Err(error));
+    /// An environment is not there any more.
+    fn lost(&self, what: String) {
+        self.was_lost.store(true, Ordering::Relaxed);
+        self.log.notice(what);
     }
 
-    /// An environment that waits for an event, if there is one.
+    fn failed_to_start(&self, message: String) -> InvokeError {
+        let error = InvokeError::Init { message };
+        self.lost(error.to_string());
+        error
+    }
+
+    /// An environment that lives and has nothing to do, if there is one.
     fn take_idle(&self) -> Option<Environment> {
         loop {
             let mut environment = self.idle().pop()?;
-            match environment.child.try_wait() {
-                Ok(None) => return Some(environment),
-                Ok(Some(status)) => self.log.notice(format!("its process ended: {status}")),
-                Err(error) => self.log.notice(format!("its process is lost: {error}")),
+            match environment.child.try_wait().transpose() {
+                None => return Some(environment),
+                Some(status) => self.lost(ended(&status)),
             }
-            self.failed.store(true, Ordering::Relaxed);
         }
     }
 
@@ -373,39 +369,37 @@ impl Environment {
         Ok(Self { child, invocations, reports, output, tail, listener })
     }
 
-    /// Waits until the process asks for its first event.
-    async fn initialise(&mut self) -> Result<(), InvokeError> {
-        let what = tokio::select! {
+    /// Waits until the process asks for an event, or says why it does not.
+    async fn ready(&mut self) -> Result<(), String> {
+        tokio::select! {
             biased;
             Some(report) = self.reports.recv() => match report {
-                Report::Next => return Ok(()),
-                Report::Response(_) => "it answered before it asked for an event".to_owned(),
-                Report::Error { error_type, message } => format!("{error_type}: {message}"),
+                Report::Next => Ok(()),
+                Report::Response(_) => Err("it answered before it asked for an event".to_owned()),
+                Report::Error { error_type, message } => Err(format!("{error_type}: {message}")),
             },
-            status = self.child.wait() => {
-                let status = status.map_or_else(|error| error.to_string(), |s| s.to_string());
-                // All it printed is in the pipes by now. A process of its own may keep them open.
-                let _ = timeout(Duration::from_secs(1), async {
-                    for reader in &mut self.output {
-                        let _ = reader.await;
-                    }
-                })
-                .await;
-                format!("its process ended before it asked for an event: {status}")
+            status = self.child.wait() => Err(ended(&status)),
+            () = tokio::time::sleep(READY_TIMEOUT) => {
+                Err(format!("it did not ask for an event within {} s", READY_TIMEOUT.as_secs()))
             }
-            () = tokio::time::sleep(INIT_TIMEOUT) => {
-                format!("it did not ask for an event within {} s", INIT_TIMEOUT.as_secs())
+        }
+    }
+
+    /// Adds what the process printed last.
+    async fn with_last_words(&mut self, what: String) -> String {
+        // A process that has ended has everything in the pipes. One of its own, or a process that
+        // goes on, keeps them open.
+        let _ = timeout(Duration::from_secs(1), async {
+            for reader in &mut self.output {
+                let _ = reader.await;
             }
-        };
-        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
-        let printed = tail.iter().fold(String::new(), |printed, line| printed + "\n  " + line);
-        Err(InvokeError::Init {
-            message: if printed.is_empty() {
-                format!("{what}; it printed nothing")
-            } else {
-                format!("{what}; it printed last:{printed}")
-            },
         })
+        .await;
+        let tail = self.tail.lock().unwrap_or_else(PoisonError::into_inner);
+        if tail.is_empty() {
+            return format!("{what}; it printed nothing");
+        }
+        tail.iter().fold(format!("{what}; it printed last:"), |text, line| text + "\n  " + line)
     }
 
     async fn kill(mut self) {
@@ -478,6 +472,13 @@ struct Invocation {
     /// When the function must have answered, in milliseconds since 1970.
     deadline: i64,
     event: Bytes,
+}
+
+fn ended(status: &std::io::Result<ExitStatus>) -> String {
+    match status {
+        Ok(status) => format!("its process ended: {status}"),
+        Err(error) => format!("its process is lost: {error}"),
+    }
 }
 
 /// What the process told the Runtime API.

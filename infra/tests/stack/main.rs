@@ -1,5 +1,7 @@
 //! The local stack with a real function: `puppet.rs`.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod lambda;
 mod template;
 
@@ -35,4 +37,12 @@ async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T
 /// Whether there is a process with this id, be it a zombie.
 fn is_there(process: u64) -> bool {
     PathBuf::from(format!("/proc/{process}")).exists()
+}
+
+/// Whether there is a process with this id that is more than a zombie.
+fn is_running(process: u64) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    // The first thread turns into a zombie before the others have ended.
+    let is_dead = status.contains("State:\tZ") && status.contains("Threads:\t1\n");
+    !status.is_empty() && !is_dead
 }

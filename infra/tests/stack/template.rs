@@ -285,7 +285,8 @@ async fn state_outlives_the_stack_and_queues_follow_the_template() {
     stack.stop().await;
 
     let changed = TEMPLATE.replace("VisibilityTimeout: 1", "VisibilityTimeout: 7");
-    let changed = changed.replace("RedrivePolicy: { dead", "RedriveAllowPolicy: {} # { dead");
+    let changed = changed
+        .replace("RedrivePolicy: { dead", "RedriveAllowPolicy: { redrivePermission: denyAll } # {");
     let stack = setting.start_with(&changed).await.unwrap();
     let get = dynamodb(&stack).get_item().table_name("Tenants").key("pk", key());
     assert!(get.send().await.unwrap().item.is_some());
@@ -360,7 +361,8 @@ async fn stop_leaves_no_process_and_frees_the_port() {
     let file = folder.path().join("hangs");
     let hanging = told(&stack, "/slow", json!({"do": "hang", "file": file})).await;
     assert_eq!(hanging.status(), StatusCode::SERVICE_UNAVAILABLE);
-    let process = std::fs::read_to_string(file).unwrap().parse().unwrap();
+    let process = eventually("it hangs", async || std::fs::read_to_string(&file).ok()).await;
+    let process = process.parse().unwrap();
     assert!(is_there(process));
     stack.stop().await;
     assert!(!is_there(process));
