@@ -74,6 +74,7 @@ impl QueueAttributes {
         match name {
             "RedrivePolicy" => self.redrive_policy.as_ref().map(to_json),
             "RedriveAllowPolicy" => self.redrive_allow_policy.as_ref().map(to_json),
+            "KmsDataKeyReusePeriodSeconds" if !self.kept.contains_key("KmsMasterKeyId") => None,
             _ => {
                 let number = self.numbers.get(name).map(u32::to_string);
                 number.or_else(|| self.kept.get(name).cloned())

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use serde::Serialize;
@@ -66,26 +66,18 @@ struct Server {
 }
 
 async fn answer(State(server): State<Server>, headers: HeaderMap, body: Bytes) -> Response {
-    let (status, extra, json) = match server.perform(&headers, &body).await {
-        Ok(json) => (StatusCode::OK, None, json),
-        Err(error) => refusal(&error),
-    };
-    let mut response = (status, json).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(JSON));
-    if let Ok(id) = Uuid::new_v4().to_string().parse() {
-        headers.insert("x-amzn-requestid", id);
+    let outcome = server.perform(&headers, &body).await;
+    let headers = [
+        ("content-type", "application/x-amz-json-1.0".to_owned()),
+        ("x-amzn-requestid", Uuid::new_v4().to_string()),
+    ];
+    match outcome {
+        Ok(json) => (headers, json).into_response(),
+        Err(error) => (headers, refusal(&error)).into_response(),
     }
-    if let Some(query_error) = extra.and_then(|error| error.parse().ok()) {
-        headers.insert("x-amzn-query-error", query_error);
-    }
-    response
 }
 
-const JSON: &str = "application/x-amz-json-1.0";
-
-/// The status, the code by which SDKs choose the exception, and the document.
-fn refusal(error: &Error) -> (StatusCode, Option<String>, Vec<u8>) {
+fn refusal(error: &Error) -> impl IntoResponse {
     #[derive(Serialize)]
     struct Refusal {
         #[serde(rename = "__type")]
@@ -94,21 +86,19 @@ fn refusal(error: &Error) -> (StatusCode, Option<String>, Vec<u8>) {
     }
 
     let wire = error.wire();
+    let status = StatusCode::from_u16(wire.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let fault = if wire.is_sender_fault() { "Sender" } else { "Receiver" };
-    let refusal =
-        Refusal { shape: format!("com.amazonaws.sqs#{}", wire.shape), message: error.to_string() };
-    (
-        StatusCode::from_u16(wire.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
-        Some(format!("{};{fault}", wire.query_code)),
-        to_json(&refusal),
-    )
+    // SDKs choose the exception by this header, not by the type in the document.
+    let query_error = [("x-amzn-query-error", format!("{};{fault}", wire.query_code))];
+    let shape = format!("com.amazonaws.sqs#{}", wire.shape);
+    (status, query_error, to_json(&Refusal { shape, message: error.to_string() }))
 }
 
 impl Server {
     async fn perform(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, Error> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
         let target = text("x-amz-target");
-        let call = Call { host: text(header::HOST.as_str()).to_owned(), now: Timestamp::now() };
+        let call = Call { host: text("host").to_owned(), now: Timestamp::now() };
         let action = target.strip_prefix("AmazonSQS.");
         match action.ok_or_else(|| Error::InvalidAction(target.to_owned()))? {
             "CancelMessageMoveTask" => self.run::<CancelMessageMoveTask>(body, &call),
@@ -213,4 +203,181 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
 
 fn to_json(answer: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(answer).expect("an answer has string keys only")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::net::SocketAddr;
+
+    use serde_json::{Value, json};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+    use tokio::sync::oneshot;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+
+    struct Running {
+        sqs: Sqs,
+        address: SocketAddr,
+        shutdown: oneshot::Sender<()>,
+        server: JoinHandle<io::Result<()>>,
+    }
+
+    async fn start() -> Running {
+        let sqs = Sqs::memory();
+        sqs.create_queue("q", BTreeMap::new()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (shutdown, stopped) = oneshot::channel();
+        let stopped = async {
+            stopped.await.ok();
+        };
+        let server = tokio::spawn(serve(listener, sqs.clone(), stopped));
+        Running { sqs, address, shutdown, server }
+    }
+
+    struct Answer {
+        head: String,
+        body: Value,
+    }
+
+    async fn request(address: SocketAddr, target: &str, body: &str) -> TcpStream {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let length = body.len();
+        let request = format!(
+            "POST /any/path HTTP/1.1\r\nhost: local.test:99\r\nx-amz-target: {target}\r\n\
+             content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        stream
+    }
+
+    async fn answer_of(mut stream: TcpStream) -> Answer {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).await.unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        Answer { head: head.to_lowercase(), body: serde_json::from_str(body).unwrap() }
+    }
+
+    async fn ask(address: SocketAddr, action: &str, body: Value) -> Answer {
+        let target = format!("AmazonSQS.{action}");
+        answer_of(request(address, &target, &body.to_string()).await).await
+    }
+
+    /// A long poll of the queue that is known to have begun.
+    async fn long_poll(running: &Running) -> TcpStream {
+        let changes = running.sqs.queues().queue("q").unwrap().changes();
+        let waiting = std::sync::Arc::strong_count(&changes);
+        let body = r#"{"QueueUrl":"q","WaitTimeSeconds":20}"#;
+        let poll = request(running.address, "AmazonSQS.ReceiveMessage", body).await;
+        until(|| std::sync::Arc::strong_count(&changes) > waiting).await;
+        poll
+    }
+
+    async fn until(condition: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while !condition() {
+            assert!(Instant::now() < deadline, "it does not come about");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn queue_urls_have_the_host_the_client_asked() {
+        let running = start().await;
+        let answer = ask(running.address, "CreateQueue", json!({"QueueName": "new"})).await;
+        assert!(answer.head.starts_with("http/1.1 200"), "{}", answer.head);
+        assert!(answer.head.contains("content-type: application/x-amz-json-1.0"));
+        assert!(answer.head.contains("x-amzn-requestid: "));
+        assert_eq!(answer.body, json!({"QueueUrl": "http://local.test:99/000000000000/new"}));
+    }
+
+    #[tokio::test]
+    async fn an_error_has_its_name_in_both_protocols() {
+        let running = start().await;
+        let answer = ask(running.address, "PurgeQueue", json!({"QueueUrl": "http://x/0/no"})).await;
+        assert!(answer.head.starts_with("http/1.1 400"), "{}", answer.head);
+        let header = "x-amzn-query-error: aws.simplequeueservice.nonexistentqueue;sender";
+        assert!(answer.head.contains(header), "{}", answer.head);
+        assert_eq!(answer.body["__type"], "com.amazonaws.sqs#QueueDoesNotExist");
+        let message = answer.body["message"].as_str().unwrap();
+        assert!(message.contains("\"no\" does not exist"), "{message}");
+
+        let missing = json!({"SourceArn": "arn:aws:sqs:us-east-1:000000000000:no"});
+        let answer = ask(running.address, "ListMessageMoveTasks", missing).await;
+        assert!(answer.head.starts_with("http/1.1 404"), "{}", answer.head);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_action_is_refused_by_its_name() {
+        let running = start().await;
+        for target in ["AmazonSQS.AddPermission", "DynamoDB_20120810.PutItem", ""] {
+            let answer = answer_of(request(running.address, target, "{}").await).await;
+            assert!(answer.head.starts_with("http/1.1 400"), "{}", answer.head);
+            assert!(answer.head.contains("x-amzn-query-error: invalidaction;sender"));
+            let name = target.strip_prefix("AmazonSQS.").unwrap_or(target);
+            let message = answer.body["message"].as_str().unwrap();
+            assert!(message.contains(&format!("{name:?}")), "{message}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_cannot_be_read_or_is_incomplete_is_refused() {
+        let running = start().await;
+        for body in ["", "no", "[]", r#"{"QueueUrl":1}"#] {
+            let answer =
+                answer_of(request(running.address, "AmazonSQS.SendMessage", body).await).await;
+            assert_eq!(answer.body["__type"], "com.amazonaws.sqs#SerializationException", "{body}");
+        }
+        for (action, body, parameter) in [
+            ("SendMessage", json!({}), "QueueUrl"),
+            ("SendMessage", json!({"QueueUrl": "q"}), "MessageBody"),
+            ("CreateQueue", json!({}), "QueueName"),
+            ("DeleteMessage", json!({"QueueUrl": "q"}), "ReceiptHandle"),
+            ("StartMessageMoveTask", json!({}), "SourceArn"),
+            ("CancelMessageMoveTask", json!({}), "TaskHandle"),
+        ] {
+            let answer = ask(running.address, action, body).await;
+            assert!(
+                answer.head.contains("x-amzn-query-error: missingparameter;sender"),
+                "{action}"
+            );
+            let message = answer.body["message"].as_str().unwrap();
+            assert!(message.ends_with(parameter), "{message}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_shutdown_ends_long_polls_at_once() {
+        let running = start().await;
+        let poll = long_poll(&running).await;
+        let started = Instant::now();
+        running.shutdown.send(()).unwrap();
+        assert_eq!(answer_of(poll).await.body, json!({}));
+        running.server.await.unwrap().unwrap();
+        assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    }
+
+    #[tokio::test]
+    async fn a_consumer_waiting_on_a_queue_is_told_that_it_was_deleted() {
+        let running = start().await;
+        let poll = long_poll(&running).await;
+        ask(running.address, "DeleteQueue", json!({"QueueUrl": "q"})).await;
+        assert_eq!(answer_of(poll).await.body["__type"], "com.amazonaws.sqs#QueueDoesNotExist");
+    }
+
+    #[tokio::test]
+    async fn a_consumer_that_went_away_takes_no_message() {
+        let running = start().await;
+        let changes = running.sqs.queues().queue("q").unwrap().changes();
+        let waiting = std::sync::Arc::strong_count(&changes);
+        drop(long_poll(&running).await);
+        until(|| std::sync::Arc::strong_count(&changes) == waiting).await;
+        let message = json!({"QueueUrl": "q", "MessageBody": "x"});
+        ask(running.address, "SendMessage", message).await;
+        let received = ask(running.address, "ReceiveMessage", json!({"QueueUrl": "q"})).await;
+        assert_eq!(received.body["Messages"][0]["Body"], "x");
+    }
 }

@@ -95,6 +95,15 @@ impl Journal {
     }
 }
 
+#[cfg(test)]
+impl Journal {
+    /// A journal that goes on in a file that is open already.
+    pub(crate) fn appending_to(file: File) -> Self {
+        let replaced = file.try_clone().unwrap();
+        Self { file, length: 0, _replaced: replaced }
+    }
+}
+
 fn lock(file: &File, path: &Path) -> Result<(), OpenError> {
     file.try_lock().map_err(|error| match error {
         TryLockError::WouldBlock => OpenError::InUse { path: path.to_owned() },
@@ -124,4 +133,72 @@ fn write<C: Serialize>(file: &File, changes: impl Iterator<Item = C>) -> io::Res
     drop(writer);
     file.sync_all()?;
     Ok(file.metadata()?.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reopened(path: &Path) -> Result<Vec<String>, OpenError> {
+        let mut found = Vec::new();
+        Journal::open(path, |changes: Vec<String>| {
+            found.clone_from(&changes);
+            changes.into_iter()
+        })?;
+        Ok(found)
+    }
+
+    #[test]
+    fn what_was_appended_is_read_again_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        let mut journal = Journal::open(&path, Vec::<String>::into_iter).unwrap();
+        for change in ["a", "line\nbreak", ""] {
+            journal.append(&change).unwrap();
+        }
+        drop(journal);
+        assert_eq!(reopened(&path).unwrap(), ["a", "line\nbreak", ""]);
+        assert_eq!(reopened(&path).unwrap(), ["a", "line\nbreak", ""]);
+    }
+
+    #[test]
+    fn opening_rewrites_the_file_as_it_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        std::fs::write(&path, "\"a\"\n\"b\"\n").unwrap();
+        let mut journal =
+            Journal::open(&path, |_: Vec<String>| ["c".to_owned()].into_iter()).unwrap();
+        journal.append(&"d").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "\"c\"\n\"d\"\n");
+    }
+
+    #[test]
+    fn a_line_that_was_not_finished_does_not_count() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        std::fs::write(&path, "\"a\"\n\"b").unwrap();
+        std::fs::write(directory.path().join("journal.new"), "\"half").unwrap();
+        assert_eq!(reopened(&path).unwrap(), ["a"]);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "\"a\"\n");
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_refused_and_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notes");
+        std::fs::write(&path, "\"a\"\nDear diary\n").unwrap();
+        let error = reopened(&path).unwrap_err();
+        assert!(matches!(error, OpenError::Malformed { line: 2, .. }), "{error:?}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "\"a\"\nDear diary\n");
+    }
+
+    #[test]
+    fn a_file_in_use_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        let journal = Journal::open(&path, Vec::<String>::into_iter).unwrap();
+        assert!(matches!(reopened(&path), Err(OpenError::InUse { .. })));
+        drop(journal);
+        reopened(&path).unwrap();
+    }
 }

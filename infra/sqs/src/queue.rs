@@ -168,3 +168,35 @@ impl Drop for Queue {
         self.changes.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::message::NewMessage;
+
+    #[test]
+    fn nothing_is_left_of_a_message_that_is_removed() {
+        let now = Timestamp::now();
+        let mut queue = Queue::new(now);
+        let standings = [
+            Standing::Visible { since: now },
+            Standing::Delayed { until: now.plus_seconds(1) },
+            Standing::InFlight { until: now.plus_seconds(1) },
+        ];
+        for standing in standings {
+            let message: NewMessage = serde_json::from_value(json!({"MessageBody": "x"})).unwrap();
+            let message = message.accept(1, 0, now).unwrap();
+            let (id, delivery) = (message.id, message.delivery);
+            queue.put(message);
+            queue.deliver(id, Delivery { standing, ..delivery });
+            assert_eq!(queue.visible() + queue.delayed() + queue.in_flight(), 1);
+            queue.remove(id);
+            assert_eq!(queue.visible() + queue.delayed() + queue.in_flight(), 0);
+            assert_eq!(queue.next_due(), None);
+            assert_eq!(queue.expired(now.plus_seconds(u32::MAX)), None);
+            assert!(queue.message(id).is_none());
+        }
+    }
+}

@@ -137,7 +137,7 @@ impl Queues {
             }
             return Ok(());
         }
-        let attributes = self.with(name, QueueAttributes::default(), attributes)?;
+        let attributes = self.attributes_with(name, QueueAttributes::default(), attributes)?;
         self.record(Change::Queue {
             name: name.to_owned(),
             created: now,
@@ -156,7 +156,7 @@ impl Queues {
     ) -> Result<(), Error> {
         let queue = self.queue(name)?;
         let (created, tags) = (queue.created, queue.tags.clone());
-        let attributes = self.with(name, queue.attributes.clone(), attributes)?;
+        let attributes = self.attributes_with(name, queue.attributes.clone(), attributes)?;
         self.record(Change::Queue {
             name: name.to_owned(),
             created,
@@ -402,7 +402,7 @@ impl Queues {
     }
 
     /// The attributes of the queue called `name` with some of them replaced, if they may be.
-    fn with(
+    fn attributes_with(
         &self,
         name: &str,
         mut attributes: QueueAttributes,
@@ -572,4 +572,261 @@ enum Change {
 fn is_name(name: &str) -> bool {
     (1..=80).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use serde_json::json;
+
+    use super::*;
+
+    const HOUR: u32 = 3600;
+
+    fn message(body: &str) -> NewMessage {
+        serde_json::from_value(json!({ "MessageBody": body })).unwrap()
+    }
+
+    fn attributes(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    struct Clock(Timestamp);
+
+    impl Clock {
+        fn after(&self, seconds: u32) -> Timestamp {
+            self.0.plus_seconds(seconds)
+        }
+    }
+
+    fn queue(given: &[(&str, &str)]) -> (Queues, Clock) {
+        let (mut queues, clock) = (Queues::in_memory(), Clock(Timestamp::now()));
+        queues.create("dead", &BTreeMap::new(), BTreeMap::new(), clock.0).unwrap();
+        queues.create("q", &attributes(given), BTreeMap::new(), clock.0).unwrap();
+        (queues, clock)
+    }
+
+    /// Makes the second receive from a queue move the message to another.
+    fn redrive(queues: &mut Queues, from: &str, to: &str, now: Timestamp) {
+        let arn = queues.arn(to);
+        let policy = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":1}}"#);
+        queues.set_attributes(from, &attributes(&[("RedrivePolicy", &policy)]), now).unwrap();
+    }
+
+    /// The bodies received, which stay hidden for that many seconds, and a handle for each.
+    fn receive(
+        queues: &mut Queues,
+        name: &str,
+        hide: u32,
+        now: Timestamp,
+    ) -> Vec<(String, String)> {
+        let received = queues.receive(name, 10, Some(hide), now).unwrap();
+        let handle = |message: &Message| {
+            let receive = message.delivery.receives;
+            ReceiptHandle { message: message.id, receive }.encode(name)
+        };
+        received.messages.into_iter().map(|m| (handle(&m), m.body)).map(|(h, b)| (b, h)).collect()
+    }
+
+    fn bodies(received: &[(String, String)]) -> Vec<&str> {
+        received.iter().map(|(body, _)| body.as_str()).collect()
+    }
+
+    fn counts(queues: &mut Queues, name: &str, now: Timestamp) -> (usize, usize, usize) {
+        let queue = queues.settled(name, now).unwrap();
+        (queue.visible(), queue.in_flight(), queue.delayed())
+    }
+
+    #[test]
+    fn a_message_is_dropped_when_its_retention_period_ends() {
+        let (mut queues, clock) = queue(&[("MessageRetentionPeriod", "60")]);
+        queues.send("q", message("visible"), clock.0).unwrap();
+        queues.send("q", message("held"), clock.0).unwrap();
+        let held = queues.receive("q", 1, Some(HOUR), clock.0).unwrap().messages.remove(0);
+        queues.send("q", message("younger"), clock.after(1)).unwrap();
+        assert_eq!(counts(&mut queues, "q", clock.after(59)), (2, 1, 0));
+        assert_eq!(counts(&mut queues, "q", clock.after(60)), (1, 0, 0));
+        assert!(queues.queue("q").unwrap().message(held.id).is_none());
+        assert_eq!(bodies(&receive(&mut queues, "q", 0, clock.after(60))), ["younger"]);
+        assert!(receive(&mut queues, "q", 0, clock.after(61)).is_empty());
+    }
+
+    #[test]
+    fn a_shorter_retention_period_applies_to_messages_that_are_there() {
+        let (mut queues, clock) = queue(&[]);
+        queues.send("q", message("x"), clock.0).unwrap();
+        let shorter = attributes(&[("MessageRetentionPeriod", "60")]);
+        queues.set_attributes("q", &shorter, clock.after(70)).unwrap();
+        assert_eq!(counts(&mut queues, "q", clock.after(70)), (0, 0, 0));
+    }
+
+    /// "The expiration of a message is always based on its original enqueue timestamp": the Developer
+    /// Guide on dead-letter queue retention.
+    #[test]
+    fn a_dead_letter_keeps_its_age() {
+        let (mut queues, clock) = queue(&[]);
+        redrive(&mut queues, "q", "dead", clock.0);
+        let retention = attributes(&[("MessageRetentionPeriod", "3600")]);
+        queues.set_attributes("dead", &retention, clock.0).unwrap();
+        queues.send("q", message("x"), clock.0).unwrap();
+        receive(&mut queues, "q", 0, clock.0);
+        assert!(receive(&mut queues, "q", 0, clock.after(HOUR - 1)).is_empty());
+        assert_eq!(counts(&mut queues, "dead", clock.after(HOUR - 1)), (1, 0, 0));
+        assert_eq!(counts(&mut queues, "dead", clock.after(HOUR)), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_message_is_held_for_12_hours_from_its_receipt_at_most() {
+        let (mut queues, clock) = queue(&[]);
+        queues.send("q", message("x"), clock.0).unwrap();
+        let (_, handle) = receive(&mut queues, "q", HOUR, clock.0).remove(0);
+        let mut change = |seconds: u32, at: u32| {
+            queues.change_visibility("q", &handle, Some(seconds.into()), clock.after(at))
+        };
+        change(12 * HOUR, 0).unwrap();
+        assert!(matches!(
+            change(11 * HOUR + 1, HOUR),
+            Err(Error::InvalidParameterValue { parameter: "VisibilityTimeout", .. })
+        ));
+        change(11 * HOUR, HOUR).unwrap();
+        assert_eq!(counts(&mut queues, "q", clock.after(12 * HOUR - 1)), (0, 1, 0));
+        assert_eq!(counts(&mut queues, "q", clock.after(12 * HOUR)), (1, 0, 0));
+    }
+
+    #[test]
+    fn an_older_receipt_handle_changes_the_visibility_of_a_message_in_flight() {
+        let (mut queues, clock) = queue(&[]);
+        queues.send("q", message("x"), clock.0).unwrap();
+        let (_, old) = receive(&mut queues, "q", 0, clock.0).remove(0);
+        receive(&mut queues, "q", HOUR, clock.0);
+        queues.change_visibility("q", &old, Some(0), clock.0).unwrap();
+        assert_eq!(counts(&mut queues, "q", clock.0), (1, 0, 0));
+    }
+
+    #[test]
+    fn a_message_that_is_retried_does_not_hold_up_the_others() {
+        let (mut queues, clock) = queue(&[]);
+        for body in ["failing", "a", "b"] {
+            queues.send("q", message(body), clock.0).unwrap();
+        }
+        let mut seen = Vec::new();
+        for second in 1..4 {
+            let received = queues.receive("q", 1, Some(0), clock.after(second)).unwrap();
+            seen.extend(received.messages.into_iter().map(|message| message.body));
+        }
+        assert_eq!(seen, ["failing", "a", "b"]);
+    }
+
+    #[test]
+    fn messages_usually_come_in_the_order_they_were_sent() {
+        let (mut queues, clock) = queue(&[]);
+        let sent: Vec<String> = (0..10).map(|n| n.to_string()).collect();
+        for body in &sent {
+            queues.send("q", message(body), clock.0).unwrap();
+        }
+        assert_eq!(bodies(&receive(&mut queues, "q", 1, clock.0)), sent);
+    }
+
+    #[test]
+    fn each_queue_counts_its_own_receives() {
+        let (mut queues, clock) = queue(&[]);
+        queues.create("last", &BTreeMap::new(), BTreeMap::new(), clock.0).unwrap();
+        redrive(&mut queues, "q", "dead", clock.0);
+        redrive(&mut queues, "dead", "last", clock.0);
+        queues.send("q", message("x"), clock.0).unwrap();
+        assert_eq!(receive(&mut queues, "q", 0, clock.0).len(), 1);
+        assert!(receive(&mut queues, "q", 0, clock.0).is_empty());
+        assert_eq!(receive(&mut queues, "dead", 0, clock.0).len(), 1);
+        assert!(receive(&mut queues, "dead", 0, clock.0).is_empty());
+        let received = queues.receive("last", 1, None, clock.0).unwrap().messages.remove(0);
+        assert_eq!(received.delivery.receives, 3);
+        assert_eq!(received.dead_letter_source, Some(queues.arn("dead")));
+    }
+
+    #[test]
+    fn a_queue_without_its_dead_letter_queue_keeps_its_messages() {
+        let (mut queues, clock) = queue(&[]);
+        redrive(&mut queues, "q", "dead", clock.0);
+        queues.delete("dead").unwrap();
+        queues.send("q", message("x"), clock.0).unwrap();
+        for _ in 0..3 {
+            assert_eq!(receive(&mut queues, "q", 0, clock.0).len(), 1);
+        }
+    }
+
+    #[test]
+    fn a_queue_is_not_its_own_dead_letter_queue() {
+        let (mut queues, clock) = queue(&[]);
+        let policy =
+            format!(r#"{{"deadLetterTargetArn":"{}","maxReceiveCount":1}}"#, queues.arn("q"));
+        let own = attributes(&[("RedrivePolicy", &policy)]);
+        assert!(queues.set_attributes("q", &own, clock.0).is_err());
+    }
+
+    #[test]
+    fn a_queue_can_be_purged_again_after_60_seconds() {
+        let (mut queues, clock) = queue(&[]);
+        queues.purge("q", clock.0).unwrap();
+        assert!(matches!(queues.purge("q", clock.after(59)), Err(Error::PurgeQueueInProgress(_))));
+        queues.purge("q", clock.after(60)).unwrap();
+    }
+
+    #[test]
+    fn fifo_queues_are_refused() {
+        let (mut queues, clock) = queue(&[]);
+        let mut create = |name: &str, given: &[(&str, &str)]| {
+            queues.create(name, &attributes(given), BTreeMap::new(), clock.0)
+        };
+        for refused in [
+            create("new.fifo", &[("FifoQueue", "true")]),
+            create("new.fifo", &[]),
+            create("new", &[("ContentBasedDeduplication", "true")]),
+        ] {
+            assert!(matches!(refused, Err(Error::UnsupportedOperation(NO_FIFO))), "{refused:?}");
+        }
+        assert!(queues.queue("new").is_err());
+    }
+
+    /// The limit is of AWS; the time shows that a long queue does not make every step slower.
+    #[test]
+    fn consumers_hold_120_000_messages_at_most() {
+        const MOST: usize = 120_000;
+        let started = Instant::now();
+        let (mut queues, clock) = queue(&[]);
+        for _ in 0..=MOST {
+            queues.send("q", message("x"), clock.0).unwrap();
+        }
+        let mut handles = Vec::new();
+        for _ in 0..MOST / 10 {
+            queues.check_in_flight("q").unwrap();
+            handles.extend(receive(&mut queues, "q", HOUR, clock.0));
+        }
+        assert_eq!(counts(&mut queues, "q", clock.0), (1, MOST, 0));
+        assert!(receive(&mut queues, "q", HOUR, clock.0).is_empty());
+        assert!(matches!(queues.check_in_flight("q"), Err(Error::OverLimit(MOST))));
+
+        let (_, handle) = handles.pop().unwrap();
+        queues.delete_message("q", &handle).unwrap();
+        queues.check_in_flight("q").unwrap();
+        handles.extend(receive(&mut queues, "q", HOUR, clock.0));
+        for (_, handle) in handles {
+            queues.delete_message("q", &handle).unwrap();
+        }
+        assert_eq!(counts(&mut queues, "q", clock.0), (0, 0, 0));
+        assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_change_that_cannot_be_written_is_not_made() {
+        let (mut queues, clock) = queue(&[]);
+        queues.send("q", message("x"), clock.0).unwrap();
+        let full = std::fs::OpenOptions::new().append(true).open("/dev/full").unwrap();
+        queues.journal = Some(Journal::appending_to(full));
+        assert!(matches!(queues.send("q", message("y"), clock.0), Err(Error::Journal(_))));
+        assert!(matches!(queues.receive("q", 1, None, clock.0), Err(Error::Journal(_))));
+        assert!(matches!(queues.delete("q"), Err(Error::Journal(_))));
+        assert_eq!(counts(&mut queues, "q", clock.0), (1, 0, 0));
+    }
 }

@@ -37,7 +37,7 @@ peer() {
 
     echo "== $package"
     SQS_ENDPOINT=http://127.0.0.1:$port SQS_IMPLEMENTATION=$name \
-        cargo test --package sqs --test behaviour
+        cargo test --workspace --test behaviour
     stop
 }
 
@@ -53,7 +53,7 @@ answers() {
 }
 
 # The suite is compiled before a server waits for it.
-cargo test --package sqs --test behaviour --no-run
+cargo test --workspace --test behaviour --no-run
 
 [ $# -gt 0 ] || set -- moto ministack
 for name; do
