@@ -179,3 +179,12 @@ async fn asks_to_try_again_when_the_key_server_is_gone() {
     assert_eq!(stage.logged("request failed", 1).await[0]["reason"], "keys_unavailable");
     stage.stack.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asks_for_an_install_key_once() {
+    let stage = Stage::empty(|template| template).await;
+    stage.installed(Product::Jira).await;
+    stage.atlassian.stop_serving_keys();
+    stage.installed(Product::Confluence).await;
+    stage.stack.stop().await;
+}

@@ -152,6 +152,11 @@ impl Atlassian {
         &self.keys_url
     }
 
+    /// Lets the key server go down.
+    pub fn stop_serving_keys(&self) {
+        self.key_server.abort();
+    }
+
     /// The client that sends, for requests of one's own.
     pub fn client(&self) -> &reqwest::Client {
         &self.client
