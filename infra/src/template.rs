@@ -84,7 +84,16 @@ mod tests {
 
     #[test]
     fn quotes_whatever_a_descriptor_holds() {
-        for text in ["", "plain", "it's", "a: b # c", "{\"a\":\"'\"}", "tab\there\u{85}", "é\u{FFFE}😀", "\\u0041"] {
+        for text in [
+            "",
+            "plain",
+            "it's",
+            "a: b # c",
+            "{\"a\":\"'\"}",
+            "tab\there\u{85}",
+            "é\u{FFFE}😀",
+            "\\u0041",
+        ] {
             let yaml = format!("a: {}\n", quoted(text));
             let read: std::collections::BTreeMap<String, String> =
                 serde_saphyr::from_str(&yaml).unwrap();

@@ -528,7 +528,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_token() {
-        for token in ["", "a", "a.b", "a.b.c.d", "..", "e30.e30.e30", "e30=.e30.e30", "\u{fffd}.é.x"] {
+        for token in
+            ["", "a", "a.b", "a.b.c.d", "..", "e30.e30.e30", "e30=.e30.e30", "\u{fffd}.é.x"]
+        {
             assert!(verify(token).is_err(), "{token}");
         }
         let long = format!("{}.a.b", "a".repeat(MAX_TOKEN_LEN));

@@ -187,7 +187,10 @@ mod tests {
         for audience in ["https://hooks.example.com/", "https://old.example.com/prod"] {
             assert_eq!(check(body(), changed(claims(), "aud", audience)), Ok(()));
         }
-        assert_eq!(check(changed(body(), "baseUrl", "https://jira.example.com/x"), claims()), Ok(()));
+        assert_eq!(
+            check(changed(body(), "baseUrl", "https://jira.example.com/x"), claims()),
+            Ok(())
+        );
     }
 
     #[test]

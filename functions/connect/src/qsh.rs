@@ -82,8 +82,7 @@ impl<'a> Request<'a> {
 pub struct Malformed;
 
 /// Everything but RFC 3986's unreserved characters is encoded.
-const RESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 fn path_of(target: &str) -> &str {
     match target.split_once("://") {

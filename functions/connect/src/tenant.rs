@@ -27,7 +27,11 @@ impl ClientKey {
     pub fn new(key: impl Into<String>) -> Result<Self, InvalidClientKey> {
         let key = key.into();
         let plausible = (1..=Self::MAX_LEN).contains(&key.len());
-        if plausible && key.bytes().all(|byte| byte.is_ascii_graphic()) { Ok(Self(key)) } else { Err(InvalidClientKey) }
+        if plausible && key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            Ok(Self(key))
+        } else {
+            Err(InvalidClientKey)
+        }
     }
 
     /// The key as Atlassian wrote it.

@@ -107,11 +107,11 @@ fn check_webhook(webhook: &Webhook, place: &str, findings: &mut Vec<Finding>) {
     // An empty slug is the path's fault, and reported there.
     let named = webhook.slug().is_empty() && !webhook.params.contains_key(Webhook::HANDLER)
         || !handler.is_empty()
-        && handler.len() <= 40
-        && handler.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        && !handler.starts_with('-')
-        && !handler.ends_with('-')
-        && !handler.contains("--");
+            && handler.len() <= 40
+            && handler.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && !handler.starts_with('-')
+            && !handler.ends_with('-')
+            && !handler.contains("--");
     if !named {
         findings.push(Finding::error(
             place,
@@ -135,8 +135,7 @@ fn check_path(webhook: &Webhook, place: &str, findings: &mut Vec<Finding>) {
     for segment in webhook.path().split('/') {
         let variable = segment.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
         let name = variable.unwrap_or(segment);
-        let unreserved =
-            |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~');
+        let unreserved = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~');
         if !name.chars().all(unreserved) {
             findings.push(Finding::error(
                 place,
@@ -181,8 +180,9 @@ fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
                 ),
             ));
         }
-        let nameless =
-            |webhook: &Webhook| webhook.event.may_come_from(Product::Confluence) || webhook.exclude_body;
+        let nameless = |webhook: &Webhook| {
+            webhook.event.may_come_from(Product::Confluence) || webhook.exclude_body
+        };
         if nameless(webhook) && above.iter().any(|other| nameless(other)) {
             findings.push(Finding::error(
                 &place,
@@ -195,7 +195,9 @@ fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
 
 fn not_relative(url: &str) -> Option<&'static str> {
     if url.contains("://") || url.starts_with("//") {
-        return Some("the URL is absolute; write it relative to the base URL, as in \"/issue-created\"");
+        return Some(
+            "the URL is absolute; write it relative to the base URL, as in \"/issue-created\"",
+        );
     }
     if !url.starts_with('/') {
         return Some("the URL has to start with a slash, as in \"/issue-created\"");
@@ -267,7 +269,10 @@ mod tests {
             (json!({"event": "login", "url": "/log in"}), "neither plain"),
             (json!({"event": "login", "url": "/log-${user.id}"}), "neither plain"),
             (json!({"event": "login", "url": "/installed"}), "taken by lifecycle.installed"),
-            (json!({"event": "login", "url": "/atlassian-connect.json"}), "taken by the descriptor"),
+            (
+                json!({"event": "login", "url": "/atlassian-connect.json"}),
+                "taken by the descriptor",
+            ),
             (json!({"event": "page_created", "url": "/page-created"}), "stand above"),
             (json!({"event": "page_updated", "url": "/page_created"}), "named like those of"),
             (json!({"event": "page_updated", "url": "/page-created"}), "could not be told"),
@@ -299,7 +304,9 @@ mod tests {
         let [finding] = &with(json!({"event": "page_craeted", "url": "/x"}))[..] else { panic!() };
         assert_eq!(finding.severity, Severity::Warning);
         assert!(finding.advice.contains("did you mean page_created?"), "{finding}");
-        let [finding] = &with(json!({"event": "brand_new_thing", "url": "/x"}))[..] else { panic!() };
+        let [finding] = &with(json!({"event": "brand_new_thing", "url": "/x"}))[..] else {
+            panic!()
+        };
         assert!(finding.advice.contains("kept as it comes"), "{finding}");
     }
 
