@@ -266,9 +266,10 @@ async fn post(
             .header("x-atlassian-webhook-flow", "Primary");
     }
     let start = Instant::now();
-    let response = request.send().await.with_context(|| {
-        format!("{target} did not answer; is the base URL right, and reachable?")
-    })?;
+    let response = request
+        .send()
+        .await
+        .with_context(|| format!("{target} did not answer; is the base URL right, and reachable?"))?;
     let status = response.status();
     let body = response.text().await?;
     Ok(Answer { status, body, took: start.elapsed() })

@@ -83,8 +83,9 @@ pub fn check(files: &Files<'_>) -> Vec<Finding> {
 ///
 /// A finding that says what is wrong with the file.
 pub fn read_descriptor(path: &Path) -> Result<Descriptor, Finding> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Finding::error(shown(path), format!("it cannot be read: {error}")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Finding::error(shown(path), format!("it cannot be read: {error}"))
+    })?;
     Descriptor::parse(&text).map_err(|error| {
         let place = format!("{}:{}:{}", shown(path), error.line(), error.column());
         Finding::error(place, format!("it is not an app descriptor: {error}"))

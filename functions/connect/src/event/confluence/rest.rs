@@ -35,10 +35,6 @@ pub struct RestContent {
     /// Where it is found.
     #[serde(rename = "_links")]
     pub links: Option<Links>,
-    /// When it happened; absent where it was observed.
-    pub timestamp: Option<Moment>,
-    /// The account of whoever did it; absent where it was observed.
-    pub user_account_id: Option<String>,
 }
 
 vocabulary! {
