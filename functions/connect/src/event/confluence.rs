@@ -240,8 +240,8 @@ open! {
     ///
     /// Inferred: no such body was at hand. What is not listed is in `rest`.
     pub struct ContentStateEvent {
-        /// The content.
-        "content" => content: Option<Content>,
+        /// The content, as it came: of the form of [`Content`], or of [`RestContent`].
+        "content" => content: Option<Box<RawValue>>,
         /// When it happened; on the wire in milliseconds since 1970.
         "timestamp" => timestamp: Option<Moment>,
         /// The account of whoever did it.

@@ -216,7 +216,7 @@ open_payload! {
         /// The property, with its `key` and `value`.
         "property" => property: Option<Box<RawValue>>,
         /// The issue.
-        "issue" => issue: Option<Issue>,
+        "issue" => issue: Option<LinkedIssue>,
     }
 }
 
@@ -247,7 +247,7 @@ open_payload! {
 open_payload! {
     /// An app was enabled or disabled in one project.
     pub struct ProjectAppEvent {
-        /// The project.
-        "project" => project: Option<Project>,
+        /// The project, as it came.
+        "project" => project: Option<Box<RawValue>>,
     }
 }

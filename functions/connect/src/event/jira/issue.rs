@@ -1,6 +1,7 @@
 //! Issues and what hangs on them.
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::project::{Component, Project, Version};
 use super::user::User;
@@ -605,8 +606,8 @@ pub struct Attachment {
 pub struct OptionProperty {
     /// What it is called, as in `jira.option.voting`.
     pub key: Option<String>,
-    /// What it is now.
-    pub value: Option<String>,
+    /// What it is now, as it came.
+    pub value: Option<Box<RawValue>>,
     /// The address in the REST API.
     #[serde(rename = "self")]
     pub self_url: Option<String>,
