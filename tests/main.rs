@@ -1,3 +1,5 @@
-//! placeholder
+//! The road, end to end: through HTTP, on the local stack, with the binaries that are deployed.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod events;
