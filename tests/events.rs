@@ -150,6 +150,8 @@ fn reads_captured_bodies() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn no_body_is_lost_whatever_it_holds(index in 0..TABLE.len(), value in any_json(), key in any_key()) {
         let line = &TABLE[index];

@@ -17,9 +17,9 @@ pub use agile::{
 };
 pub use issue::{
     Attachment, Change, Changelog, Comment, Comments, FieldLink, FieldLinkType, FieldType, Fields,
-    Issue, IssueEventType, IssueLink, IssueLinkType, IssueType, LinkedIssue, OptionProperty,
-    Priority, Progress, Resolution, Status, StatusCategory, StatusCategoryKey, TimeTracking,
-    UpdatedField, Visibility, VisibilityType, Votes, Watches, Worklog, Worklogs,
+    Issue, IssueEventType, IssueLink, IssueLinkType, IssueType, LinkedFields, LinkedIssue,
+    OptionProperty, Priority, Progress, Resolution, Status, StatusCategory, StatusCategoryKey,
+    TimeTracking, UpdatedField, Visibility, VisibilityType, Votes, Watches, Worklog, Worklogs,
 };
 pub use project::{AssigneeType, Component, Project, ProjectCategory, ProjectType, Version};
 pub use user::{AvatarUrls, User};

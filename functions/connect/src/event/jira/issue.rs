@@ -289,12 +289,26 @@ pub struct LinkedIssue {
     pub id: Option<Id>,
     /// The key.
     pub key: Option<String>,
-    /// A few of its fields: title, kind, status and priority.
-    #[serde(default)]
-    pub fields: Box<Fields>,
+    /// A few of its fields.
+    pub fields: Option<LinkedFields>,
     /// The address in the REST API.
     #[serde(rename = "self")]
     pub self_url: Option<String>,
+}
+
+/// What another issue says of an issue that it names.
+#[derive(Clone, Debug, Deserialize)]
+#[non_exhaustive]
+pub struct LinkedFields {
+    /// The title.
+    pub summary: Option<String>,
+    /// What kind of issue it is.
+    #[serde(rename = "issuetype")]
+    pub issue_type: Option<IssueType>,
+    /// How far it is.
+    pub status: Option<Status>,
+    /// How important it is.
+    pub priority: Option<Priority>,
 }
 
 /// A link as a field of an issue: to the one issue or from the other.
