@@ -121,7 +121,7 @@ pub(super) fn decode<T: PayloadType>(
     if json.is_empty() {
         return Err(Unreadable::Empty { product, event: event.clone() });
     }
-    // To know the path costs a quarter more, so it is found out when something is wrong.
+    // To follow the path costs two thirds more, so it is followed when something is wrong.
     serde_json::from_str(json).map_err(|error| {
         let mut deserializer = serde_json::Deserializer::from_str(json);
         let path = serde_path_to_error::deserialize::<_, T>(&mut deserializer)
