@@ -4,6 +4,7 @@
 
 mod batch;
 mod command;
+mod events;
 mod lifecycle;
 mod refuse;
 mod road;

@@ -16,7 +16,7 @@ async fn takes_an_event_of_jira_to_its_handler() {
             Webhook {
                 base_url: stage.stack.url(),
                 url: "/issue-created",
-                body: sample(&EventName::IssueCreated).unwrap().into(),
+                body: sample(Product::Jira, &EventName::IssueCreated).unwrap().into(),
                 identifier: Some("1234".into()),
             },
             &stage.jira,
@@ -41,7 +41,7 @@ async fn takes_an_event_of_jira_to_its_handler() {
 #[tokio::test(flavor = "multi_thread")]
 async fn takes_an_event_of_confluence_to_its_handler() {
     let stage = Stage::new().await;
-    let body = sample(&EventName::PageCreated).unwrap();
+    let body = sample(Product::Confluence, &EventName::PageCreated).unwrap();
     assert_eq!(stage.send("/page-created", body, &stage.confluence).await.status, 204);
     assert_eq!(stage.logged("page created", 1).await[0]["page.space_key"], "DOC");
     let handled = &stage.logged("delivery handled", 1).await[0];

@@ -1,14 +1,31 @@
 //! A realistic body for an event, to be sent where no other is at hand.
 
-use connect::event::EventName;
+use connect::event::{EventName, Product};
+use include_dir::{Dir, include_dir};
 
-/// Events and their bodies, from `tests/fixtures`.
-const SAMPLES: [(&str, &str); 2] = [
-    ("jira:issue_created", include_str!("../../tests/fixtures/jira/jira_issue_created.json")),
-    ("page_created", include_str!("../../tests/fixtures/confluence/page_created.json")),
-];
+/// The sample of an event of this product; `None` for an event that the tables do not list.
+///
+/// An event that is no event of the product has none either.
+pub fn sample(product: Product, event: &EventName) -> Option<&'static str> {
+    let file = format!("{product}/{}.json", event.as_str().replace(':', "_"));
+    SAMPLES.get_file(file)?.contents_utf8()
+}
 
-/// The sample of an event; `None` for one that has none yet.
-pub fn sample(event: &EventName) -> Option<&'static str> {
-    SAMPLES.iter().find(|(name, _)| *name == event.as_str()).map(|(_, body)| *body)
+/// Every body of `tests/fixtures`, in the tool.
+static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../tests/fixtures");
+
+#[cfg(test)]
+mod tests {
+    use connect::event::TABLE;
+
+    use super::*;
+
+    #[test]
+    fn has_a_body_for_every_event_of_every_product() {
+        for line in TABLE {
+            assert!(sample(line.product, &line.event).is_some(), "{} {}", line.product, line.event);
+        }
+        assert!(sample(Product::Jira, &EventName::PageCreated).is_none());
+        assert!(sample(Product::Jira, &"../jira/user_created".into()).is_none());
+    }
 }

@@ -40,13 +40,15 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let event = EventName::from(options.event.as_str());
     let webhook = declared(&descriptor, &event)?;
     let tenant = options.tenant.as_deref().map(ClientKey::new).transpose()?;
-    let (base_url, tenant, secret) = match options.url {
+    let (product, base_url, tenant, secret) = match options.url {
         Some(url) => {
             let tenant = tenant.context("a deployed app needs --tenant, the client key")?;
             let secret = options
                 .secret
                 .context("a deployed app needs the tenant's secret in HOOKS_SHARED_SECRET")?;
-            (url, tenant, secret)
+            // Of a tenant that is only a key, the product is the event's.
+            let product = event.products().first().copied().unwrap_or(Product::Jira);
+            (product, url, tenant, secret)
         }
         None => {
             let session = Session::read()?;
@@ -54,17 +56,17 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
                 Some(tenant) => format!("the local stack has no demo site {tenant}"),
                 None => format!("no demo site of the local stack sends {event}"),
             })?;
-            (session.url, site.client_key, site.secret)
+            (site.product, session.url, site.client_key, site.secret)
         }
     };
     let body = match &options.body {
         Some(path) => std::fs::read_to_string(path)
             .with_context(|| format!("the body {} cannot be read", path.display()))?,
-        None => sample(&event).map_or_else(|| placeholder(&event), str::to_owned),
+        None => sample(product, &event).map_or_else(|| placeholder(&event), str::to_owned),
     };
     let client = client()?;
     for _ in 0..options.count {
-        let identifier = event.may_come_from(Product::Jira).then(|| Uuid::new_v4().to_string());
+        let identifier = (product == Product::Jira).then(|| Uuid::new_v4().to_string());
         let (url, body) = (webhook.url.as_str(), body.clone());
         let sent = atlassian::Webhook { base_url: &base_url, url, body, identifier };
         let answer = atlassian::send(&client, sent, &tenant, &secret).await?;

@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Deref;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::event::{EventName, Product};
+use crate::event::{self, EventName, FromPayload, Product};
 use crate::tenant::ClientKey;
 
 /// One verified webhook on its way from a receiver to a handler.
+///
+/// Its payload travels unread, as in `Delivery`, and is read for a handler that asks for a type, as
+/// in `Delivery<jira::IssueEvent>`. The text of the payload stays with it either way.
 #[derive(Clone, Debug)]
-pub struct Delivery {
+pub struct Delivery<T = ()> {
     /// Names this delivery in logs: the request id of the receiver's invocation. Another attempt of
     /// Jira's to deliver the same webhook has another id; see [`Webhook::identifier`].
     pub id: String,
@@ -29,7 +33,7 @@ pub struct Delivery {
     /// The `params` of the webhook's entry in the app descriptor.
     pub params: BTreeMap<String, String>,
     /// The body of the request.
-    pub payload: Payload,
+    pub payload: Payload<T>,
 }
 
 /// What Atlassian's headers say about a webhook. Jira sends them; all are optional.
@@ -109,20 +113,43 @@ impl Delivery {
             received_at: wire.received_at,
             webhook: wire.webhook,
             params: wire.params,
-            payload: Payload(match (wire.payload, wire.payload_text) {
-                (Some(json), _) => Body::Json(json),
-                (None, Some(text)) => Body::Text(text),
-                (None, None) => Body::Empty,
-            }),
+            payload: Payload(
+                match (wire.payload, wire.payload_text) {
+                    (Some(json), _) => Body::Json(json),
+                    (None, Some(text)) => Body::Text(text),
+                    (None, None) => Body::Empty,
+                },
+                (),
+            ),
+        })
+    }
+
+    /// Reads the payload as what a handler asks for.
+    ///
+    /// # Errors
+    ///
+    /// [`event::Unreadable`] if it is the payload of another event, or none of its form.
+    pub fn read<T: FromPayload>(self) -> Result<Delivery<T>, event::Unreadable> {
+        let value = T::from_payload(self.product, &self.event, &self.payload)?;
+        Ok(Delivery {
+            id: self.id,
+            event: self.event,
+            product: self.product,
+            tenant: self.tenant,
+            received_at: self.received_at,
+            webhook: self.webhook,
+            params: self.params,
+            payload: Payload(self.payload.0, value),
         })
     }
 }
 
-/// The body of a webhook: a JSON text, byte for byte, or nothing.
+/// The body of a webhook: a JSON text, byte for byte, or nothing; and what was read from it.
 ///
-/// It is empty when the descriptor's entry says `excludeBody`.
+/// It is empty when the descriptor's entry says `excludeBody`. What was read is reached through it:
+/// `delivery.payload.issue.key`.
 #[derive(Clone)]
-pub struct Payload(Body);
+pub struct Payload<T = ()>(Body, T);
 
 impl Payload {
     /// Takes the body of a request.
@@ -132,7 +159,7 @@ impl Payload {
     /// The position of the first error, if the body is neither empty nor JSON.
     pub fn from_body(body: String) -> Result<Self, NotJson> {
         if body.is_empty() {
-            return Ok(Self(Body::Empty));
+            return Ok(Self(Body::Empty, ()));
         }
         let json: &RawValue = serde_json::from_str(&body)
             .map_err(|error| NotJson { line: error.line(), column: error.column() })?;
@@ -140,11 +167,21 @@ impl Payload {
         // a character that SQS refuses its form. Those travel as a string instead.
         let survives =
             json.get().len() == body.len() && json.get() != "null" && !body.contains(NONCHARACTERS);
-        Ok(Self(if survives {
-            Body::Json(RawValue::from_string(body).expect("parsed above"))
-        } else {
-            Body::Text(body.into())
-        }))
+        Ok(Self(
+            if survives {
+                Body::Json(RawValue::from_string(body).expect("parsed above"))
+            } else {
+                Body::Text(body.into())
+            },
+            (),
+        ))
+    }
+}
+
+impl<T> Payload<T> {
+    /// What was read, without the text.
+    pub fn into_inner(self) -> T {
+        self.1
     }
 
     /// The body as it arrived; empty if there was none.
@@ -161,13 +198,21 @@ impl Payload {
     /// # Errors
     ///
     /// `serde_json`'s, with line and column.
-    pub fn read<'a, T: Deserialize<'a>>(&'a self) -> serde_json::Result<T> {
+    pub fn read<'a, U: Deserialize<'a>>(&'a self) -> serde_json::Result<U> {
         serde_json::from_str(self.as_str())
     }
 }
 
+impl<T> Deref for Payload<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.1
+    }
+}
+
 /// Prints the size alone: a payload holds what people wrote.
-impl fmt::Debug for Payload {
+impl<T> fmt::Debug for Payload<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Payload({} bytes)", self.as_str().len())
     }

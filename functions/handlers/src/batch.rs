@@ -8,14 +8,16 @@ use std::panic::AssertUnwindSafe;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use connect::delivery::Delivery;
+use connect::event::FromPayload;
 use futures_util::FutureExt;
 
 use crate::Error;
 
 /// Hands every message of a batch to the handler, and names those that have to come again.
-pub(crate) async fn run<H, F>(batch: SqsEvent, handler: &H) -> SqsBatchResponse
+pub(crate) async fn run<H, T, F>(batch: SqsEvent, handler: &H) -> SqsBatchResponse
 where
-    H: Fn(Delivery) -> F,
+    H: Fn(Delivery<T>) -> F,
+    T: FromPayload,
     F: Future<Output = Result<(), Error>>,
 {
     let mut response = SqsBatchResponse::default();
@@ -36,14 +38,16 @@ where
     response
 }
 
-async fn handle<H, F>(message: &SqsMessage, handler: &H) -> Result<(), Error>
+async fn handle<H, T, F>(message: &SqsMessage, handler: &H) -> Result<(), Error>
 where
-    H: Fn(Delivery) -> F,
+    H: Fn(Delivery<T>) -> F,
+    T: FromPayload,
     F: Future<Output = Result<(), Error>>,
 {
     let delivery = Delivery::from_message(message.body.as_deref().unwrap_or_default())?;
     let (id, event, tenant) =
         (delivery.id.clone(), delivery.event.clone(), delivery.tenant.clone());
+    let delivery = delivery.read()?;
     // The call itself is inside, in case it panics before there is a future. Nothing of a handler
     // that panicked is used again: its delivery is dropped, and it is called anew for the next.
     AssertUnwindSafe(async { handler(delivery).await })
@@ -75,21 +79,27 @@ fn text(panic: &(dyn Any + Send)) -> &str {
 mod tests {
     use std::cell::RefCell;
 
+    use connect::event::jira::IssueEvent;
     use serde_json::json;
 
     use super::*;
 
     fn delivery(id: &str) -> String {
+        delivery_of(id, "jira:issue_created", json!({}))
+    }
+
+    fn delivery_of(id: &str, event: &str, payload: serde_json::Value) -> String {
         json!({
-            "version": 1, "id": id, "event": "jira:issue_created", "product": "jira",
-            "tenant": "t", "receivedAt": "2026-11-23T10:00:00Z", "webhook": {}, "payload": {},
+            "version": 1, "id": id, "event": event, "product": "jira",
+            "tenant": "t", "receivedAt": "2026-11-23T10:00:00Z", "webhook": {}, "payload": payload,
         })
         .to_string()
     }
 
     /// Runs a batch of these bodies, named 0, 1, 2 …, and returns the names of those that failed.
-    async fn failures<F>(bodies: &[String], handler: impl Fn(Delivery) -> F) -> Vec<String>
+    async fn failures<T, F>(bodies: &[String], handler: impl Fn(Delivery<T>) -> F) -> Vec<String>
     where
+        T: FromPayload,
         F: Future<Output = Result<(), Error>>,
     {
         let records = bodies.iter().enumerate().map(|(number, body)| {
@@ -137,6 +147,23 @@ mod tests {
         });
         assert_eq!(failed.await, ["1", "2", "3"]);
         assert_eq!(*seen.borrow(), ["good", "error", "panic", "last"]);
+    }
+
+    #[tokio::test]
+    async fn hands_over_what_the_handler_takes_and_puts_the_rest_back() {
+        let seen = RefCell::new(Vec::new());
+        let issue = json!({"issue": {"id": "10042", "key": "DEMO-42"}});
+        let bodies = [
+            delivery_of("right", "jira:issue_updated", issue.clone()),
+            delivery_of("another event", "sprint_started", issue),
+            delivery_of("another form", "jira:issue_updated", json!({"issue": "DEMO-42"})),
+        ];
+        let failed = failures(&bodies, async |delivery: Delivery<IssueEvent>| {
+            seen.borrow_mut().push(delivery.payload.issue.key.clone());
+            Ok(())
+        });
+        assert_eq!(failed.await, ["1", "2"]);
+        assert_eq!(*seen.borrow(), ["DEMO-42"]);
     }
 
     #[tokio::test]

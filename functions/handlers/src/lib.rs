@@ -5,10 +5,10 @@
 //! among the webhook's `params` says.
 //!
 //! ```no_run
-//! use handlers::{Delivery, Error};
+//! use handlers::{Delivery, Error, jira};
 //!
-//! async fn handle(delivery: Delivery) -> Result<(), Error> {
-//!     println!("{} of {}", delivery.event, delivery.tenant);
+//! async fn handle(delivery: Delivery<jira::IssueEvent>) -> Result<(), Error> {
+//!     println!("{} in {} of {}", delivery.event, delivery.payload.issue.key, delivery.tenant);
 //!     Ok(())
 //! }
 //!
@@ -17,6 +17,12 @@
 //! }
 //! ```
 //!
+//! What stands between the brackets is what the payload is read as: the payload type of the events
+//! it handles, as [`connect::event::TABLE`] lists them; [`Event`], to match on events of many kinds;
+//! or nothing, `Delivery`, for the text alone. See [`connect::event::FromPayload`]. A payload that
+//! cannot be read so, or is another event's, is an error, and the handler is not called. The text is
+//! in the delivery in any case.
+//!
 //! Returning an error, or panicking, puts this one message back: it comes again after the queue's
 //! visibility timeout, and after the fifth time it goes to the dead-letter queue. The same delivery
 //! can come twice, so let the effect of the second be none.
@@ -24,17 +30,20 @@
 mod batch;
 
 pub use connect::delivery::Delivery;
+pub use connect::event::{Event, confluence, jira};
 pub use lambda::Error;
 
 use std::process::ExitCode;
 
 use aws_lambda_events::sqs::SqsEvent;
+use connect::event::FromPayload;
 use lambda_runtime::{LambdaEvent, service_fn};
 
 /// Runs a handler until Lambda stops it.
-pub fn run<H, F>(handler: H) -> ExitCode
+pub fn run<H, T, F>(handler: H) -> ExitCode
 where
-    H: Fn(Delivery) -> F,
+    H: Fn(Delivery<T>) -> F,
+    T: FromPayload,
     F: Future<Output = Result<(), Error>>,
 {
     lambda::start(lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {

@@ -24,8 +24,7 @@ pub(super) async fn show(
     atlassian: &Atlassian,
     sites: &[Site],
 ) -> anyhow::Result<()> {
-    let (webhook, body) = first_with_a_sample(descriptor)?;
-    let site = site_for(&webhook.event, sites)?;
+    let (webhook, site, body) = first_with_a_sample(descriptor, sites)?;
     let mut log = stack.subscribe();
     let sent = Instant::now();
     let answer = atlassian
@@ -82,20 +81,22 @@ pub(super) async fn show(
     })?
 }
 
-/// Jira's `jira:issue_created` if it is declared, else the first event that has a sample.
-fn first_with_a_sample(descriptor: &Descriptor) -> anyhow::Result<(&Webhook, &'static str)> {
+/// Jira's `jira:issue_created` if it is declared, else the first event that has a sample; with the
+/// demo site that sends it.
+fn first_with_a_sample<'a>(
+    descriptor: &'a Descriptor,
+    sites: &'a [Site],
+) -> anyhow::Result<(&'a Webhook, &'a Site, &'static str)> {
     let webhooks = &descriptor.modules.webhooks;
     let preferred = webhooks.iter().filter(|webhook| webhook.event == EventName::IssueCreated);
     preferred
         .chain(webhooks)
-        .find_map(|webhook| Some((webhook, sample(&webhook.event)?)))
+        .find_map(|webhook| {
+            sites
+                .iter()
+                .find_map(|site| Some((webhook, site, sample(site.product, &webhook.event)?)))
+        })
         .context("none of the declared events has a sample body; send one with `--body FILE`")
-}
-
-/// The demo site of a product that sends the event.
-fn site_for<'a>(event: &EventName, sites: &'a [Site]) -> anyhow::Result<&'a Site> {
-    let site = sites.iter().find(|site| event.may_come_from(site.product));
-    site.with_context(|| format!("no demo site sends {event}"))
 }
 
 fn shown(value: &Value) -> &str {

@@ -1,7 +1,14 @@
-//! The macro that reads the tables.
+//! The macros that read the tables.
 
-macro_rules! events {
-    ($( in [$($product:ident),+] { $($wire:literal => $Name:ident,)+ } )+) => {
+/// Makes [`EventName`](super::EventName) of all names, and [`TABLE`](super::TABLE) of all lines.
+macro_rules! names {
+    (
+        shared { $($both:literal => $Both:ident:
+            $InJira:ident, $jira_era:ident, $jira_basis:ident |
+            $InConfluence:ident, $confluence_era:ident, $confluence_basis:ident;)+ }
+        jira { $($jira:literal => $Jira:ident: $($jira_line:ident),+;)+ }
+        confluence { $($confluence:literal => $Confluence:ident: $($confluence_line:ident),+;)+ }
+    ) => {
         /// The name of an event.
         ///
         /// Reading one never fails: a name that is not in the tables is kept as it came, so that
@@ -10,7 +17,9 @@ macro_rules! events {
         #[serde(from = "String", into = "String")]
         #[non_exhaustive]
         pub enum EventName {
-            $($( #[doc = concat!("`", $wire, "`")] $Name, )+)+
+            $( #[doc = concat!("`", $both, "`")] $Both, )+
+            $( #[doc = concat!("`", $jira, "`")] $Jira, )+
+            $( #[doc = concat!("`", $confluence, "`")] $Confluence, )+
             #[doc(hidden)]
             _Other(OtherName),
         }
@@ -22,56 +31,160 @@ macro_rules! events {
 
         impl EventName {
             /// Every event in the tables, in their order.
-            pub const ALL: &[Self] = &[$($(Self::$Name,)+)+];
+            pub const ALL: &[Self] =
+                &[$(Self::$Both,)+ $(Self::$Jira,)+ $(Self::$Confluence,)+];
 
             /// The name as Atlassian writes it.
             pub fn as_str(&self) -> &str {
-                match self { $($(Self::$Name => $wire,)+)+ Self::_Other(name) => &name.0 }
+                match self {
+                    $(Self::$Both => $both,)+
+                    $(Self::$Jira => $jira,)+
+                    $(Self::$Confluence => $confluence,)+
+                    Self::_Other(name) => &name.0,
+                }
             }
 
             /// The products that send the event; none for a name that is not in the tables.
             pub fn products(&self) -> &'static [Product] {
                 match self {
-                    $($(Self::$Name)|+ => &[$(Product::$product),+],)+
+                    $(Self::$Both)|+ => &[Product::Jira, Product::Confluence],
+                    $(Self::$Jira)|+ => &[Product::Jira],
+                    $(Self::$Confluence)|+ => &[Product::Confluence],
                     Self::_Other(_) => &[],
                 }
-            }
-
-            /// Whether the name is in the tables.
-            pub fn is_known(&self) -> bool {
-                !matches!(self, Self::_Other(_))
             }
         }
 
         impl From<&str> for EventName {
             fn from(name: &str) -> Self {
                 match name {
-                    $($($wire => Self::$Name,)+)+
+                    $($both => Self::$Both,)+
+                    $($jira => Self::$Jira,)+
+                    $($confluence => Self::$Confluence,)+
                     _ => Self::_Other(OtherName(name.into())),
                 }
             }
         }
 
+        /// Every event of every product, as the tables list them.
+        ///
+        /// | event | product | era | basis | payload |
+        /// |---|---|---|---|---|
+        $(#[doc = line_doc!($both, jira, "Jira", $InJira, $jira_era, $jira_basis)]
+          #[doc = line_doc!($both, confluence, "Confluence", $InConfluence, $confluence_era, $confluence_basis)])+
+        $(#[doc = line_doc!($jira, jira, "Jira", $($jira_line),+)])+
+        $(#[doc = line_doc!($confluence, confluence, "Confluence", $($confluence_line),+)])+
+        pub const TABLE: &[Line] = &[
+            $(line!(Jira, $Both, jira, $InJira, $jira_era, $jira_basis),
+              line!(Confluence, $Both, confluence, $InConfluence, $confluence_era, $confluence_basis),)+
+            $(line!(Jira, $Jira, jira, $($jira_line),+),)+
+            $(line!(Confluence, $Confluence, confluence, $($confluence_line),+),)+
+        ];
+
         #[cfg(test)]
-        mod table_tests {
-            use super::EventName;
+        const SECTIONS: [&[&str]; 3] = [&[$($both),+], &[$($jira),+], &[$($confluence),+]];
+    };
+}
 
-            #[test]
-            fn every_name_reads_back_as_itself() {
-                for name in EventName::ALL {
-                    assert_eq!(EventName::from(name.as_str()), *name);
-                    assert!(!name.products().is_empty(), "{name}");
-                }
+/// One line of the tables as a value.
+macro_rules! line {
+    ($Product:ident, $Name:ident, $product:ident, $Payload:ident, $era:ident, $basis:ident) => {
+        Line {
+            product: Product::$Product,
+            event: EventName::$Name,
+            era: Era::$era,
+            basis: Basis::$basis,
+            payload: stringify!($Payload),
+            payload_type: TypeId::of::<$product::$Payload>(),
+        }
+    };
+}
+
+/// One line of the tables as a line of documentation.
+macro_rules! line_doc {
+    ($name:literal, $product:ident, $title:literal, $Payload:ident, $era:ident, $basis:ident) => {
+        concat!(
+            "| `",
+            $name,
+            "` | ",
+            $title,
+            " | ",
+            stringify!($era),
+            " | ",
+            stringify!($basis),
+            " | [`",
+            stringify!($Payload),
+            "`](",
+            stringify!($product),
+            "::",
+            stringify!($Payload),
+            ") |"
+        )
+    };
+}
+
+/// Makes the typed events of Jira.
+macro_rules! jira_events {
+    (
+        shared { $($both:literal => $Both:ident: $InJira:ident, $_:ident, $__:ident | $($___:ident),+;)+ }
+        jira { $($name:literal => $Name:ident: $Payload:ident, $____:ident, $_____:ident;)+ }
+        confluence { $($______:tt)+ }
+    ) => {
+        $crate::event::table::product_events! {
+            Jira $($both $Both $InJira)+ $($name $Name $Payload)+
+        }
+    };
+}
+
+/// Makes the typed events of Confluence.
+macro_rules! confluence_events {
+    (
+        shared { $($both:literal => $Both:ident: $($_:ident),+ | $InConfluence:ident, $__:ident, $___:ident;)+ }
+        jira { $($____:tt)+ }
+        confluence { $($name:literal => $Name:ident: $Payload:ident, $_____:ident, $______:ident;)+ }
+    ) => {
+        $crate::event::table::product_events! {
+            Confluence $($both $Both $InConfluence)+ $($name $Name $Payload)+
+        }
+    };
+}
+
+/// Makes the enum of one product's events, and its reader.
+macro_rules! product_events {
+    ($Product:ident $($name:literal $Name:ident $Payload:ident)+) => {
+        #[doc = concat!("An event of ", stringify!($Product), " with its payload, read.")]
+        #[derive(Clone, Debug)]
+        #[non_exhaustive]
+        pub enum Event {
+            $( #[doc = concat!("`", $name, "`")] $Name(Box<$Payload>), )+
+            /// An event that the product's table does not list: its name alone. The payload, which
+            /// nobody read, is in the delivery.
+            Unknown(EventName),
+        }
+
+        impl Event {
+            /// The name of the event.
+            pub fn name(&self) -> EventName {
+                match self { $(Self::$Name(_) => EventName::$Name,)+ Self::Unknown(name) => name.clone() }
             }
+        }
 
-            #[test]
-            fn every_table_is_sorted() {
-                for table in [$(&[$($wire,)+][..],)+] {
-                    assert!(table.is_sorted(), "sort the table that starts with {}", table[0]);
+        impl FromPayload for Event {
+            fn from_payload(
+                product: Product,
+                event: &EventName,
+                payload: &Payload,
+            ) -> Result<Self, Unreadable> {
+                if product != Product::$Product {
+                    return Err(Unreadable::product(product, event, Product::$Product));
                 }
+                Ok(match event {
+                    $(EventName::$Name => Self::$Name(Box::new(decode(product, event, payload)?)),)+
+                    _ => Self::Unknown(event.clone()),
+                })
             }
         }
     };
 }
 
-pub(super) use events;
+pub(super) use {confluence_events, jira_events, line, line_doc, names, product_events};

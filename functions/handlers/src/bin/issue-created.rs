@@ -2,23 +2,10 @@
 
 use std::process::ExitCode;
 
-use handlers::{Delivery, Error};
-use serde::Deserialize;
+use handlers::{Delivery, Error, jira};
 
-/// The part of the payload that this handler needs.
-#[derive(Deserialize)]
-struct IssueCreated {
-    issue: Issue,
-}
-
-#[derive(Deserialize)]
-struct Issue {
-    key: String,
-}
-
-async fn handle(delivery: Delivery) -> Result<(), Error> {
-    let IssueCreated { issue } = delivery.payload.read()?;
-    tracing::info!(issue.key, "issue created");
+async fn handle(delivery: Delivery<jira::IssueEvent>) -> Result<(), Error> {
+    tracing::info!(issue.key = delivery.payload.issue.key, "issue created");
     Ok(())
 }
 

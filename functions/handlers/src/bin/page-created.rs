@@ -2,26 +2,12 @@
 
 use std::process::ExitCode;
 
-use handlers::{Delivery, Error};
-use serde::Deserialize;
+use handlers::{Delivery, Error, confluence};
 
-/// The part of the payload that this handler needs.
-#[derive(Deserialize)]
-struct PageCreated {
-    page: Page,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Page {
-    space_key: Option<String>,
-}
-
-async fn handle(delivery: Delivery) -> Result<(), Error> {
-    let PageCreated { page } = delivery.payload.read()?;
+async fn handle(delivery: Delivery<confluence::PageEvent>) -> Result<(), Error> {
     // `params` come from the webhook's entry in the descriptor, the same for every delivery.
     let wanted = delivery.params.get("space");
-    tracing::info!(page.space_key, wanted, "page created");
+    tracing::info!(page.space_key = delivery.payload.page.space_key, wanted, "page created");
     Ok(())
 }
 

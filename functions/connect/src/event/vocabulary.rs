@@ -1,0 +1,96 @@
+//! Words that Atlassian chooses from a list, and may add to.
+
+/// Makes an enum of words. Reading one never fails: a word that is not listed is kept.
+macro_rules! vocabulary {
+    ($(#[$doc:meta])+ pub enum $Name:ident { $($word:literal => $Word:ident,)+ }) => {
+        $(#[$doc])+
+        ///
+        /// Open: a word that is not listed here is kept, and [`as_str`](Self::as_str) gives it.
+        #[derive(Clone, Debug, Eq, Hash, PartialEq)]
+        #[non_exhaustive]
+        pub enum $Name {
+            $( #[doc = concat!("`", $word, "`")] $Word, )+
+            #[doc(hidden)]
+            _Other($crate::event::vocabulary::OtherWord),
+        }
+
+        impl $Name {
+            /// The word as Atlassian writes it.
+            pub fn as_str(&self) -> &str {
+                match self { $(Self::$Word => $word,)+ Self::_Other(word) => word.as_str() }
+            }
+        }
+
+        impl From<&str> for $Name {
+            fn from(word: &str) -> Self {
+                match word { $($word => Self::$Word,)+ _ => Self::_Other(word.into()) }
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $Name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                $crate::event::vocabulary::read(deserializer)
+            }
+        }
+    };
+}
+
+pub(super) use vocabulary;
+
+use serde::Deserializer;
+
+use super::scalar::{self, Scalar};
+
+vocabulary! {
+    /// What kind of account somebody has.
+    ///
+    /// Jira Cloud platform REST API, "Users"; in Confluence `customer` is what every person has.
+    pub enum AccountType {
+        "app" => App,
+        "atlassian" => Atlassian,
+        "customer" => Customer,
+    }
+}
+
+/// A word that is not in its list: read, never built.
+#[doc(hidden)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct OtherWord(Box<str>);
+
+impl OtherWord {
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for OtherWord {
+    fn from(word: &str) -> Self {
+        Self(word.into())
+    }
+}
+
+/// Reads a word, or a number in its place.
+pub(super) fn read<'de, D, W>(deserializer: D) -> Result<W, D::Error>
+where
+    D: Deserializer<'de>,
+    W: for<'a> From<&'a str>,
+{
+    scalar::read(deserializer, "a word", |word| match word {
+        Scalar::Text(text) => W::from(text),
+        Scalar::Integer(number) => W::from(number.to_string().as_str()),
+        Scalar::Number(text) => W::from(text.as_str()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_a_word_that_nobody_knows() {
+        let [app, other]: [AccountType; 2] = serde_json::from_str(r#"["app", "robot"]"#).unwrap();
+        assert_eq!(app, AccountType::App);
+        assert_eq!(other.as_str(), "robot");
+        assert_eq!(other, AccountType::from("robot"));
+    }
+}

@@ -1,0 +1,383 @@
+//! Every event, read from a realistic body, and from bodies that nobody foresaw.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use connect::delivery::{Delivery, Payload, Webhook};
+use connect::event::{Event, EventName, Product, TABLE, Unreadable, confluence, jira};
+use connect::tenant::ClientKey;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+#[test]
+fn every_event_has_a_body_and_every_body_an_event() {
+    let mut expected: BTreeSet<PathBuf> =
+        TABLE.iter().map(|line| path(line.product, &line.event, "")).collect();
+    for Sample { path, .. } in samples() {
+        // Another form of a body that is there: `page_created.2014.json`.
+        let form =
+            path.file_name().is_some_and(|name| name.to_string_lossy().matches('.').count() > 1);
+        assert!(form || expected.remove(&path), "{} is no event of the tables", path.display());
+    }
+    assert!(expected.is_empty(), "no body: {expected:#?}");
+}
+
+#[test]
+fn every_body_reads_as_what_the_table_says() {
+    for sample in samples() {
+        let event = sample.read().unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(event.name(), sample.event);
+        let unknown = matches!(
+            event,
+            Event::Jira(jira::Event::Unknown(_)) | Event::Confluence(confluence::Event::Unknown(_))
+        );
+        assert!(!unknown, "{}", sample.path.display());
+    }
+}
+
+/// Changes each value of each body, one at a time, and looks whether the event changes with it.
+#[test]
+fn every_value_of_every_body_is_read() {
+    let mut unread = BTreeSet::new();
+    for sample in samples() {
+        let read = format!("{:?}", sample.read().unwrap());
+        let body: Value = serde_json::from_str(&sample.body).unwrap();
+        for pointer in leaves(&body) {
+            let mut changed = body.clone();
+            change(changed.pointer_mut(&pointer).unwrap());
+            let changed = Sample { body: changed.to_string(), ..sample.clone() };
+            let again = changed.read().unwrap_or_else(|error| panic!("{pointer}: {error}"));
+            if format!("{again:?}") == read {
+                unread.insert(format!("{}{pointer}", sample.event));
+            }
+        }
+    }
+    // What the REST API of Confluence would expand to, and nothing else.
+    unread.retain(|pointer| !pointer.contains("/_expandable/"));
+    assert_eq!(unread, BTreeSet::new());
+}
+
+/// A field that no body fills may be misspelt: nobody would notice.
+#[test]
+fn every_field_of_every_type_is_filled_by_some_body() {
+    let (mut all, mut filled) = (BTreeSet::new(), BTreeSet::new());
+    for sample in samples() {
+        let mut types = Vec::new();
+        for line in format!("{:#?}", sample.read().unwrap()).lines().map(str::trim) {
+            if let Some((field, value)) = line.split_once(": ").filter(|_| !line.starts_with('"')) {
+                // What stands around every payload is written once for each product.
+                let kind = types.last().map_or("", String::as_str);
+                let around = kind.ends_with("Event") && around(sample.product).contains(&field);
+                let kind = if around { "*" } else { kind };
+                let name = format!("{}::{kind}.{field}", sample.product);
+                if !matches!(value, "None," | "[]," | "{},") {
+                    filled.insert(name.clone());
+                }
+                all.insert(name);
+            }
+            if let Some(opened) = line.strip_suffix('{') {
+                types.push(opened.trim().rsplit([' ', '(']).next().unwrap_or_default().to_owned());
+            } else if line.starts_with('}') {
+                types.pop();
+            }
+        }
+    }
+    // `rest` is the name of no field on the wire.
+    all.retain(|name| !name.ends_with(".rest"));
+    assert!(all.len() > 200, "only {} fields: has the form of Debug changed?", all.len());
+    assert_eq!(all.difference(&filled).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[test]
+fn every_body_travels_byte_for_byte_and_keeps_what_is_new() {
+    for sample in samples() {
+        let mut body: Value = serde_json::from_str(&sample.body).unwrap();
+        add_unknown_fields(&mut body);
+        for body in
+            [sample.body.clone(), body.to_string(), serde_json::to_string_pretty(&body).unwrap()]
+        {
+            let sent = Sample { body, ..sample.clone() }.delivery();
+            let received = Delivery::from_message(&sent.to_message()).unwrap();
+            assert_eq!(received.payload.as_str(), sent.payload.as_str());
+            let [sent, received] = [sent, received].map(|delivery| {
+                let read = delivery.read::<Event>().unwrap_or_else(|error| panic!("{error}"));
+                (read.payload.as_str().to_owned(), format!("{:?}", *read.payload))
+            });
+            assert_eq!(received, sent);
+        }
+    }
+}
+
+#[test]
+fn a_handler_reads_its_own_type_and_keeps_the_text() {
+    let sample =
+        samples().into_iter().find(|sample| sample.event == EventName::IssueCreated).unwrap();
+    let delivery: Delivery<jira::IssueEvent> = sample.delivery().read().unwrap();
+    assert_eq!(delivery.payload.issue.key, "DEMO-42");
+    assert_eq!(delivery.payload.issue.fields.rest.get("customfield_10020"), Some("1.50"));
+    assert_eq!(delivery.payload.as_str(), sample.body);
+    assert!(!format!("{delivery:?}").contains("kettle"));
+    let refused = sample.delivery().read::<jira::SprintEvent>();
+    assert!(matches!(refused, Err(Unreadable::OtherEvent { .. })));
+}
+
+/// Reads every body of a folder: `HOOKS_PAYLOADS=FOLDER cargo test -p tests captured -- --nocapture`.
+///
+/// `index.json`, if there is one, lists objects with `file`, `product` and `event`. Without it, the
+/// event is the body's `webhookEvent`, or the file's name up to `.` or `__`, and the product the
+/// folder's name.
+#[test]
+fn reads_captured_bodies() {
+    let Some(folder) = std::env::var_os("HOOKS_PAYLOADS").map(PathBuf::from) else { return };
+    let samples = captured(&folder);
+    assert!(!samples.is_empty(), "{} holds no bodies", folder.display());
+    let (mut unknown, mut unreadable) = (Vec::new(), Vec::new());
+    for sample in &samples {
+        let delivery = sample.delivery();
+        assert_eq!(
+            Delivery::from_message(&delivery.to_message()).unwrap().payload.as_str(),
+            sample.body
+        );
+        match delivery.read::<Event>() {
+            Ok(_) if sample.event.line(sample.product).is_some() => {}
+            Ok(_) => unknown.push(format!("{}: {}", sample.path.display(), sample.event)),
+            Err(error) => unreadable.push(format!("{}: {error}", sample.path.display())),
+        }
+    }
+    println!("{} bodies; not in the tables: {unknown:#?}", samples.len());
+    assert!(unreadable.is_empty(), "{unreadable:#?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_body_is_lost_whatever_it_holds(index in 0..TABLE.len(), value in any_json(), key in any_key()) {
+        let line = &TABLE[index];
+        for body in [value.to_string(), json!({ key: value }).to_string()] {
+            let sample = Sample::new(line.product, &line.event, body);
+            let received = Delivery::from_message(&sample.delivery().to_message()).unwrap();
+            prop_assert_eq!(received.payload.as_str(), &sample.body);
+            if let Ok(read) = received.read::<Event>() {
+                prop_assert_eq!(read.payload.as_str(), &sample.body);
+            }
+        }
+    }
+
+    #[test]
+    fn no_error_quotes_a_value(index in 0..TABLE.len(), pick in any::<prop::sample::Index>(), quoted in 0..4) {
+        let line = &TABLE[index];
+        let file = fs::read_to_string(path(line.product, &line.event, "")).unwrap();
+        let mut body: Value = serde_json::from_str(&file).unwrap();
+        let pointers = leaves(&body);
+        if pointers.is_empty() {
+            return Ok(());
+        }
+        let secret = match quoted {
+            0 => json!("s3cr3t"),
+            1 => json!(["s3cr3t"]),
+            2 => json!({"id": "s3cr3t", "self": ["s3cr3t"]}),
+            _ => json!("a, expected s3cr3t at line 1 column 1"),
+        };
+        *body.pointer_mut(&pointers[pick.index(pointers.len())]).unwrap() = secret;
+        if let Err(error) = Sample::new(line.product, &line.event, body.to_string()).read() {
+            let printed = format!("{error} {error:?}");
+            prop_assert!(!printed.contains("s3cr3t"), "{}", printed);
+        }
+    }
+}
+
+/// The fields that stand around every payload of a product.
+fn around(product: Product) -> &'static [&'static str] {
+    match product {
+        Product::Jira => &["timestamp", "webhook_event", "matched_webhook_ids"],
+        Product::Confluence => &[
+            "timestamp",
+            "user_account_id",
+            "account_type",
+            "update_trigger",
+            "suppress_notifications",
+            "username",
+            "user_key",
+            "user",
+        ],
+    }
+}
+
+#[derive(Clone)]
+struct Sample {
+    path: PathBuf,
+    product: Product,
+    event: EventName,
+    body: String,
+}
+
+impl Sample {
+    fn new(product: Product, event: &EventName, body: String) -> Self {
+        Self { path: PathBuf::new(), product, event: event.clone(), body }
+    }
+
+    fn delivery(&self) -> Delivery {
+        Delivery {
+            id: "c6af9ac6-7b61-11e6-9a41-93e8deadbeef".into(),
+            event: self.event.clone(),
+            product: self.product,
+            tenant: ClientKey::new("tenant").unwrap(),
+            received_at: "2026-11-23T10:00:00Z".parse().unwrap(),
+            webhook: Webhook::default(),
+            params: [].into(),
+            payload: Payload::from_body(self.body.clone()).unwrap(),
+        }
+    }
+
+    fn read(&self) -> Result<Event, Unreadable> {
+        self.delivery().read::<Event>().map(|delivery| delivery.payload.into_inner())
+    }
+}
+
+/// Every file of `fixtures`, with the event that its name says.
+fn samples() -> Vec<Sample> {
+    let mut samples = Vec::new();
+    for product in [Product::Jira, Product::Confluence] {
+        let names = EventName::ALL.iter().map(|event| (file_name(event), event));
+        let names: std::collections::BTreeMap<_, _> = names.collect();
+        for path in json_files(&fixtures().join(product.as_str())) {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let stem = name.split('.').next().unwrap();
+            let event = names.get(stem).unwrap_or_else(|| panic!("{name} is named after no event"));
+            let body = fs::read_to_string(&path).unwrap();
+            samples.push(Sample { path, product, event: (*event).clone(), body });
+        }
+    }
+    samples
+}
+
+fn captured(folder: &Path) -> Vec<Sample> {
+    let index = folder.join("index.json");
+    let Ok(index) = fs::read_to_string(index) else {
+        return json_files(folder).into_iter().filter_map(|path| unlisted(&path)).collect();
+    };
+    let index: Vec<Value> = serde_json::from_str(&index).unwrap();
+    let listed = |entry: &Value| {
+        let path = folder.join(entry["file"].as_str()?);
+        let product = Product::parse(entry["product"].as_str()?)?;
+        let body = fs::read_to_string(&path).unwrap();
+        Some(Sample { path, product, event: entry["event"].as_str()?.into(), body })
+    };
+    index.iter().filter_map(listed).collect()
+}
+
+/// A body that no index names; `None` for a file that holds no JSON.
+fn unlisted(path: &Path) -> Option<Sample> {
+    let body = fs::read_to_string(path).ok()?;
+    let json: Value = serde_json::from_str(&body).ok()?;
+    let stem = path.file_name()?.to_str()?.split(['.']).next()?.split("__").next()?;
+    let of_name = EventName::ALL.iter().find(|event| file_name(event) == stem);
+    let event = match json["webhookEvent"].as_str() {
+        Some(event) => event.into(),
+        None => of_name.cloned().unwrap_or_else(|| stem.into()),
+    };
+    let confluence =
+        path.iter().any(|part| part == "confluence") || event.products() == [Product::Confluence];
+    let product = if confluence { Product::Confluence } else { Product::Jira };
+    Some(Sample { path: path.into(), product, event, body })
+}
+
+fn json_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in
+        fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+    {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(json_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+fn file_name(event: &EventName) -> String {
+    event.as_str().replace(':', "_")
+}
+
+fn path(product: Product, event: &EventName, form: &str) -> PathBuf {
+    fixtures().join(product.as_str()).join(format!("{}{form}.json", file_name(event)))
+}
+
+/// The JSON pointers of every text, number and truth value.
+fn leaves(value: &Value) -> Vec<String> {
+    let below = |step: &str, value| {
+        let step = step.replace('~', "~0").replace('/', "~1");
+        leaves(value)
+            .into_iter()
+            .map(move |pointer| format!("/{step}{pointer}"))
+            .collect::<Vec<_>>()
+    };
+    match value {
+        Value::Object(fields) => {
+            fields.iter().flat_map(|(name, value)| below(name, value)).collect()
+        }
+        Value::Array(items) => {
+            let items = items.iter().enumerate();
+            items.flat_map(|(number, value)| below(&number.to_string(), value)).collect()
+        }
+        Value::Null => Vec::new(),
+        _ => vec![String::new()],
+    }
+}
+
+fn change(value: &mut Value) {
+    *value = match &*value {
+        Value::String(text) => json!(format!("{text}~")),
+        Value::Bool(truth) => json!(!truth),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => json!(number + 1),
+            None => json!(number.as_f64().unwrap() + 1.0),
+        },
+        other => panic!("{other} is no leaf"),
+    };
+}
+
+fn add_unknown_fields(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.values_mut().for_each(add_unknown_fields);
+            fields.insert("unheardOf".into(), json!({"deep": [1.5, null, {"a": "b"}]}));
+        }
+        Value::Array(items) => items.iter_mut().for_each(add_unknown_fields),
+        _ => {}
+    }
+}
+
+/// A name that payloads use, or any other.
+fn any_key() -> impl Strategy<Value = String> {
+    const KNOWN: &[&str] =
+        &["issue", "user", "page", "comment", "timestamp", "fields", "id", "labels", "self"];
+    prop_oneof![prop::sample::select(KNOWN).prop_map(str::to_owned), any::<String>()]
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 64, 8, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..8).prop_map(Value::from),
+            prop::collection::vec((any_key(), inner), 0..8)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
