@@ -11,6 +11,7 @@
 //!    [`jwt::Claims`], which exist in no other way.
 //! 4. [`event`] says which event it is, and [`delivery::Delivery`] is what travels through the
 //!    queue: the name, where it came from, and the payload byte for byte.
+//! 5. At the other end the payload is read as [what the handler asks for](event::FromPayload).
 //!
 //! Beside the road: [`descriptor`] is the file that declares the webhooks, [`lifecycle`] the
 //! callbacks by which a tenant comes and goes, and [`jwt::sign`] the signer, so that a test, a
