@@ -2,6 +2,7 @@
 
 use aws_sdk_sqs::types::{MessageSystemAttributeName, SendMessageBatchRequestEntry};
 use connect::delivery::{Delivery, Payload, Webhook};
+use connect::event::Reading;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -16,6 +17,7 @@ fn delivery(stage: &Stage, order: &str) -> String {
         received_at: jiff::Timestamp::now(),
         webhook: Webhook::default(),
         params: [].into(),
+        reading: Reading::Read,
         payload: Payload::from_body(json!({ "do": order }).to_string()).unwrap(),
     };
     delivery.to_message()

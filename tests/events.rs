@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use connect::delivery::{Delivery, Payload, Webhook};
-use connect::event::{Event, EventName, Product, TABLE, Unreadable, confluence, jira};
+use connect::event::{Event, EventName, Product, Reading, TABLE, Unreadable, confluence, jira};
 use connect::tenant::ClientKey;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -227,6 +227,7 @@ impl Sample {
             received_at: "2026-11-23T10:00:00Z".parse().unwrap(),
             webhook: Webhook::default(),
             params: [].into(),
+            reading: Reading::Read,
             payload: Payload::from_body(self.body.clone()).unwrap(),
         }
     }

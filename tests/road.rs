@@ -100,6 +100,22 @@ async fn keeps_an_event_that_nobody_documents() {
     assert_eq!(stage.logged("obeyed", 1).await[0]["payload"], body.to_string());
     let handled = &stage.logged("delivery handled", 1).await[0];
     assert_eq!(handled["delivery.event"], "jira:issue_teleported");
+    assert_eq!(stage.logged("delivery not typed", 1).await[0]["delivery.reading"], "unknown");
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn takes_a_body_that_it_cannot_read_and_says_where_it_is_odd() {
+    let stage = Stage::new().await;
+    let body = json!({ "webhookEvent": "jira:issue_updated", "issue": { "key": ["s3cr3t"] } });
+    assert_eq!(stage.send("/orders", &body, &stage.jira).await.status, 204);
+    let odd = &stage.logged("delivery not typed", 1).await[0];
+    assert_eq!(odd["delivery.reading"], "unreadable");
+    assert!(odd["why"].as_str().unwrap().contains("issue.key"), "{odd}");
+    assert!(!odd.to_string().contains("s3cr3t"), "{odd}");
+    assert_eq!(stage.logged("metric", 1).await[0]["Untyped"], 1);
+    // A handler that takes the text gets all of it.
+    assert_eq!(stage.logged("obeyed", 1).await[0]["payload"], body.to_string());
     stage.stack.stop().await;
 }
 

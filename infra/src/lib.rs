@@ -12,6 +12,7 @@
 pub mod atlassian;
 pub mod binaries;
 pub mod check;
+pub mod events;
 pub mod local;
 pub mod plan;
 pub mod root;

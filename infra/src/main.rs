@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use connect::tenant::SharedSecret;
 use infra::binaries::Profile;
 use infra::check::{self, Files, Severity};
-use infra::{local, root, send, template};
+use infra::{events, local, root, send, template};
 
 /// Atlassian Connect webhooks on AWS Lambda: run them here, and prepare them for there.
 #[derive(Parser)]
@@ -34,6 +34,8 @@ enum Command {
     Send(Send),
     /// Write template.yaml from infra/atlassian-connect.json
     Template(Template),
+    /// List every event with its product, its payload type, and a URL for it
+    Events(Events),
     /// Say whether descriptor, events, handlers and template agree, and what to do if not
     Check,
 }
@@ -79,6 +81,13 @@ struct Send {
 }
 
 #[derive(Args)]
+struct Events {
+    /// Only events of this product, or with this in their name
+    #[arg(default_value = "")]
+    filter: String,
+}
+
+#[derive(Args)]
 struct Template {
     /// Print it instead of writing it
     #[arg(long)]
@@ -106,6 +115,7 @@ fn main() -> ExitCode {
             count: options.count,
         })),
         Command::Template(options) => write_template(options.print),
+        Command::Events(options) => list_events(&options.filter),
         Command::Check => return check(),
     };
     match outcome {
@@ -119,6 +129,12 @@ fn main() -> ExitCode {
 
 fn run(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}
+
+fn list_events(filter: &str) -> anyhow::Result<()> {
+    // A reader that has seen enough, such as `head`, closes the pipe.
+    let _ = std::io::stdout().write_all(events::list(filter).as_bytes());
+    Ok(())
 }
 
 fn write_template(print: bool) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::event::{self, EventName, FromPayload, Product};
+use crate::event::{self, EventName, FromPayload, Product, Reading};
 use crate::tenant::ClientKey;
 
 /// One verified webhook on its way from a receiver to a handler.
@@ -32,6 +32,8 @@ pub struct Delivery<T = ()> {
     pub webhook: Webhook,
     /// The `params` of the webhook's entry in the app descriptor.
     pub params: BTreeMap<String, String>,
+    /// Whether the receiver could read the payload.
+    pub reading: Reading,
     /// The body of the request.
     pub payload: Payload<T>,
 }
@@ -78,6 +80,7 @@ impl Delivery {
             received_at: self.received_at,
             webhook: &self.webhook,
             params: &self.params,
+            reading: self.reading,
             payload,
             payload_text,
         })
@@ -113,6 +116,7 @@ impl Delivery {
             received_at: wire.received_at,
             webhook: wire.webhook,
             params: wire.params,
+            reading: wire.reading,
             payload: Payload(
                 match (wire.payload, wire.payload_text) {
                     (Some(json), _) => Body::Json(json),
@@ -139,6 +143,7 @@ impl Delivery {
             received_at: self.received_at,
             webhook: self.webhook,
             params: self.params,
+            reading: self.reading,
             payload: Payload(self.payload.0, value),
         })
     }
@@ -269,6 +274,7 @@ struct WireRef<'a> {
     webhook: &'a Webhook,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     params: &'a BTreeMap<String, String>,
+    reading: Reading,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -286,6 +292,8 @@ struct Wire {
     webhook: Webhook,
     #[serde(default)]
     params: BTreeMap<String, String>,
+    #[serde(default)]
+    reading: Reading,
     #[serde(default)]
     payload: Option<Box<RawValue>>,
     #[serde(default)]
@@ -305,6 +313,7 @@ mod tests {
             received_at: "2026-11-23T10:00:00.5Z".parse().unwrap(),
             webhook: Webhook { identifier: Some("1".into()), ..Webhook::default() },
             params: [("team".into(), "\u{FFFF}core".into())].into(),
+            reading: Reading::Unreadable,
             payload: Payload::from_body(body.into()).unwrap(),
         }
     }
@@ -336,7 +345,10 @@ mod tests {
             (&read.id, &read.event, read.product, &read.tenant, read.received_at),
             (&sent.id, &sent.event, sent.product, &sent.tenant, sent.received_at),
         );
-        assert_eq!((read.webhook, read.params), (sent.webhook, sent.params));
+        assert_eq!(
+            (read.webhook, read.params, read.reading),
+            (sent.webhook, sent.params, sent.reading),
+        );
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub use host::{AddonEvent, PluginEvent, UpgradeEvent};
 pub use id::Id;
 pub use moment::{Day, Moment};
 pub use open::{Rest, UnconfirmedEvent};
-pub use read::{FromPayload, PayloadType, Unreadable};
+pub use read::{FromPayload, PayloadType, Reading, Unreadable};
 pub use vocabulary::AccountType;
 
 use std::any::TypeId;

@@ -7,6 +7,7 @@ pub mod aws;
 pub mod environment;
 pub mod https;
 mod logs;
+pub mod metrics;
 
 use std::process::ExitCode;
 

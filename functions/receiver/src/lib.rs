@@ -10,6 +10,7 @@ pub use declared::Declared;
 pub use queue::{Enqueue, Queue, Refused};
 
 use connect::delivery::{Delivery, Payload, Webhook};
+use connect::event::Reading;
 use connect::jwt::Unverified;
 use gateway::{Call, Rejection};
 use jiff::Timestamp;
@@ -50,6 +51,7 @@ pub async fn receive(
     let id = call.id.clone();
     let payload = Payload::from_body(call.into_text()?)?;
     let entry = declared.entry(tenant.product, &payload)?;
+    let (reading, why) = Reading::of(tenant.product, &entry.event, &payload);
     let delivery = Delivery {
         id,
         event: entry.event.clone(),
@@ -58,8 +60,21 @@ pub async fn receive(
         received_at: now,
         webhook,
         params: entry.params.clone(),
+        reading,
         payload,
     };
+    // Taken all the same: a body that this code cannot read is still the event that happened.
+    if reading != Reading::Read {
+        lambda::metrics::count("Untyped");
+        let why = why.map(|why| why.to_string());
+        tracing::warn!(
+            delivery.id,
+            delivery.event = %delivery.event,
+            delivery.reading = reading.as_str(),
+            why,
+            "delivery not typed"
+        );
+    }
 
     let message = queue.enqueue(&delivery).await?;
     tracing::info!(

@@ -1,8 +1,9 @@
 //! From a payload to its type, with errors that tell where and never what.
 
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-use super::{EventName, Product, TABLE};
+use super::{Event, EventName, Product, TABLE};
 use crate::delivery::Payload;
 
 /// What a delivery's payload can be read as.
@@ -77,6 +78,46 @@ pub enum Unreadable {
         /// What the type that was asked for takes.
         takes: Box<str>,
     },
+}
+
+/// Whether the receiver could read a payload. It takes the event in any case.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reading {
+    /// As the payload type of its event; or there is no body to read.
+    #[default]
+    Read,
+    /// The event is known, and its body has another form than its payload type.
+    Unreadable,
+    /// Nobody knows the event.
+    Unknown,
+}
+
+impl Reading {
+    /// Tries to read a payload as what its event carries, and says how it went; and why not, for
+    /// the operator.
+    pub fn of(
+        product: Product,
+        event: &EventName,
+        payload: &Payload,
+    ) -> (Self, Option<Unreadable>) {
+        if event.line(product).is_none() {
+            return (Self::Unknown, None);
+        }
+        match Event::from_payload(product, event, payload) {
+            Ok(_) | Err(Unreadable::Empty { .. }) => (Self::Read, None),
+            Err(unreadable) => (Self::Unreadable, Some(unreadable)),
+        }
+    }
+
+    /// The word that the delivery and the logs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Unreadable => "unreadable",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 impl FromPayload for () {
@@ -156,7 +197,7 @@ fn problem(error: &serde_json::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::jira::IssueEvent;
-    use super::super::{Event, confluence, jira};
+    use super::super::{confluence, jira};
     use super::*;
 
     fn read<T: FromPayload>(product: Product, event: &str, body: &str) -> Result<T, Unreadable> {
@@ -236,6 +277,23 @@ mod tests {
         let event: Event = read(Product::Jira, "page_created", "{}").unwrap();
         assert_eq!(event.name(), EventName::PageCreated);
         assert!(matches!(event, Event::Jira(jira::Event::Unknown(_))));
+    }
+
+    #[test]
+    fn keeps_the_three_outcomes_apart() {
+        let rows = [
+            ("jira:issue_created", r#"{"issue":{"id":"1","key":"D-1"}}"#, Reading::Read),
+            ("jira:issue_created", "", Reading::Read),
+            ("jira:issue_created", r#"{"issue":7}"#, Reading::Unreadable),
+            ("jira:issue_teleported", r#"{"issue":7}"#, Reading::Unknown),
+            ("page_created", "{}", Reading::Unknown),
+        ];
+        for (event, body, expected) in rows {
+            let payload = Payload::from_body(body.into()).unwrap();
+            let (reading, why) = Reading::of(Product::Jira, &event.into(), &payload);
+            assert_eq!(reading, expected, "{event} {body}");
+            assert_eq!(why.is_some(), reading == Reading::Unreadable);
+        }
     }
 
     #[test]
