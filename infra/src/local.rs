@@ -84,7 +84,6 @@ async fn play(
     once: bool,
 ) -> anyhow::Result<()> {
     let mut stop = std::pin::pin!(told_to_stop());
-    let mut log = stack.subscribe();
     let sites = [Site::new(Product::Jira, "demo"), Site::new(Product::Confluence, "demo")];
     let scene = async {
         for site in &sites {
@@ -102,6 +101,7 @@ async fn play(
         return Ok(());
     }
     console::usage(descriptor, stack.url());
+    let mut log = stack.subscribe();
     loop {
         tokio::select! {
             told = &mut stop => return told,
