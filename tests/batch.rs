@@ -50,7 +50,7 @@ async fn handles_nine_good_messages_beside_a_poisoned_one() {
     let handled = stage.logged("delivery handled", 9).await;
     assert_eq!(handled.len(), 9, "no good message comes twice because of its neighbour");
     assert!(handled.iter().all(|line| line["message.receives"] == "1"));
-    assert_eq!(stage.depth("ObedientQueue").await, 0);
+    stage.drained("ObedientQueue").await;
     stage.stack.stop().await;
 }
 

@@ -3,13 +3,18 @@
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::sync::LazyLock;
+
+use tempfile::TempDir;
 
 use crate::stage::functions;
 
 /// `cargo hooks …`, without cargo.
 fn hooks(arguments: &[&str]) -> Command {
+    // A home of its own, so that the tests do not talk to a stack that somebody runs.
+    static HOME: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
     let mut command = Command::new(functions().join("hooks"));
-    command.args(arguments);
+    command.args(arguments).env("HOOKS_HOME", HOME.path());
     command
 }
 

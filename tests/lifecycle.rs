@@ -35,6 +35,8 @@ async fn honours_the_previous_secret_for_its_grace_only() {
 
     let new = old.with_new_secret();
     assert_eq!(stage.call_back(Callback::Installed, &new).await.status, 204);
+    // An upgrade repeats the install, and must not end the grace of the secret before.
+    assert_eq!(stage.call_back(Callback::Installed, &new).await.status, 204);
     assert_eq!(webhook(&stage, &new).await, 204);
     assert_eq!(webhook(&stage, &old).await, 204, "webhooks on their way are not lost");
 
@@ -118,6 +120,7 @@ async fn refuses_an_install_that_atlassian_did_not_sign_for_us() {
     };
     let signed = |statement: Statement<'_>| stage.atlassian.sign_install(&statement).unwrap();
     let for_audience = |audience| signed(Statement { audience, ..statement.clone() });
+    let forged = stage.atlassian.key().forged().unwrap().sign(&statement).unwrap();
     let good = signed(statement.clone());
     let expires_at = statement.expires_at - 1000;
     let issuer = other.client_key.as_str();
@@ -131,6 +134,7 @@ async fn refuses_an_install_that_atlassian_did_not_sign_for_us() {
             401,
         ),
         ("signed by another key", Some(elsewhere.sign(&statement).unwrap()), body.clone(), 401),
+        ("signed under the name of Atlassian's key", Some(forged), body.clone(), 401),
         ("meant for another app", Some(for_audience(Some("https://x.test"))), body.clone(), 401),
         ("meant for nobody", Some(for_audience(None)), body.clone(), 401),
         ("expired", Some(signed(Statement { expires_at, ..statement.clone() })), body.clone(), 401),
@@ -163,6 +167,8 @@ async fn refuses_an_install_that_atlassian_did_not_sign_for_us() {
         assert_eq!(answer.status, status, "{what}");
         assert_eq!(row(&stage, &site).await, None, "{what}");
     }
+    let refused = stage.logged("request refused", 1).await;
+    assert!(refused.iter().any(|line| line["reason"] == "signature"), "{refused:#?}");
     let answer = stage.atlassian.post(&target, Some(&good), body.to_string(), None).await.unwrap();
     assert_eq!(answer.status, 204, "and the one without a fault is taken");
     assert!(!stage.printed().contains("s3cr3t"));
@@ -186,5 +192,50 @@ async fn asks_for_an_install_key_once() {
     stage.installed(Product::Jira).await;
     stage.atlassian.stop_serving_keys();
     stage.installed(Product::Confluence).await;
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn believes_no_callback_that_was_signed_in_the_wrong_way() {
+    let stage = Stage::without_handlers().await;
+    let base = stage.stack.url();
+    let (site, other) = (&stage.jira, &stage.confluence);
+    let body = |event: &str, tenant: &Site| {
+        json!({
+            "key": DESCRIPTOR.key, "clientKey": tenant.client_key, "eventType": event,
+            "baseUrl": tenant.base_url, "productType": tenant.product,
+        })
+    };
+    let token = |url: &str, by_atlassian: bool| {
+        let qsh = qsh_of(&format!("{base}{url}"), base).unwrap();
+        let statement = Statement {
+            audience: Some(base),
+            ..Statement::new(site.client_key.as_str(), &qsh, Timestamp::now())
+        };
+        if by_atlassian {
+            stage.atlassian.sign_install(&statement).unwrap()
+        } else {
+            jwt::sign(&statement, &site.secret)
+        }
+    };
+    let rows = [
+        ("/uninstalled", token("/uninstalled", false), body("uninstalled", site), "algorithm"),
+        ("/uninstalled", token("/installed", true), body("uninstalled", site), "qsh"),
+        ("/uninstalled", token("/uninstalled", true), body("uninstalled", other), "disagreement"),
+        ("/enabled", token("/enabled", true), body("enabled", site), "algorithm"),
+        ("/disabled", token("/disabled", false), body("disabled", other), "disagreement"),
+        ("/disabled", token("/disabled", false), body("enabled", site), "disagreement"),
+    ];
+    for (number, (url, token, body, reason)) in rows.into_iter().enumerate() {
+        let target = format!("{base}{url}");
+        let answer = stage.atlassian.post(&target, Some(&token), body.to_string(), None).await;
+        assert_eq!(answer.unwrap().status, 401, "{url} {reason}");
+        let refused = stage.logged("request refused", number + 1).await;
+        assert_eq!(refused[number]["reason"], reason, "{url}");
+        for tenant in [site, other] {
+            let row = row(&stage, tenant).await.unwrap();
+            assert!(row.contains_key("sharedSecret") && !row.contains_key("enabled"), "{url}");
+        }
+    }
     stage.stack.stop().await;
 }

@@ -126,6 +126,7 @@ fn attempts(stage: &Stage) -> Vec<Attempt> {
     let wrong = "the body is not what this URL expects";
     attempts.extend([
         failing("no JSON", url, &stage.jira, "{".into(), 400, wrong, "not_json"),
+        failing("no body", url, &stage.jira, String::new(), 400, wrong, "empty_body"),
         failing(
             "an undeclared event",
             url,

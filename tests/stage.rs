@@ -212,6 +212,16 @@ impl Stage {
         total
     }
 
+    /// Waits until a queue is empty: what was handled is deleted a moment later.
+    pub(crate) async fn drained(&self, queue: &str) {
+        let empty = async {
+            while self.depth(queue).await > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, empty).await.expect("every message is handled and deleted");
+    }
+
     /// Waits for one message in a queue, and returns it.
     pub(crate) async fn receive(&self, queue: &str) -> aws_sdk_sqs::types::Message {
         let sqs = self.sqs();

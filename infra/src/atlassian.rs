@@ -77,6 +77,15 @@ impl InstallKey {
         Ok(Self { id: Uuid::new_v4().to_string(), private, public })
     }
 
+    /// Another key under the same name, as a forger would have.
+    ///
+    /// # Errors
+    ///
+    /// As [`InstallKey::generate`].
+    pub fn forged(&self) -> anyhow::Result<Self> {
+        Ok(Self { id: self.id.clone(), ..Self::generate()? })
+    }
+
     /// Signs a statement with it.
     ///
     /// # Errors
@@ -198,6 +207,11 @@ impl Atlassian {
             body["sharedSecret"] = site.secret.expose().into();
         }
         self.post(&target, Some(&token), body.to_string(), None).await
+    }
+
+    /// The install key.
+    pub fn key(&self) -> &InstallKey {
+        &self.key
     }
 
     /// Signs a statement with the install key.

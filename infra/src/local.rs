@@ -71,7 +71,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
 
     let outcome = play(&descriptor, &stack, &atlassian, start, options.once).await;
     console::step("Stopping", "");
-    Session::remove();
+    Session::remove(stack.url());
     stack.stop().await;
     outcome
 }

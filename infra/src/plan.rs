@@ -77,6 +77,9 @@ fn url(path: &str, entries: &[&Webhook]) -> Url {
 /// What a receiver has to know of an entry.
 fn entry_of(webhook: &Webhook) -> serde_json::Value {
     let mut entry = serde_json::json!({ "event": webhook.event, "url": webhook.url });
+    if webhook.exclude_body {
+        entry["excludeBody"] = true.into();
+    }
     if !webhook.params.is_empty() {
         entry["params"] = serde_json::json!(webhook.params);
     }
@@ -94,7 +97,8 @@ fn route(path: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-fn upper_camel_case(slug: &str) -> String {
+/// The name of a slug's resources in the template.
+pub(crate) fn upper_camel_case(slug: &str) -> String {
     let words = slug.split('-').map(|word| {
         let (first, rest) = word.split_at(word.len().min(1));
         first.to_ascii_uppercase() + rest

@@ -102,12 +102,11 @@ impl Delivery {
         struct Version {
             version: u32,
         }
-        let Version { version } =
-            serde_json::from_str(message).map_err(Unreadable::NotADelivery)?;
+        let Version { version } = serde_json::from_str(message).map_err(not_a_delivery)?;
         if version != Self::VERSION {
             return Err(Unreadable::Version { version });
         }
-        let wire: Wire = serde_json::from_str(message).map_err(Unreadable::NotADelivery)?;
+        let wire: Wire = serde_json::from_str(message).map_err(not_a_delivery)?;
         Ok(Self {
             id: wire.id,
             event: wire.event,
@@ -238,8 +237,13 @@ pub struct NotJson {
 #[non_exhaustive]
 pub enum Unreadable {
     /// Something else than a receiver wrote it, or it was cut off.
-    #[error("the message is not a delivery")]
-    NotADelivery(#[source] serde_json::Error),
+    #[error("the message is not a delivery: line {line}, column {column}")]
+    NotADelivery {
+        /// Where the first error is, from 1.
+        line: usize,
+        /// Where the first error is, from 1.
+        column: usize,
+    },
     /// A newer receiver wrote it.
     #[error(
         "the delivery has version {version}, this handler reads version {}; \
@@ -250,6 +254,11 @@ pub enum Unreadable {
         /// The version it has.
         version: u32,
     },
+}
+
+/// Keeps the place of an error, and leaves out its text, which quotes the message.
+fn not_a_delivery(error: serde_json::Error) -> Unreadable {
+    Unreadable::NotADelivery { line: error.line(), column: error.column() }
 }
 
 /// The two characters that JSON allows and SQS does not.
@@ -373,7 +382,10 @@ mod tests {
         let error = Delivery::from_message(&newer).unwrap_err();
         assert!(matches!(error, Unreadable::Version { version: 2 }), "{error}");
         for message in ["", "{}", "null", "{\"version\":1}", "hello"] {
-            assert!(matches!(Delivery::from_message(message), Err(Unreadable::NotADelivery(_))));
+            assert!(matches!(
+                Delivery::from_message(message),
+                Err(Unreadable::NotADelivery { .. })
+            ));
         }
     }
 

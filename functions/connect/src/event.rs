@@ -253,6 +253,27 @@ impl EventName {
         self.products().is_empty() || self.products().contains(&product)
     }
 
+    /// Whether the body says which event it is, in `webhookEvent`. No body of Confluence's does, and
+    /// neither do those that Jira makes by another way than its webhooks.
+    pub fn names_itself(&self, product: Product) -> bool {
+        let by_another_way = matches!(
+            self,
+            Self::ConnectAddonDisabled
+                | Self::ConnectAddonEnabled
+                | Self::JiraWebhookPostFunction
+                | Self::PluginEnabled
+                | Self::PluginsUpgraded
+                | Self::RemoteIssueLinkAggregateCleared
+                | Self::RemotePluginDisabled
+                | Self::RemotePluginEnabled
+                | Self::RemotePluginInstalled
+                | Self::RemoteWorkflowPostFunction
+                | Self::ServerUpgraded
+                | Self::UserDeleted
+        );
+        product == Product::Jira && !by_another_way
+    }
+
     /// The event's line in this product's table; `None` if there is none.
     pub fn line(&self, product: Product) -> Option<&'static Line> {
         TABLE.iter().find(|line| line.product == product && line.event == *self)

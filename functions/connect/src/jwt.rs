@@ -42,13 +42,19 @@ pub enum Hs256 {}
 pub enum Rs256 {}
 
 /// A token as it arrived. It yields only its issuer, for nothing but finding the key.
-#[derive(Debug)]
 pub struct Unverified<'t, A> {
     token: &'t str,
     issuer: ClientKey,
     key_id: Option<String>,
-    claims: Claims,
+    stated: Stated,
     algorithm: PhantomData<A>,
+}
+
+/// Prints the issuer alone: whoever reads a token can use it.
+impl<A> fmt::Debug for Unverified<'_, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Unverified").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
 }
 
 impl<'t> Unverified<'t, Hs256> {
@@ -90,7 +96,7 @@ impl<'t, A> Unverified<'t, A> {
         request: &qsh::Request<'_>,
         now: Timestamp,
     ) -> Result<Screened<'t, A>, Untrusted> {
-        let Claims { expires_at, not_before, issued_at, .. } = self.claims;
+        let Stated { expires_at, not_before, issued_at, .. } = self.stated;
         let now = now.as_second();
         if expires_at.saturating_add(LEEWAY) < now {
             return Err(Untrusted::Expired { seconds: now - expires_at });
@@ -100,7 +106,7 @@ impl<'t, A> Unverified<'t, A> {
         {
             return Err(Untrusted::NotYetValid { seconds: start - now });
         }
-        if !request.accepts(&self.claims.qsh) {
+        if !request.accepts(&self.stated.qsh) {
             return Err(Untrusted::OtherRequest);
         }
         Ok(Screened(self))
@@ -121,9 +127,9 @@ impl<'t, A> Unverified<'t, A> {
         if alg != format!("{algorithm:?}") {
             return Err(Untrusted::Algorithm { expected: algorithm });
         }
-        let claims: Claims = decode_segment(claims, "claims")?;
-        let issuer = ClientKey::new(claims.issuer.as_str()).map_err(|_| Untrusted::Issuer)?;
-        Ok(Self { token, issuer, key_id: kid, claims, algorithm: PhantomData })
+        let stated: Stated = decode_segment(claims, "claims")?;
+        let issuer = ClientKey::new(stated.issuer.as_str()).map_err(|_| Untrusted::Issuer)?;
+        Ok(Self { token, issuer, key_id: kid, stated, algorithm: PhantomData })
     }
 }
 
@@ -139,7 +145,7 @@ impl<A> Screened<'_, A> {
 
     fn verified(&self, key: &DecodingKey, algorithm: Algorithm) -> Result<Claims, Untrusted> {
         jsonwebtoken::decode(self.0.token, key, &validation(algorithm))
-            .map(|token| token.claims)
+            .map(|token| Claims(token.claims))
             .map_err(|_| Untrusted::Signature)
     }
 }
@@ -177,8 +183,12 @@ impl Screened<'_, Rs256> {
 }
 
 /// What a verified token says. There is no other way to have one.
+#[derive(Clone, Debug)]
+pub struct Claims(Stated);
+
+/// What a token says, whoever wrote it.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Claims {
+struct Stated {
     #[serde(rename = "iss")]
     issuer: String,
     #[serde(rename = "exp", deserialize_with = "seconds")]
@@ -194,20 +204,28 @@ pub struct Claims {
     audience: Audience,
 }
 
+#[cfg(test)]
+impl Claims {
+    /// Claims without a token, to be compared with a body.
+    pub(crate) fn stated(claims: serde_json::Value) -> Self {
+        Self(serde_json::from_value(claims).unwrap())
+    }
+}
+
 impl Claims {
     /// The tenant that signed: the `iss` claim, its client key.
     pub fn issuer(&self) -> &str {
-        &self.issuer
+        &self.0.issuer
     }
 
     /// The user who acted, by Atlassian account id: the `sub` claim, if there was one.
     pub fn subject(&self) -> Option<&str> {
-        self.subject.as_deref()
+        self.0.subject.as_deref()
     }
 
     /// The app that an install is meant for: the first `aud` claim, its base URL.
     pub fn audience(&self) -> Option<&str> {
-        match &self.audience {
+        match &self.0.audience {
             Audience::None => None,
             Audience::One(audience) => Some(audience),
             Audience::Many(audiences) => audiences.first().map(String::as_str),

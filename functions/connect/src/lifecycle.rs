@@ -173,7 +173,7 @@ mod tests {
 
     fn check(body: Value, claims: Value) -> Result<(), Disagreement> {
         let tenancy: Tenancy = serde_json::from_value(body).unwrap();
-        tenancy.check(&serde_json::from_value(claims).unwrap(), &EXPECTED)
+        tenancy.check(&Claims::stated(claims), &EXPECTED)
     }
 
     fn changed(mut value: Value, name: &str, to: impl Into<Value>) -> Value {

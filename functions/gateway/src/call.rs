@@ -1,5 +1,7 @@
 //! A request, in the terms of the protocol.
 
+use std::fmt;
+
 use connect::qsh;
 use lambda_http::http::{HeaderMap, Method, header};
 use lambda_http::request::RequestContext;
@@ -48,7 +50,6 @@ impl BaseUrl {
 }
 
 /// A request as it arrived.
-#[derive(Debug)]
 pub struct Call {
     /// Lambda's id of the invocation.
     pub id: String,
@@ -62,6 +63,13 @@ pub struct Call {
     pub base_url: BaseUrl,
     headers: HeaderMap,
     body: Body,
+}
+
+/// Prints the id alone: the rest holds a token, and perhaps a secret.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 impl Call {
@@ -112,7 +120,7 @@ impl Call {
         if tokens.all(|other| other == token) { Ok(token) } else { Err(Rejection::TwoTokens) }
     }
 
-    /// The value of a header, if it is there once and text.
+    /// The first value of a header, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }

@@ -56,6 +56,9 @@ pub enum Rejection {
         /// The event, as the body or the tenant's product says.
         event: String,
     },
+    /// No body, where the descriptor does not exclude it.
+    #[error("the body is empty, and no webhook of this URL has excludeBody")]
+    EmptyBody,
     /// Several events are declared for the URL, and the body does not say which it is.
     #[error("the body names no event and the URL has several; declare one URL for each event")]
     AmbiguousEvent,
@@ -89,8 +92,8 @@ pub enum Rejection {
 impl Rejection {
     /// The status, which decides what the sender does.
     ///
-    /// Jira tries again after 5xx and after none of the others (Atlassian's documentation,
-    /// "Webhooks"): what may succeed later has to be 503, what never will must not be.
+    /// Of these, Jira tries again after 503 alone (Atlassian's documentation, "Webhooks"): what may
+    /// succeed later has to be that, and what never will must not.
     pub fn status(&self) -> StatusCode {
         self.declared().0
     }
@@ -125,6 +128,7 @@ impl Rejection {
             Self::NotJson(_) => (StatusCode::BAD_REQUEST, "not_json"),
             Self::NotACallback { .. } => (StatusCode::BAD_REQUEST, "not_a_callback"),
             Self::UndeclaredEvent { .. } => (StatusCode::BAD_REQUEST, "undeclared_event"),
+            Self::EmptyBody => (StatusCode::BAD_REQUEST, "empty_body"),
             Self::AmbiguousEvent => (StatusCode::BAD_REQUEST, "ambiguous_event"),
             Self::UnknownPath { .. } => (StatusCode::NOT_FOUND, "unknown_path"),
 

@@ -5,24 +5,41 @@
 
 use std::any::Any;
 use std::panic::AssertUnwindSafe;
+use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use connect::delivery::Delivery;
 use connect::event::FromPayload;
 use futures_util::FutureExt;
+use tokio::time::Instant;
 
 use crate::Error;
 
 /// Hands every message of a batch to the handler, and names those that have to come again.
-pub(crate) async fn run<H, T, F>(batch: SqsEvent, handler: &H) -> SqsBatchResponse
+pub(crate) async fn run<H, T, F>(
+    batch: SqsEvent,
+    deadline: SystemTime,
+    handler: &H,
+) -> SqsBatchResponse
 where
     H: Fn(Delivery<T>) -> F,
     T: FromPayload,
     F: Future<Output = Result<(), Error>>,
 {
     let mut response = SqsBatchResponse::default();
+    let time = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+    let end = Instant::now() + time.saturating_sub(MARGIN);
     for message in batch.records {
-        if let Err(error) = handle(&message, handler).await {
+        let handled = async {
+            // What has not begun by then is not begun.
+            if Instant::now() >= end {
+                Err(OUT_OF_TIME.into())
+            } else {
+                handle(&message, handler).await
+            }
+        };
+        let handled = tokio::time::timeout_at(end, handled).await;
+        if let Err(error) = handled.unwrap_or_else(|_| Err(OUT_OF_TIME.into())) {
             tracing::error!(
                 message.id = message.message_id,
                 message.receives = receives(&message),
@@ -64,6 +81,12 @@ where
     );
     Ok(())
 }
+
+/// What is left for the answer when a handler is stopped.
+const MARGIN: Duration = Duration::from_millis(500);
+
+const OUT_OF_TIME: &str =
+    "the function's time was over; raise Timeout of the handler, or do less for one message";
 
 /// How often the message was received, this time included.
 fn receives(message: &SqsMessage) -> Option<&str> {
@@ -110,7 +133,8 @@ mod tests {
             })
         });
         let batch = json!({ "Records": records.collect::<Vec<_>>() });
-        let response = run(serde_json::from_value(batch).unwrap(), &handler).await;
+        let deadline = SystemTime::now() + Duration::from_secs(1);
+        let response = run(serde_json::from_value(batch).unwrap(), deadline, &handler).await;
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 
@@ -164,6 +188,18 @@ mod tests {
         });
         assert_eq!(failed.await, ["1", "2"]);
         assert_eq!(*seen.borrow(), ["DEMO-42"]);
+    }
+
+    #[tokio::test]
+    async fn stops_a_handler_that_hangs_and_gives_back_the_rest() {
+        let bodies = ["good", "hang", "behind"].map(delivery);
+        let failed = failures(&bodies, async |delivery: Delivery| {
+            if delivery.id == "hang" {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        });
+        assert_eq!(failed.await, ["1", "2"]);
     }
 
     #[tokio::test]

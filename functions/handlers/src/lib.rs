@@ -40,6 +40,9 @@ use connect::event::FromPayload;
 use lambda_runtime::{LambdaEvent, service_fn};
 
 /// Runs a handler until Lambda stops it.
+///
+/// A handler that is not done shortly before its function's timeout is stopped, and its message
+/// fails alone; those behind it come again.
 pub fn run<H, T, F>(handler: H) -> ExitCode
 where
     H: Fn(Delivery<T>) -> F,
@@ -47,6 +50,7 @@ where
     F: Future<Output = Result<(), Error>>,
 {
     lambda::start(lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-        Ok::<_, Error>(batch::run(event.payload, &handler).await)
+        let deadline = event.context.deadline();
+        Ok::<_, Error>(batch::run(event.payload, deadline, &handler).await)
     })))
 }

@@ -40,7 +40,10 @@ pub fn amazon() -> Result<SharedHttpClient, Error> {
 
 /// A client for the rest of the world, which trusts what the system trusts.
 #[derive(Debug)]
-pub struct Client(Connector);
+pub struct Client {
+    connector: Connector,
+    timeout: Duration,
+}
 
 /// What a server answered.
 #[derive(Debug)]
@@ -55,7 +58,7 @@ impl Client {
     /// The longest body that is read, in bytes.
     pub const MAX_BODY: usize = 64 * 1024;
 
-    /// A client that gives up on a connection, or on an answer, after so long.
+    /// A client that gives up on an answer, all of it, after so long.
     pub fn new(timeout: Duration) -> Self {
         let settings =
             HttpConnectorSettings::builder().connect_timeout(timeout).read_timeout(timeout).build();
@@ -63,7 +66,7 @@ impl Client {
             .connector_settings(settings)
             .sleep_impl(TokioSleep::new())
             .tls_provider(Provider::Rustls(CryptoMode::Ring));
-        Self(connector.build())
+        Self { connector: connector.build(), timeout }
     }
 
     /// Gets a URL. Redirects are not followed.
@@ -72,9 +75,12 @@ impl Client {
     ///
     /// When there was no complete answer in time, or it is too long.
     pub async fn get(&self, url: &str) -> Result<Answer, Error> {
-        let response = self.0.call(HttpRequest::get(url)?).await?;
-        let status = response.status().as_u16();
-        let body = Limited::new(response.into_body(), Self::MAX_BODY).collect().await?;
-        Ok(Answer { status, body: body.to_bytes().to_vec() })
+        let answer = async {
+            let response = self.connector.call(HttpRequest::get(url)?).await?;
+            let status = response.status().as_u16();
+            let body = Limited::new(response.into_body(), Self::MAX_BODY).collect().await?;
+            Ok(Answer { status, body: body.to_bytes().to_vec() })
+        };
+        tokio::time::timeout(self.timeout, answer).await?
     }
 }

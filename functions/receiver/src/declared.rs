@@ -8,6 +8,7 @@ use connect::descriptor::Webhook;
 use connect::event::Product;
 use gateway::Rejection;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 /// The descriptor's webhooks of one URL.
 #[derive(Clone, Debug)]
@@ -19,39 +20,53 @@ impl Declared {
 
     /// The entry that a request belongs to.
     ///
-    /// A body of Jira's names its event; one of Confluence's does not, so there the URL decides, and
-    /// can have one event only.
+    /// A body of Jira's names its event, with few exceptions. A body of Confluence's does not, and
+    /// no body names none: there the URL decides, and can have one such event only.
     ///
     /// # Errors
     ///
     /// [`Rejection::UndeclaredEvent`] if the body names an event that the URL does not have: the
-    /// body is not signed, and the URL is. [`Rejection::AmbiguousEvent`] if nothing decides.
+    /// body is not signed, and the URL is. [`Rejection::EmptyBody`] if there is no body where the
+    /// descriptor does not say so. [`Rejection::AmbiguousEvent`] if nothing decides.
     pub fn entry(&self, product: Product, payload: &Payload) -> Result<&Webhook, Rejection> {
+        let possible = || self.0.iter().filter(|webhook| webhook.event.may_come_from(product));
+        if payload.as_str().is_empty() {
+            return one(possible().filter(|webhook| webhook.exclude_body))
+                .unwrap_or(Err(Rejection::EmptyBody));
+        }
         let named = match product {
-            Product::Jira => named_event(payload),
+            Product::Jira => Named::of(payload),
             Product::Confluence => None,
         };
-        if let Some(event) = named {
-            return self
-                .0
-                .iter()
-                .find(|webhook| webhook.event.as_str() == event)
-                // Jira delivers a merge of versions as the deletion of the one that is gone.
-                .or_else(|| self.merge_of_versions(&event))
-                .ok_or_else(|| Rejection::UndeclaredEvent { event: event.into_owned() });
+        if let Some(named) = named {
+            let declared =
+                |name: &str| self.0.iter().find(|webhook| webhook.event.as_str() == name);
+            let event = &*named.webhook_event;
+            // Jira delivers a merge of versions as the deletion of the one that is gone.
+            let merged = event == "jira:version_deleted" && named.merged_to.is_some();
+            return declared(event)
+                .or_else(|| if merged { declared("jira:version_merged") } else { None })
+                .ok_or_else(|| Rejection::UndeclaredEvent { event: shortened(event) });
         }
-        let mut possible = self.0.iter().filter(|webhook| webhook.event.may_come_from(product));
-        match (possible.next(), possible.next()) {
-            (Some(webhook), None) => Ok(webhook),
-            (Some(_), Some(_)) => Err(Rejection::AmbiguousEvent),
-            (None, _) => Err(Rejection::UndeclaredEvent { event: format!("any of {product}'s") }),
-        }
+        one(possible().filter(|webhook| !webhook.event.names_itself(product)))
+            .or_else(|| one(possible()))
+            .unwrap_or_else(|| {
+                Err(Rejection::UndeclaredEvent { event: format!("any of {product}'s") })
+            })
     }
+}
 
-    fn merge_of_versions(&self, event: &str) -> Option<&Webhook> {
-        let merged = |webhook: &&Webhook| webhook.event.as_str() == "jira:version_merged";
-        (event == "jira:version_deleted").then(|| self.0.iter().find(merged)).flatten()
-    }
+/// The only one of several entries; `None` if there is none at all.
+fn one<'a>(
+    mut entries: impl Iterator<Item = &'a Webhook>,
+) -> Option<Result<&'a Webhook, Rejection>> {
+    let first = entries.next()?;
+    Some(if entries.next().is_none() { Ok(first) } else { Err(Rejection::AmbiguousEvent) })
+}
+
+/// A name as it may stand in a log: the body is not signed, and can hold anything.
+fn shortened(name: &str) -> String {
+    name.chars().take(100).collect()
 }
 
 impl FromStr for Declared {
@@ -62,15 +77,20 @@ impl FromStr for Declared {
     }
 }
 
-/// The `webhookEvent` of a body, without reading the rest of it into anything.
-fn named_event(payload: &Payload) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Named<'a> {
-        #[serde(borrow)]
-        webhook_event: Cow<'a, str>,
+/// What a body says of its event, without reading the rest of it into anything.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Named<'a> {
+    #[serde(borrow)]
+    webhook_event: Cow<'a, str>,
+    #[serde(default)]
+    merged_to: Option<IgnoredAny>,
+}
+
+impl<'a> Named<'a> {
+    fn of(payload: &'a Payload) -> Option<Self> {
+        payload.read().ok()
     }
-    payload.read::<Named<'_>>().ok().map(|named| named.webhook_event)
 }
 
 #[cfg(test)]
@@ -101,10 +121,28 @@ mod tests {
     #[test]
     fn takes_the_urls_word_where_the_body_has_none() {
         let (one, two) = ("jira:issue_created", "jira:issue_deleted");
-        for body in ["", "{}", "[1]", "null", r#"{"webhookEvent":5}"#] {
+        for body in ["{}", "[1]", "null", r#"{"webhookEvent":5}"#] {
             assert_eq!(decide(&[one], Product::Jira, body), Ok(one.into()));
             assert_eq!(decide(&[one, two], Product::Jira, body), Err("ambiguous_event"));
         }
+    }
+
+    #[test]
+    fn knows_the_events_whose_bodies_name_none() {
+        let declared = ["user_created", "user_deleted"];
+        let body = r#"{"accountId":"1"}"#;
+        assert_eq!(decide(&declared, Product::Jira, body), Ok("user_deleted".into()));
+    }
+
+    #[test]
+    fn takes_an_empty_body_only_where_the_descriptor_says_so() {
+        assert_eq!(decide(&["jira:issue_created"], Product::Jira, ""), Err("empty_body"));
+        let json = r#"[{"event":"jira:issue_created","url":"/u"},
+                       {"event":"jira:issue_deleted","url":"/u","excludeBody":true}]"#;
+        let declared: Declared = json.parse().unwrap();
+        let empty = Payload::from_body(String::new()).unwrap();
+        let entry = declared.entry(Product::Jira, &empty).unwrap();
+        assert_eq!(entry.event.as_str(), "jira:issue_deleted");
     }
 
     #[test]
@@ -127,5 +165,8 @@ mod tests {
         let body = r#"{"webhookEvent":"jira:version_deleted","mergedTo":{}}"#;
         let merged = Ok("jira:version_merged".into());
         assert_eq!(decide(&["jira:version_merged"], Product::Jira, body), merged);
+        let deleted = r#"{"webhookEvent":"jira:version_deleted"}"#;
+        let refused = decide(&["jira:version_merged"], Product::Jira, deleted);
+        assert_eq!(refused, Err("undeclared_event"));
     }
 }

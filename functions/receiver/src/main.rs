@@ -1,15 +1,13 @@
 //! Lambda: one declared URL.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use connect::tenant::ClientKey;
 use gateway::{BaseUrl, Call};
 use jiff::Timestamp;
 use lambda::environment::{optional, parsed, required};
 use lambda_http::{Request, service_fn};
 use receiver::{Declared, Queue, receive};
-use tenants::{Find, Table};
+use tenants::Table;
 
 fn main() -> ExitCode {
     lambda::start(async {
@@ -18,7 +16,7 @@ fn main() -> ExitCode {
         let table = Table::new(aws_sdk_dynamodb::Client::new(&aws), required(Table::VARIABLE)?);
         let queue = Queue::new(aws_sdk_sqs::Client::new(&aws), required(Queue::VARIABLE)?);
         let base_url = optional(BaseUrl::VARIABLE);
-        warm_up(&table, &queue).await;
+        tokio::join!(table.warm_up(), queue.warm_up());
 
         lambda_http::run(service_fn(async |request: Request| {
             let call = Call::new(request, base_url.as_deref());
@@ -28,12 +26,4 @@ fn main() -> ExitCode {
         }))
         .await
     })
-}
-
-/// Opens both connections while Lambda still gives the start its burst of CPU: a handshake costs ten
-/// times as long in the first invocation. A failure here is one that the invocation reports better.
-async fn warm_up(table: &Table, queue: &Queue) {
-    let nobody = ClientKey::new("warm-up").expect("a plain word");
-    let both = async { tokio::join!(table.find(&nobody), queue.warm_up()) };
-    let _ = tokio::time::timeout(Duration::from_secs(1), both).await;
 }

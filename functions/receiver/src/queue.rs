@@ -1,5 +1,7 @@
 //! The queue that a receiver writes to.
 
+use std::time::Duration;
+
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use connect::delivery::Delivery;
@@ -38,7 +40,8 @@ impl Queue {
     /// The role has no permission for this call, and needs none: a refusal comes over the same
     /// connection.
     pub async fn warm_up(&self) {
-        let _ = self.client.get_queue_attributes().queue_url(&self.url).send().await;
+        let attributes = self.client.get_queue_attributes().queue_url(&self.url).send();
+        let _ = tokio::time::timeout(Duration::from_secs(1), attributes).await;
     }
 }
 

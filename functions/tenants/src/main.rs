@@ -22,6 +22,7 @@ fn main() -> ExitCode {
         };
         let client = aws_sdk_dynamodb::Client::new(&lambda::aws::config()?);
         let table = Table::new(client, required(Table::VARIABLE)?);
+        table.warm_up().await;
         let keys = InstallKeys::new(&required(InstallKeys::VARIABLE)?);
         let base_url = optional(BaseUrl::VARIABLE);
 

@@ -1,6 +1,7 @@
 //! The tenants' table on DynamoDB.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
@@ -36,6 +37,14 @@ impl Table {
         Self { client, name: name.into() }
     }
 
+    /// Opens the connection while Lambda still gives the start its burst of CPU: a handshake costs
+    /// ten times as long in the first invocation. A failure here is one that the invocation reports
+    /// better.
+    pub async fn warm_up(&self) {
+        let nobody = ClientKey::new("warm-up").expect("a plain word");
+        let _ = tokio::time::timeout(Duration::from_secs(1), self.find(&nobody)).await;
+    }
+
     fn update(&self, key: &ClientKey, now: Timestamp) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
@@ -69,23 +78,31 @@ impl Find for Table {
 
 impl Install for Table {
     async fn install(&self, installation: &Installation) -> Result<(), Unavailable> {
+        let site = format!(
+            "{SECRET} = :secret, {PRODUCT} = :product, {BASE_URL} = :base_url, \
+             {UPDATED_AT} = :now REMOVE {EXPIRES_AT}",
+            EXPIRES_AT = Self::EXPIRES_AT,
+        );
+        let update = || {
+            self.update(&installation.key, installation.at)
+                .expression_attribute_values(":secret", string(installation.secret.expose()))
+                .expression_attribute_values(":product", string(installation.product.as_str()))
+                .expression_attribute_values(":base_url", string(&installation.base_url))
+        };
         // `if_not_exists`: on a first install the previous secret is the new one, which changes
-        // nothing, and one write serves both cases.
-        self.update(&installation.key, installation.at)
+        // nothing. The condition keeps the previous secret when the same install comes twice.
+        let rotation = update()
             .update_expression(format!(
                 "SET {PREVIOUS_SECRET} = if_not_exists({SECRET}, :secret), \
-                 {PREVIOUS_UNTIL} = :until, {SECRET} = :secret, {PRODUCT} = :product, \
-                 {BASE_URL} = :base_url, {UPDATED_AT} = :now REMOVE {EXPIRES_AT}",
-                EXPIRES_AT = Self::EXPIRES_AT,
+                 {PREVIOUS_UNTIL} = :until, {site}"
             ))
-            .expression_attribute_values(":secret", string(installation.secret.expose()))
             .expression_attribute_values(":until", seconds(installation.at + GRACE))
-            .expression_attribute_values(":product", string(installation.product.as_str()))
-            .expression_attribute_values(":base_url", string(&installation.base_url))
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| self.unavailable(error))
+            .condition_expression(format!("attribute_not_exists({SECRET}) OR {SECRET} <> :secret"));
+        if self.conditional(rotation).await? {
+            return Ok(());
+        }
+        let same_secret = update().update_expression(format!("SET {site}")).send().await;
+        same_secret.map(drop).map_err(|error| self.unavailable(error))
     }
 }
 
@@ -125,14 +142,18 @@ impl Table {
         update: UpdateItemFluentBuilder,
         attribute: &str,
     ) -> Result<(), Unavailable> {
-        let sent =
-            update.condition_expression(format!("attribute_exists({attribute})")).send().await;
-        match sent {
-            Ok(_) => Ok(()),
+        let condition = format!("attribute_exists({attribute})");
+        self.conditional(update.condition_expression(condition)).await.map(drop)
+    }
+
+    /// Sends an update with a condition, and says whether that held.
+    async fn conditional(&self, update: UpdateItemFluentBuilder) -> Result<bool, Unavailable> {
+        match update.send().await {
+            Ok(_) => Ok(true),
             Err(SdkError::ServiceError(error))
                 if error.err().is_conditional_check_failed_exception() =>
             {
-                Ok(())
+                Ok(false)
             }
             Err(error) => Err(self.unavailable(error)),
         }

@@ -6,6 +6,7 @@ use connect::descriptor::{Descriptor, Webhook};
 use connect::event::{EventName, Product};
 
 use super::Finding;
+use crate::plan::{Plan, upper_camel_case};
 
 pub(super) fn check(descriptor: &Descriptor) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -24,6 +25,13 @@ const FILE: &str = "infra/atlassian-connect.json";
 
 /// The scopes that include reading.
 const READING: [&str; 6] = ["READ", "WRITE", "DELETE", "PROJECT_ADMIN", "SPACE_ADMIN", "ADMIN"];
+
+/// The binaries that are there before any handler.
+const TAKEN: [&str; 4] = ["descriptor", "hooks", "lifecycle", "receiver"];
+
+/// What a function's environment may hold, in bytes: Lambda's 4 KB, less what the other variables
+/// need.
+const MAX_WEBHOOKS: usize = 3072;
 
 fn place(number: usize, webhook: &Webhook) -> String {
     format!("{FILE}: webhook {} ({} to {})", number + 1, webhook.event, webhook.url)
@@ -77,9 +85,13 @@ fn check_lifecycle(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
     let mut taken = BTreeMap::from([(Descriptor::PATH, "the descriptor itself".to_owned())]);
     for (callback, url) in lifecycle.callbacks() {
         let place = format!("{FILE}: lifecycle.{callback}");
-        if let Some(advice) = not_relative(url) {
+        if let Some(advice) = not_relative(url).or_else(|| {
+            url.contains('?')
+                .then_some("the URL has a query, and its path alone is routed; delete it")
+        }) {
             findings.push(Finding::error(&place, advice));
         }
+        check_segments(url, &place, findings);
         if let Some(other) = taken.insert(url, format!("lifecycle.{callback}")) {
             findings.push(Finding::error(place, format!("{url} is taken by {other}")));
         }
@@ -111,13 +123,19 @@ fn check_webhook(webhook: &Webhook, place: &str, findings: &mut Vec<Finding>) {
             && handler.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
             && !handler.starts_with('-')
             && !handler.ends_with('-')
-            && !handler.contains("--");
+            && !handler.contains("--")
+        // These end in the name of another queue, or are binaries of this workspace already.
+        && !handler.ends_with("-dead")
+        && !handler.ends_with("-dead-letter")
+        && !TAKEN.contains(&handler.as_str());
     if !named {
         findings.push(Finding::error(
             place,
             format!(
                 "\"{handler}\" cannot name a handler; choose one of at most 40 lower-case letters, \
-                 digits and single hyphens, with \"params\": {{\"handler\": …}}"
+                 digits and single hyphens, which is neither one of {} nor ends in -dead, with \
+                 \"params\": {{\"handler\": …}}",
+                TAKEN.join(", "),
             ),
         ));
     }
@@ -132,7 +150,11 @@ fn check_path(webhook: &Webhook, place: &str, findings: &mut Vec<Finding>) {
         let advice = "the path has no letter or digit that its function could be named by";
         findings.push(Finding::error(place, advice));
     }
-    for segment in webhook.path().split('/') {
+    check_segments(webhook.path(), place, findings);
+}
+
+fn check_segments(path: &str, place: &str, findings: &mut Vec<Finding>) {
+    for segment in path.split('/') {
         let variable = segment.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
         let name = variable.unwrap_or(segment);
         let unreserved = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~');
@@ -151,7 +173,8 @@ fn check_path(webhook: &Webhook, place: &str, findings: &mut Vec<Finding>) {
 /// Rules that take more than one entry to break.
 fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
     let webhooks = &descriptor.modules.webhooks;
-    let mut slugs: BTreeMap<String, &str> = BTreeMap::new();
+    let mut ids: BTreeMap<String, &str> = BTreeMap::new();
+    let mut handlers: BTreeMap<String, String> = BTreeMap::new();
     let mut pairs = BTreeSet::new();
     for (number, webhook) in webhooks.iter().enumerate() {
         let place = place(number, webhook);
@@ -160,7 +183,7 @@ fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
             findings.push(Finding::error(&place, advice));
             continue;
         }
-        let other = *slugs.entry(webhook.slug()).or_insert(webhook.path());
+        let other = *ids.entry(upper_camel_case(&webhook.slug())).or_insert(webhook.path());
         if other != webhook.path() {
             let advice = format!("its functions would be named like those of {other}; rename one");
             findings.push(Finding::error(&place, advice));
@@ -180,10 +203,7 @@ fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
                 ),
             ));
         }
-        let nameless = |webhook: &Webhook| {
-            webhook.event.may_come_from(Product::Confluence) || webhook.exclude_body
-        };
-        if nameless(webhook) && above.iter().any(|other| nameless(other)) {
+        if above.iter().any(|other| PRODUCTS.iter().any(|p| twins(webhook, other, *p))) {
             findings.push(Finding::error(
                 &place,
                 "another event on this URL could not be told from it: a body of Confluence's, or \
@@ -191,6 +211,43 @@ fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
             ));
         }
     }
+    for (number, webhook) in webhooks.iter().enumerate() {
+        let name = webhook.handler();
+        let other = handlers.entry(upper_camel_case(&name)).or_insert_with(|| name.clone());
+        if *other != name {
+            let advice = format!("its handler would be named like {other}; rename one");
+            findings.push(Finding::error(place(number, webhook), advice));
+        }
+    }
+    for url in &Plan::of(descriptor).urls {
+        let first = webhooks.iter().enumerate();
+        let mut first = first.filter(|(_, webhook)| upper_camel_case(&webhook.slug()) == url.id);
+        if let Some((number, webhook)) = first.next()
+            && url.webhooks.len() > MAX_WEBHOOKS
+        {
+            findings.push(Finding::error(
+                place(number, webhook),
+                format!(
+                    "the webhooks of this URL take {} bytes of the {MAX_WEBHOOKS} that fit into a \
+                     function's environment; give some events a URL of their own",
+                    url.webhooks.len(),
+                ),
+            ));
+        }
+    }
+}
+
+const PRODUCTS: [Product; 2] = [Product::Jira, Product::Confluence];
+
+/// Whether a product may send both, and neither says which it is.
+fn twins(one: &Webhook, other: &Webhook, product: Product) -> bool {
+    let nameless = |webhook: &Webhook| {
+        webhook.event.may_come_from(product) && !webhook.event.names_itself(product)
+    };
+    let both_empty = one.exclude_body && other.exclude_body;
+    let sends_both = one.event.may_come_from(product) && other.event.may_come_from(product);
+    let neither_empty = !one.exclude_body && !other.exclude_body;
+    (both_empty && sends_both) || (neither_empty && nameless(one) && nameless(other))
 }
 
 fn not_relative(url: &str) -> Option<&'static str> {
@@ -286,6 +343,15 @@ mod tests {
                 "name that handler here too",
             ),
             (json!({"event": "", "url": "/x"}), "not a name"),
+            (json!({"event": "login", "url": "/receiver"}), "cannot name a handler"),
+            (
+                json!({"event": "login", "url": "/login", "params": {"handler": "login-dead"}}),
+                "cannot name a handler",
+            ),
+            (
+                json!({"event": "login", "url": "/login", "params": {"x": "y".repeat(4000)}}),
+                "of the 3072",
+            ),
         ];
         for (webhook, words) in rows {
             let described = webhook.to_string();

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use connect::event::{EventName, Product};
 use connect::tenant::{ClientKey, SharedSecret};
+use lambda::environment;
 use serde::{Deserialize, Serialize};
 
 use crate::atlassian::Site;
@@ -84,10 +85,12 @@ impl Session {
         written().with_context(|| format!("{} cannot be written", path.display()))
     }
 
-    /// Removes it when the stack stops.
-    pub fn remove() {
-        // Gone already is as good.
-        let _ = fs::remove_file(path());
+    /// Removes it when the stack of this URL stops; another's is left alone.
+    pub fn remove(url: &str) {
+        if Self::read().is_ok_and(|session| session.url == url) {
+            // Gone already is as good.
+            let _ = fs::remove_file(path());
+        }
     }
 
     /// The demo site with this client key, or the first that sends the event.
@@ -105,6 +108,8 @@ impl Session {
     }
 }
 
+/// In `HOOKS_HOME`, or in the checkout.
 fn path() -> PathBuf {
-    root::workspace().join(".hooks/local.json")
+    let home = environment::optional("HOOKS_HOME").map(PathBuf::from);
+    home.unwrap_or_else(|| root::workspace().join(".hooks")).join("local.json")
 }

@@ -13,7 +13,7 @@ use crate::delivery::Payload;
 /// | `()` | every payload, unread | nothing |
 /// | a [`PayloadType`], such as [`jira::IssueEvent`](super::jira::IssueEvent) | the events that carry it | its own reader |
 /// | [`jira::Event`](super::jira::Event), [`confluence::Event`](super::confluence::Event) | the events of one product | the readers of the product |
-/// | [`Event`](super::Event) | every event | every reader |
+/// | [`Event`] | every event | every reader |
 pub trait FromPayload: Sized {
     /// Reads the payload of this event of this product.
     ///
