@@ -3,9 +3,18 @@
 //! The template is written out in full, one block for each URL and each handler, so that it can be
 //! read, searched and reviewed as what it is: what will be in the account. Its shape is in
 //! `template.yaml.j2`; only names and values come from here.
+//!
+//! CloudFormation takes 500 resources in a stack, after SAM has expanded its own. A URL takes two:
+//! its receiver, and the API's permission to invoke it (its route and integration are lines of the
+//! API's definition). A handler takes eight: function, event source, queue, dead-letter queue, its
+//! role, the role that its receivers share, and two alarms. So
+//! every event of both products fits, one URL each. What would be one for each URL is shared
+//! instead: receivers have the role of their handler, all functions have one log group, and no URL
+//! has an alarm of its own, as what goes wrong there is a 5xx of the API.
 
 use connect::descriptor::Descriptor;
 use gateway::BaseUrl;
+use lambda::metrics;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{Environment, UndefinedBehavior, context};
@@ -18,6 +27,25 @@ use crate::plan::Plan;
 
 /// How long a handler may take for a batch, in seconds.
 pub const HANDLER_TIMEOUT: u32 = 30;
+
+/// How long a function behind the API may take, in seconds. The API itself waits for thirty.
+pub const HTTP_TIMEOUT: u32 = 10;
+
+/// The memory of a function, in MB. Lambda gives CPU in proportion, and a cold start is TLS.
+pub const MEMORY: u32 = 256;
+
+/// What is logged of every request, by the names of "Customize HTTP API access logs" in API Gateway's
+/// documentation. None of it can hold a token: neither path nor query is there.
+const ACCESS_LOG: [(&str, &str); 8] = [
+    ("requestId", "requestId"),
+    ("routeKey", "routeKey"),
+    ("status", "status"),
+    ("integrationStatus", "integrationStatus"),
+    ("integrationErrorMessage", "integrationErrorMessage"),
+    ("responseLatency", "responseLatency"),
+    ("integrationLatency", "integrationLatency"),
+    ("sourceIp", "identity.sourceIp"),
+];
 
 /// Writes the template of a descriptor.
 ///
@@ -51,11 +79,28 @@ pub fn render(descriptor: &Descriptor) -> Result<String, minijinja::Error> {
             expires_at => Table::EXPIRES_AT,
             found => Table::FOUND,
         },
+        metrics => context! {
+            namespace => metrics::NAMESPACE,
+            dimension => metrics::LOG_GROUP,
+            reason => metrics::REASON,
+            rejected => metrics::REJECTED,
+            enqueue_failed => metrics::ENQUEUE_FAILED,
+            install_rejected => metrics::INSTALL_REJECTED,
+            events => metrics::ALL,
+        },
+        access_log => access_log(),
+        memory => MEMORY,
+        http_timeout => HTTP_TIMEOUT,
         install_keys_url => InstallKeys::ATLASSIAN,
         descriptor_path => Descriptor::PATH,
         handler_timeout => HANDLER_TIMEOUT,
         ..Value::from(Serde(&plan))
     })
+}
+
+fn access_log() -> String {
+    let fields = ACCESS_LOG.map(|(name, variable)| format!("\"{name}\":\"$context.{variable}\""));
+    format!("{{{}}}", fields.join(","))
 }
 
 /// A YAML scalar that is nothing but this text: single-quoted, or, if it holds what YAML does not

@@ -9,6 +9,7 @@ mod rejection;
 pub use call::{BaseUrl, Call};
 pub use rejection::Rejection;
 
+use lambda::metrics;
 use lambda_http::{Body, Response, http::StatusCode};
 
 /// The answer to a call that has done its work: 204, one of the two statuses that Atlassian counts
@@ -17,11 +18,12 @@ pub fn done() -> Response<Body> {
     response(StatusCode::NO_CONTENT, Body::Empty)
 }
 
-/// The answer to a call: what it succeeded with, or its rejection, which is logged here and nowhere
-/// else.
+/// The answer to a call: what it succeeded with, or its rejection, which is logged and counted here
+/// and nowhere else.
 pub fn answer(path: &str, result: Result<Response<Body>, Rejection>) -> Response<Body> {
     result.unwrap_or_else(|rejection| {
         rejection.log(path);
+        metrics::count_for(metrics::REJECTED, rejection.reason());
         response(rejection.status(), rejection.sentence().into())
     })
 }

@@ -12,31 +12,89 @@ use crate::environment;
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "AtlassianHooks";
 
-/// Counts one of something, by function. Dimensions are paid for by each combination, so there is
-/// no other.
+/// The dimension that every metric has: the log group, which all functions of a stack share, and no
+/// two stacks. Each combination of dimensions is paid for, so a function or a tenant is none; they
+/// are in the lines of log.
+pub const LOG_GROUP: &str = "LogGroup";
+/// The dimension of what has a reason.
+pub const REASON: &str = "reason";
+
+/// Events that the queue has.
+pub const ACCEPTED: &str = "Accepted";
+/// Requests that were refused, also by [`REASON`].
+pub const REJECTED: &str = "Rejected";
+/// Lifecycle callbacks that were refused.
+pub const INSTALL_REJECTED: &str = "InstallRejected";
+/// Verified events that the queue did not take.
+pub const ENQUEUE_FAILED: &str = "EnqueueFailed";
+/// Events whose body could not be read as its type, and that were queued all the same.
+pub const UNTYPED: &str = "Untyped";
+/// Messages that a handler did not handle, and that come again.
+pub const BATCH_ITEM_FAILURES: &str = "BatchItemFailures";
+/// Messages that a handler was spared, as it had handled them before.
+pub const DUPLICATES: &str = "Duplicates";
+
+/// Every metric there is.
+pub const ALL: [&str; 7] = [
+    ACCEPTED,
+    REJECTED,
+    INSTALL_REJECTED,
+    ENQUEUE_FAILED,
+    UNTYPED,
+    BATCH_ITEM_FAILURES,
+    DUPLICATES,
+];
+
+/// Counts one of something.
 pub fn count(name: &str) {
-    let function = environment::optional("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default();
+    print(name, None);
+}
+
+/// Counts one of something, in all and for its reason: a word of a short list.
+pub fn count_for(name: &str, reason: &str) {
+    print(name, Some(reason));
+}
+
+fn print(name: &str, reason: Option<&str>) {
+    let variable = |name| environment::optional(name).unwrap_or_default();
+    let group = variable("AWS_LAMBDA_LOG_GROUP_NAME");
+    let function = variable("AWS_LAMBDA_FUNCTION_NAME");
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    println!("{}", line(name, &function, now.as_millis()));
+    println!("{}", line(name, reason, &group, &function, now.as_millis()));
 }
 
 /// `level` is there because Lambda drops lines by their level, and one without it counts as INFO.
-fn line(name: &str, function: &str, milliseconds: u128) -> serde_json::Value {
+fn line(
+    name: &str,
+    reason: Option<&str>,
+    group: &str,
+    function: &str,
+    milliseconds: u128,
+) -> serde_json::Value {
     let now = u64::try_from(milliseconds).unwrap_or(u64::MAX);
-    json!({
+    let mut dimensions = vec![vec![LOG_GROUP]];
+    if reason.is_some() {
+        dimensions.push(vec![LOG_GROUP, REASON]);
+    }
+    let mut line = json!({
         "level": "ERROR",
         "message": "metric",
         "function": function,
+        LOG_GROUP: group,
         name: 1,
         "_aws": {
             "Timestamp": now,
             "CloudWatchMetrics": [{
                 "Namespace": NAMESPACE,
-                "Dimensions": [["function"]],
+                "Dimensions": dimensions,
                 "Metrics": [{"Name": name, "Unit": "Count"}],
             }],
         },
-    })
+    });
+    if let Some(reason) = reason {
+        line[REASON] = reason.into();
+    }
+    line
 }
 
 #[cfg(test)]
@@ -44,11 +102,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn describes_a_metric_by_a_name_that_is_in_the_line() {
-        let line = line("Untyped", "IssueCreatedReceiver", 1_795_428_000_123);
-        let described = &line["_aws"]["CloudWatchMetrics"][0];
-        assert_eq!(line["_aws"]["Timestamp"], 1_795_428_000_123_u64);
-        assert_eq!(line[described["Metrics"][0]["Name"].as_str().unwrap()], 1);
-        assert_eq!(line[described["Dimensions"][0][0].as_str().unwrap()], "IssueCreatedReceiver");
+    fn describes_a_metric_by_names_that_are_in_the_line() {
+        for reason in [None, Some("qsh")] {
+            let line = line(REJECTED, reason, "hooks-Logs", "Receiver", 1_795_428_000_123);
+            let described = &line["_aws"]["CloudWatchMetrics"][0];
+            assert_eq!(line["_aws"]["Timestamp"], 1_795_428_000_123_u64);
+            assert_eq!(line[described["Metrics"][0]["Name"].as_str().unwrap()], 1);
+            let sets = described["Dimensions"].as_array().unwrap();
+            assert_eq!(sets.len(), if reason.is_some() { 2 } else { 1 });
+            for dimension in sets.iter().flat_map(|set| set.as_array().unwrap()) {
+                assert!(line[dimension.as_str().unwrap()].is_string(), "{dimension}: {line}");
+            }
+        }
+    }
+
+    #[test]
+    fn survives_every_log_level() {
+        assert_eq!(line(ACCEPTED, None, "", "", 0)["level"], "ERROR");
     }
 }

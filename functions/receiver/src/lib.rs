@@ -14,6 +14,7 @@ use connect::event::Reading;
 use connect::jwt::Unverified;
 use gateway::{Call, Rejection};
 use jiff::Timestamp;
+use lambda::metrics;
 use tenants::Find;
 
 /// Takes one webhook: verifies it, and puts it on the queue.
@@ -65,7 +66,7 @@ pub async fn receive(
     };
     // Taken all the same: a body that this code cannot read is still the event that happened.
     if reading != Reading::Read {
-        lambda::metrics::count("Untyped");
+        metrics::count(metrics::UNTYPED);
         let why = why.map(|why| why.to_string());
         tracing::warn!(
             delivery.id,
@@ -76,7 +77,12 @@ pub async fn receive(
         );
     }
 
-    let message = queue.enqueue(&delivery).await?;
+    let message = queue.enqueue(&delivery).await.inspect_err(|refused| {
+        if matches!(refused, Refused::Unavailable(_)) {
+            metrics::count(metrics::ENQUEUE_FAILED);
+        }
+    })?;
+    metrics::count(metrics::ACCEPTED);
     tracing::info!(
         delivery.id,
         delivery.event = %delivery.event,

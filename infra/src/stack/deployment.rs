@@ -357,6 +357,8 @@ const IMPLICIT_HTTP_API: &str = "ServerlessHttpApi";
 
 /// Resource types that mean nothing to functions on this machine.
 const WITHOUT_EFFECT: &[&str] = &[
+    "AWS::ApiGatewayV2::ApiMapping",
+    "AWS::ApiGatewayV2::DomainName",
     "AWS::CloudWatch::Alarm",
     "AWS::CloudWatch::CompositeAlarm",
     "AWS::CloudWatch::Dashboard",
@@ -370,6 +372,7 @@ const WITHOUT_EFFECT: &[&str] = &[
     "AWS::Logs::MetricFilter",
     "AWS::S3::Bucket",
     "AWS::S3::BucketPolicy",
+    "AWS::Route53::RecordSet",
     "AWS::SNS::Subscription",
     "AWS::SNS::Topic",
     "AWS::SNS::TopicPolicy",
