@@ -5,8 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use connect::descriptor::{Descriptor, Webhook};
 use connect::event::{EventName, Product};
 
-use super::Finding;
+use super::template::{MAX_RESOURCES, MAX_ROUTES, Written};
+use super::{Finding, Severity};
 use crate::plan::{Plan, upper_camel_case};
+use crate::stack::intrinsics;
 
 pub(super) fn check(descriptor: &Descriptor) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -18,6 +20,10 @@ pub(super) fn check(descriptor: &Descriptor) -> Vec<Finding> {
         check_path(webhook, &place, &mut findings);
     }
     check_together(descriptor, &mut findings);
+    // Of a wrong descriptor no right template comes, whose size could be judged.
+    if findings.iter().all(|finding| finding.severity == Severity::Warning) {
+        check_size(descriptor, &mut findings);
+    }
     findings
 }
 
@@ -237,6 +243,36 @@ fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Whether one stack can hold what the descriptor asks for.
+fn check_size(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
+    let rendered = crate::template::render(descriptor).map_err(|error| error.to_string());
+    let document =
+        rendered.and_then(|text| intrinsics::parse(&text).map_err(|error| lambda::chain(&error)));
+    let document = match document {
+        Ok(document) => document,
+        Err(error) => {
+            findings.push(Finding::error(FILE, format!("no template comes of it: {error}")));
+            return;
+        }
+    };
+    let written = Written::new(FILE, &document);
+    let rows = [
+        (written.expanded_resources(), MAX_RESOURCES, "resources in a stack"),
+        (written.routes(), MAX_ROUTES, "routes of an API"),
+    ];
+    for (needed, most, what) in rows {
+        if needed > most {
+            findings.push(Finding::error(
+                format!("{FILE}: modules.webhooks"),
+                format!(
+                    "it needs {needed} of the {most} {what}; let events share a URL, let URLs \
+                     share a handler (\"params\": {{\"handler\": …}}), or split the app in two"
+                ),
+            ));
+        }
+    }
+}
+
 const PRODUCTS: [Product; 2] = [Product::Jira, Product::Confluence];
 
 /// Whether a product may send both, and neither says which it is.
@@ -275,7 +311,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::check::Severity;
 
     fn descriptor(change: impl FnOnce(&mut Value)) -> Vec<Finding> {
         let mut document = json!({

@@ -1,27 +1,411 @@
-//! The template is what the descriptor asks for.
+//! The template is what the descriptor asks for, and holds together.
+//!
+//! Two questions, asked apart: whether the file is what `cargo hooks template` writes, and whether
+//! what is written would work and is safe. The second is answered from the file alone, so that it
+//! also judges a template that was edited by hand, and the generator itself.
+
+mod limits;
+mod references;
+mod roles;
+mod state;
+mod wiring;
+mod written;
+
+pub(super) use limits::{MAX_RESOURCES, MAX_ROUTES};
+pub(super) use written::Written;
 
 use std::path::Path;
 
 use connect::descriptor::Descriptor;
 
 use super::{Finding, shown};
+use crate::stack::intrinsics;
 
 pub(super) fn check(descriptor: &Descriptor, path: &Path) -> Vec<Finding> {
     let wanted = match crate::template::render(descriptor) {
         Ok(wanted) => wanted,
         Err(error) => return vec![Finding::error("infra/src/template.yaml.j2", error.to_string())],
     };
-    let advice = match std::fs::read_to_string(path) {
-        Ok(written) if written == wanted => return Vec::new(),
-        Ok(written) => {
-            let same = written.lines().zip(wanted.lines()).take_while(|(a, b)| a == b).count();
-            format!(
-                "it is not what the descriptor asks for, from line {} on; run `cargo hooks \
-                 template` and commit the result",
-                same + 1,
-            )
+    let written = match std::fs::read_to_string(path) {
+        Ok(written) => written,
+        Err(error) => {
+            let advice = format!("it cannot be read: {error}; run `cargo hooks template`");
+            return vec![Finding::error(shown(path), advice)];
         }
-        Err(error) => format!("it cannot be read: {error}; run `cargo hooks template`"),
     };
-    vec![Finding::error(shown(path), advice)]
+    let mut findings = Vec::new();
+    if written != wanted {
+        let same = written.lines().zip(wanted.lines()).take_while(|(a, b)| a == b).count();
+        let advice = format!(
+            "it is not what the descriptor asks for, from line {} on; run `cargo hooks template` \
+             and commit the result",
+            same + 1,
+        );
+        findings.push(Finding::error(shown(path), advice));
+    }
+    findings.extend(invariants(descriptor, &shown(path), &written));
+    findings
+}
+
+/// What has to hold in any template of this descriptor, however it was written.
+fn invariants(descriptor: &Descriptor, file: &str, text: &str) -> Vec<Finding> {
+    let document = match intrinsics::parse(text) {
+        Ok(document) => document,
+        Err(error) => return vec![Finding::error(file, lambda::chain(&error))],
+    };
+    let written = Written::new(file, &document);
+    if written.resources().next().is_none() {
+        return Vec::new();
+    }
+    let mut findings = Vec::new();
+    references::check(&written, &mut findings);
+    limits::check(&written, text.len(), &mut findings);
+    wiring::check(&written, descriptor, &mut findings);
+    state::check(&written, &mut findings);
+    roles::check(&written, &mut findings);
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use connect::event::EventName;
+    use serde_json::json;
+
+    use super::*;
+
+    fn descriptor() -> Descriptor {
+        let document = json!({
+            "key": "com.example.hooks", "authentication": {"type": "jwt"}, "scopes": ["READ"],
+            "lifecycle": {"installed": "/installed", "uninstalled": "/uninstalled"},
+            "modules": {"webhooks": [
+                {"event": "jira:issue_created", "url": "/issue-created"},
+                {"event": "page_created", "url": "/page-created"},
+            ]},
+        });
+        Descriptor::parse(&document.to_string()).unwrap()
+    }
+
+    fn found(text: &str) -> Vec<String> {
+        let findings = invariants(&descriptor(), "template.yaml", text);
+        findings.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn finds_nothing_in_what_the_generator_writes() {
+        let text = crate::template::render(&descriptor()).unwrap();
+        assert_eq!(found(&text), Vec::<String>::new());
+    }
+
+    /// One row a fault: its name, the words that it replaces and by what, and what has to be found:
+    /// the resource, and words of the advice.
+    #[test]
+    fn finds_each_seeded_fault_by_its_name() {
+        let rows = [
+            (
+                "wrong Ref",
+                "!Ref TenantsTable",
+                "!Ref TenantTable",
+                "Lifecycle",
+                "Ref names TenantTable",
+            ),
+            (
+                "wrong GetAtt",
+                "!GetAtt IssueCreatedQueue.QueueName",
+                "!GetAtt IssueCreatedQueue.Name",
+                "IssueCreatedBacklog",
+                "GetAtt names IssueCreatedQueue.Name",
+            ),
+            (
+                "unresolved Sub",
+                "https://${Api}.execute-api",
+                "https://${Apis}.execute-api",
+                "BaseUrl",
+                "Sub names Apis",
+            ),
+            (
+                "unknown condition",
+                "Condition: HasRecord",
+                "Condition: HasRecords",
+                "DomainRecord",
+                "no condition HasRecords",
+            ),
+            (
+                "visibility below six times the timeout",
+                "VisibilityTimeout: 180",
+                "VisibilityTimeout: 179",
+                "IssueCreatedQueue",
+                "has to be 180 s",
+            ),
+            (
+                "timeout raised, visibility not",
+                "Timeout: 30\n",
+                "Timeout: 60\n",
+                "IssueCreatedQueue",
+                "has to be 360 s",
+            ),
+            (
+                "no dead-letter queue",
+                "      RedrivePolicy:\n        deadLetterTargetArn: !GetAtt IssueCreatedDeadLetterQueue.Arn\n        maxReceiveCount: 5\n",
+                "",
+                "IssueCreatedQueue",
+                "no dead-letter queue",
+            ),
+            (
+                "too few attempts",
+                "maxReceiveCount: 5",
+                "maxReceiveCount: 1",
+                "IssueCreatedQueue",
+                "maxReceiveCount",
+            ),
+            (
+                "dead letters kept as short as letters",
+                "MessageRetentionPeriod: 1209600",
+                "MessageRetentionPeriod: 345600",
+                "IssueCreatedDeadLetterQueue",
+                "has to be more than the 345600 s",
+            ),
+            (
+                "dead letters deleted with the handler",
+                "DeletionPolicy: RetainExceptOnCreate",
+                "DeletionPolicy: Delete",
+                "IssueCreatedDeadLetterQueue",
+                "retain it",
+            ),
+            (
+                "redrive allowed from elsewhere",
+                "${AWS::AccountId}:${AWS::StackName}-issue-created\"",
+                "${AWS::AccountId}:${AWS::StackName}-page-created\"",
+                "IssueCreatedDeadLetterQueue",
+                "RedriveAllowPolicy does not name IssueCreatedQueue",
+            ),
+            (
+                "queue in the clear",
+                "SqsManagedSseEnabled: true",
+                "SqsManagedSseEnabled: false",
+                "IssueCreatedQueue",
+                "not encrypted",
+            ),
+            (
+                "wide IAM action",
+                "Action: sqs:SendMessage",
+                "Action: sqs:*",
+                "IssueCreatedReceiverRole",
+                "must not do sqs:*",
+            ),
+            (
+                "wide IAM resource",
+                "Action: sqs:SendMessage\n                Resource: !GetAtt IssueCreatedQueue.Arn",
+                "Action: sqs:SendMessage\n                Resource: \"*\"",
+                "IssueCreatedReceiverRole",
+                "sqs:SendMessage on *",
+            ),
+            (
+                "another handler's queue",
+                "Action: sqs:SendMessage\n                Resource: !GetAtt IssueCreatedQueue.Arn",
+                "Action: sqs:SendMessage\n                Resource: !GetAtt PageCreatedQueue.Arn",
+                "IssueCreatedReceiverRole",
+                "sqs:SendMessage on ${PageCreatedQueue.Arn}",
+            ),
+            (
+                "a receiver that writes tenants",
+                "Action: dynamodb:GetItem",
+                "Action: [dynamodb:GetItem, dynamodb:PutItem]",
+                "IssueCreatedReceiverRole",
+                "must not do dynamodb:PutItem",
+            ),
+            (
+                "all attributes of a tenant",
+                "dynamodb:Attributes:",
+                "dynamodb:LeadingKeys:",
+                "IssueCreatedReceiverRole",
+                "condition on dynamodb:Attributes",
+            ),
+            (
+                "missing permission",
+                "                  - sqs:DeleteMessage\n",
+                "",
+                "IssueCreatedHandlerRole",
+                "needs sqs:DeleteMessage",
+            ),
+            (
+                "managed policy",
+                "  LifecycleRole:\n    Type: AWS::IAM::Role\n    Properties:\n",
+                "  LifecycleRole:\n    Type: AWS::IAM::Role\n    Properties:\n      ManagedPolicyArns: [arn:aws:iam::aws:policy/AWSLambdaExecute]\n",
+                "LifecycleRole",
+                "managed policies",
+            ),
+            (
+                "no role at all",
+                "      Role: !GetAtt LifecycleRole.Arn\n",
+                "",
+                "Lifecycle:",
+                "no role of this template",
+            ),
+            (
+                "role for anybody",
+                "Principal: { Service: lambda.amazonaws.com }",
+                "Principal: \"*\"",
+                "DescriptorRole",
+                "AssumeRolePolicyDocument",
+            ),
+            (
+                "missing route",
+                "          Properties: { ApiId: !Ref Api, Method: POST, Path: '/uninstalled' }",
+                "          Properties: { ApiId: !Ref Api, Method: POST, Path: '/installed' }",
+                "the API",
+                "POST /uninstalled of the descriptor is missing",
+            ),
+            (
+                "extra route",
+                "Path: '/page-created'",
+                "Path: '/page-updated'",
+                "PageCreatedReceiver",
+                "POST /page-updated is not in the descriptor",
+            ),
+            (
+                "batch responses off",
+                "            FunctionResponseTypes: [ReportBatchItemFailures]\n",
+                "",
+                "IssueCreatedHandler",
+                "does not report batch item failures",
+            ),
+            ("memory 64", "MemorySize: 256", "MemorySize: 64", "Descriptor", "MemorySize is 64"),
+            (
+                "timeout beyond the API's",
+                "    Timeout: 10",
+                "    Timeout: 60",
+                "IssueCreatedReceiver",
+                "1 to 29 seconds",
+            ),
+            (
+                "wrong event type",
+                "Type: SQS",
+                "Type: SNS",
+                "IssueCreatedHandler",
+                "has to be a SQS",
+            ),
+            (
+                "TTL attribute that the code does not write",
+                "AttributeName: expiresAt",
+                "AttributeName: expires_at",
+                "TenantsTable",
+                "TimeToLiveSpecification has to name expiresAt",
+            ),
+            (
+                "tenants that can be deleted",
+                "DeletionProtectionEnabled: true",
+                "DeletionProtectionEnabled: false",
+                "TenantsTable",
+                "can be deleted",
+            ),
+            (
+                "tenants without recovery",
+                "PointInTimeRecoveryEnabled: true",
+                "PointInTimeRecoveryEnabled: false",
+                "TenantsTable",
+                "cannot be recovered",
+            ),
+            (
+                "wrong handler binary",
+                "Binary: issue-created",
+                "Binary: issue-updated",
+                "IssueCreatedHandler",
+                "no function runs the handler issue-created",
+            ),
+            (
+                "queue wired to the wrong handler",
+                "QUEUE_URL: !Ref IssueCreatedQueue",
+                "QUEUE_URL: !Ref PageCreatedQueue",
+                "IssueCreatedReceiver",
+                "read by PageCreatedHandler",
+            ),
+            (
+                "another app's key",
+                "APP_KEY: 'com.example.hooks'",
+                "APP_KEY: 'com.example.other'",
+                "Lifecycle",
+                "APP_KEY is not the descriptor's key",
+            ),
+            (
+                "events that the descriptor does not have",
+                "\"event\":\"page_created\"",
+                "\"event\":\"page_removed\"",
+                "PageCreatedReceiver",
+                "WEBHOOKS is not what the descriptor says",
+            ),
+            (
+                "queue name that leaves no room",
+                "QueueName: !Sub \"${AWS::StackName}-issue-created\"",
+                "QueueName: !Sub \"${AWS::StackName}-events-of-the-kind-that-somebody-once-called-issue-created\"",
+                "IssueCreatedQueue",
+                "fewer than 30 of 80",
+            ),
+        ];
+        let good = crate::template::render(&descriptor()).unwrap();
+        for (fault, words, by, resource, advice) in rows {
+            let bad = good.replacen(words, by, 1);
+            assert_ne!(bad, good, "{fault}: the template does not say {words}");
+            let findings = found(&bad);
+            let named = |finding: &&String| finding.contains(resource) && finding.contains(advice);
+            assert!(findings.iter().any(|finding| named(&finding)), "{fault}: {findings:#?}");
+        }
+        let long = format!("APP_KEY: 'com.example.hooks'\n          NOTE: '{}'", "x".repeat(4000));
+        let findings = found(&good.replacen("APP_KEY: 'com.example.hooks'", &long, 1));
+        assert!(findings[0].contains("Lifecycle") && findings[0].contains("4096"), "{findings:?}");
+    }
+
+    fn every_event(handler: impl Fn(usize) -> String) -> Descriptor {
+        let webhooks: Vec<_> = EventName::ALL
+            .iter()
+            .enumerate()
+            .map(|(number, event)| {
+                let url = format!("/{number}-{}", event.as_str().replace(':', "-"));
+                json!({"event": event, "url": url, "params": {"handler": handler(number)}})
+            })
+            .collect();
+        let document = json!({
+            "key": "com.example.hooks", "authentication": {"type": "jwt"}, "scopes": ["READ"],
+            "lifecycle": {
+                "installed": "/installed", "uninstalled": "/uninstalled",
+                "enabled": "/enabled", "disabled": "/disabled",
+            },
+            "modules": {"webhooks": webhooks},
+        });
+        Descriptor::parse(&document.to_string()).unwrap()
+    }
+
+    #[test]
+    fn every_event_of_both_products_fits_one_stack() {
+        let descriptor = every_event(|_| "everything".to_owned());
+        assert_eq!(super::super::descriptor::check(&descriptor), []);
+        let text = crate::template::render(&descriptor).unwrap();
+        assert_eq!(invariants(&descriptor, "template.yaml", &text), []);
+    }
+
+    #[test]
+    fn refuses_what_does_not_fit_and_says_what_to_do() {
+        let descriptor = every_event(|number| format!("handler-{number}"));
+        let findings = super::super::descriptor::check(&descriptor);
+        let [finding] = &findings[..] else { panic!("{findings:?}") };
+        assert!(finding.advice.contains("of the 500 resources"), "{finding}");
+        assert!(finding.advice.contains("share a handler"), "{finding}");
+    }
+
+    /// The figures that `crate::template` states.
+    #[test]
+    fn a_url_takes_two_resources_and_a_handler_eight() {
+        let count = |webhooks: serde_json::Value| {
+            let document = json!({"key": "app", "modules": {"webhooks": webhooks}});
+            let descriptor = Descriptor::parse(&document.to_string()).unwrap();
+            let text = crate::template::render(&descriptor).unwrap();
+            let document = intrinsics::parse(&text).unwrap();
+            Written::new("template.yaml", &document).expanded_resources()
+        };
+        let a = json!({"event": "page_created", "url": "/a"});
+        let shared = json!({"event": "page_moved", "url": "/b", "params": {"handler": "a"}});
+        let own = json!({"event": "page_moved", "url": "/b"});
+        let one = count(json!([a]));
+        assert_eq!(count(json!([a, shared])) - one, 2);
+        assert_eq!(count(json!([a, own])) - one, 10);
+    }
 }

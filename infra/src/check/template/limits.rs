@@ -1,0 +1,94 @@
+//! What AWS takes at most, and what makes no sense below.
+
+use serde_json::Value;
+
+use super::Written;
+use super::written::{FUNCTION, QUEUE, as_text};
+use crate::check::Finding;
+
+/// The most resources of a stack ("CloudFormation quotas").
+pub(crate) const MAX_RESOURCES: usize = 500;
+
+/// The most routes of an HTTP API, and the most integrations, which cannot be raised ("Quotas for
+/// configuring and running an HTTP API").
+pub(crate) const MAX_ROUTES: usize = 300;
+
+/// The most outputs, and the most parameters.
+const MAX_ENTRIES: usize = 200;
+
+/// The longest template that CloudFormation takes from S3, in bytes.
+const MAX_TEMPLATE: usize = 1_000_000;
+
+/// The longest environment of a function, names and values, in bytes ("Lambda quotas").
+const MAX_ENVIRONMENT: usize = 4096;
+
+/// What a URL, a name or an ARN that AWS makes up is taken for, in bytes.
+const REFERENCE: usize = 150;
+
+/// The longest name of a queue; and what of it the stack's name has to find room in.
+const MAX_QUEUE_NAME: usize = 80;
+const STACK_NAME: usize = 30;
+
+/// The longest that a function behind an HTTP API may take, in seconds: the API stops waiting after
+/// thirty.
+const MAX_HTTP_TIMEOUT: u64 = 29;
+
+pub(super) fn check(written: &Written<'_>, bytes: usize, findings: &mut Vec<Finding>) {
+    let counts = [
+        ("resources, as SAM expands them", written.expanded_resources(), MAX_RESOURCES),
+        ("routes", written.routes(), MAX_ROUTES),
+        ("outputs", written.section("Outputs").count(), MAX_ENTRIES),
+        ("parameters", written.section("Parameters").count(), MAX_ENTRIES),
+        ("bytes", bytes, MAX_TEMPLATE),
+    ];
+    for (what, count, most) in counts {
+        if count > most {
+            let advice =
+                format!("it has {count} {what}, and a stack takes {most}; deploy two apps");
+            findings.push(written.finding("the whole", advice));
+        }
+    }
+    for function in written.of_kind(FUNCTION) {
+        let mut find = |advice: String| findings.push(written.finding(function.id, advice));
+        match written.number(function.property("MemorySize")) {
+            Some(128..=3008) => {}
+            memory => find(format!(
+                "MemorySize is {}; choose 128 to 3008 MB, and 256 if in doubt",
+                memory.map_or("not set".to_owned(), |memory| memory.to_string()),
+            )),
+        }
+        let is_http = function.events().any(|event| event.kind == "HttpApi");
+        let most = if is_http { MAX_HTTP_TIMEOUT } else { 900 };
+        match written.number(function.property("Timeout")) {
+            Some(timeout) if (1..=most).contains(&timeout) => {}
+            _ => find(format!("Timeout has to be 1 to {most} seconds here")),
+        }
+        let lengths = function.variables().map(|(name, value)| name.len() + length(value));
+        let environment: usize = lengths.sum();
+        if environment > MAX_ENVIRONMENT {
+            find(format!(
+                "its environment takes about {environment} bytes, and Lambda takes \
+                 {MAX_ENVIRONMENT}; give some of its events a URL of their own"
+            ));
+        }
+    }
+    for queue in written.of_kind(QUEUE) {
+        let name = queue.property("QueueName").and_then(as_text).unwrap_or_default();
+        let own = name.replace("${AWS::StackName}", "");
+        if own.len() + STACK_NAME > MAX_QUEUE_NAME {
+            let advice = format!(
+                "QueueName leaves the stack's name fewer than {STACK_NAME} of {MAX_QUEUE_NAME} \
+                 letters; shorten it"
+            );
+            findings.push(written.finding(queue.id, advice));
+        }
+    }
+}
+
+fn length(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Object(_) | Value::Array(_) => REFERENCE,
+        other => other.to_string().len(),
+    }
+}

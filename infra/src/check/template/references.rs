@@ -1,0 +1,153 @@
+//! Every reference resolves. SAM passes a wrong one on, and the deployment fails half-way.
+
+use serde_json::Value;
+
+use super::Written;
+use super::written::{FUNCTION, HTTP_API, QUEUE, ROLE, TABLE};
+use crate::check::Finding;
+
+pub(super) fn check(written: &Written<'_>, findings: &mut Vec<Finding>) {
+    for section in ["Conditions", "Resources", "Outputs"] {
+        for (name, value) in written.section(section) {
+            let mut walk = Walk { written, name, findings };
+            walk.value(value);
+        }
+    }
+}
+
+/// The attributes that a type has for `Fn::GetAtt`, as the CloudFormation Template Reference Guide
+/// lists them under "Return values". Of any other type, `Arn` alone.
+fn attributes(kind: &str) -> &'static [&'static str] {
+    match kind {
+        FUNCTION | "AWS::CloudWatch::Alarm" | "AWS::Logs::LogGroup" => &["Arn"],
+        HTTP_API => &["ApiEndpoint"],
+        QUEUE => &["Arn", "QueueName", "QueueUrl"],
+        ROLE => &["Arn", "RoleId"],
+        TABLE => &["Arn", "StreamArn"],
+        "AWS::ApiGatewayV2::DomainName" => &["RegionalDomainName", "RegionalHostedZoneId"],
+        "AWS::KMS::Key" => &["Arn", "KeyId"],
+        "AWS::S3::Bucket" => &["Arn", "DomainName", "RegionalDomainName"],
+        "AWS::SNS::Topic" => &["TopicArn", "TopicName"],
+        _ => &["Arn"],
+    }
+}
+
+/// "Pseudo parameters reference" in the same guide.
+const PSEUDO_PARAMETERS: [&str; 8] = [
+    "AWS::AccountId",
+    "AWS::NoValue",
+    "AWS::NotificationARNs",
+    "AWS::Partition",
+    "AWS::Region",
+    "AWS::StackId",
+    "AWS::StackName",
+    "AWS::URLSuffix",
+];
+
+struct Walk<'w, 't> {
+    written: &'w Written<'t>,
+    /// The entry of the section that is walked through.
+    name: &'t str,
+    findings: &'w mut Vec<Finding>,
+}
+
+impl Walk<'_, '_> {
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Array(items) => items.iter().for_each(|item| self.value(item)),
+            Value::Object(entries) => {
+                for (key, value) in entries {
+                    match (key.as_str(), value) {
+                        ("Ref", Value::String(name)) => self.reference("Ref", name),
+                        ("Fn::GetAtt", Value::Array(parts)) => match parts.as_slice() {
+                            [Value::String(resource), Value::String(attribute)] => {
+                                self.attribute("GetAtt", resource, attribute);
+                            }
+                            _ => self.find("GetAtt takes a resource and an attribute"),
+                        },
+                        ("Fn::Sub", Value::String(text)) => self.text(text, &Value::Null),
+                        ("Fn::Sub", Value::Array(parts)) => {
+                            if let [Value::String(text), variables] = parts.as_slice() {
+                                self.text(text, variables);
+                                self.value(variables);
+                            }
+                        }
+                        ("Fn::If", Value::Array(parts)) => {
+                            self.condition(&parts[0]);
+                            parts.iter().skip(1).for_each(|part| self.value(part));
+                        }
+                        ("Condition", Value::String(_)) => self.condition(value),
+                        ("DependsOn", Value::String(name)) => self.resource("DependsOn", name),
+                        ("DependsOn", Value::Array(names)) => {
+                            for name in names.iter().filter_map(Value::as_str) {
+                                self.resource("DependsOn", name);
+                            }
+                        }
+                        _ => self.value(value),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn text(&mut self, text: &str, variables: &Value) {
+        let mut rest = text;
+        while let Some((_, after)) = rest.split_once("${") {
+            let Some((name, after)) = after.split_once('}') else {
+                return self.find("Sub has a `${` that no `}` closes");
+            };
+            rest = after;
+            let name = name.trim();
+            if name.starts_with('!') || variables.get(name).is_some() {
+                continue;
+            }
+            match name.split_once('.') {
+                Some((resource, attribute)) => self.attribute("Sub", resource, attribute),
+                None => self.reference("Sub", name),
+            }
+        }
+    }
+
+    fn reference(&mut self, function: &str, name: &str) {
+        // SAM's own: the stage it makes for an API.
+        let name = name.strip_suffix(".Stage").unwrap_or(name);
+        let is_parameter = self.written.section("Parameters").any(|(other, _)| other == name);
+        if !is_parameter && !PSEUDO_PARAMETERS.contains(&name) {
+            self.resource(function, name);
+        }
+    }
+
+    fn resource(&mut self, function: &str, name: &str) {
+        if self.written.resource(name).is_none() {
+            self.find(format!(
+                "{function} names {name}, which is neither a parameter nor a resource; correct it"
+            ));
+        }
+    }
+
+    fn attribute(&mut self, function: &str, resource: &str, attribute: &str) {
+        let Some(found) = self.written.resource(resource) else {
+            return self.resource(function, resource);
+        };
+        let known = attributes(found.kind);
+        if !known.contains(&attribute) {
+            self.find(format!(
+                "{function} names {resource}.{attribute}; an {} has {}",
+                found.kind,
+                known.join(", "),
+            ));
+        }
+    }
+
+    fn condition(&mut self, name: &Value) {
+        let name = name.as_str().unwrap_or_default();
+        if !self.written.section("Conditions").any(|(other, _)| other == name) {
+            self.find(format!("there is no condition {name}; correct it, or declare it"));
+        }
+    }
+
+    fn find(&mut self, advice: impl Into<String>) {
+        self.findings.push(self.written.finding(self.name, advice));
+    }
+}

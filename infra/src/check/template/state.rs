@@ -1,0 +1,143 @@
+//! What is kept, is kept long enough and safely: queues and tables.
+
+use serde_json::Value;
+use tenants::Table;
+
+use super::Written;
+use super::written::{FUNCTION, Job, QUEUE, Resource, TABLE, as_text, pointed};
+use crate::check::Finding;
+
+/// What Amazon SQS keeps messages for, if a queue does not say, in seconds.
+const DEFAULT_RETENTION: u64 = 345_600;
+
+/// How often a message has to be tried at least: while a function is throttled, Lambda receives
+/// messages that it cannot hand over (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS").
+const MIN_RECEIVES: u64 = 5;
+
+pub(super) fn check(written: &Written<'_>, findings: &mut Vec<Finding>) {
+    for queue in written.of_kind(QUEUE) {
+        if queue.property("SqsManagedSseEnabled") != Some(&Value::Bool(true))
+            && queue.property("KmsMasterKeyId").is_none()
+        {
+            findings
+                .push(written.finding(queue.id, "it is not encrypted; set SqsManagedSseEnabled"));
+        }
+    }
+    for handler in written.of_kind(FUNCTION) {
+        for event in handler.events().filter(|event| event.kind == "SQS") {
+            if let Some(queue) = written.target(event.properties.get("Queue"), QUEUE) {
+                let window = event.properties.get("MaximumBatchingWindowInSeconds");
+                check_source(written, handler, queue, written.number(window), findings);
+            }
+        }
+        if handler.job() == Some(Job::Lifecycle)
+            && let Some(table) = written.target(handler.variable(Table::VARIABLE), TABLE)
+        {
+            check_tenants(written, table, findings);
+        }
+    }
+}
+
+/// A queue that a handler reads, and its dead-letter queue.
+fn check_source(
+    written: &Written<'_>,
+    handler: Resource<'_>,
+    queue: Resource<'_>,
+    window: Option<u64>,
+    findings: &mut Vec<Finding>,
+) {
+    let mut find = |id: &str, advice: String| findings.push(written.finding(id, advice));
+    let timeout = written.number(handler.property("Timeout")).unwrap_or(3);
+    let needed = 6 * timeout + window.unwrap_or_default();
+    let visibility = written.number(queue.property("VisibilityTimeout")).unwrap_or(30);
+    if visibility < needed {
+        find(
+            queue.id,
+            format!(
+                "VisibilityTimeout is {visibility} s, and has to be {needed} s: six times the \
+                 timeout of {}, and its batching window",
+                handler.id,
+            ),
+        );
+    }
+    let dead = queue.property("RedrivePolicy.deadLetterTargetArn");
+    let Some(dead) = written.target(dead, QUEUE) else {
+        let advice = "it has no dead-letter queue: what cannot be handled would be lost; set \
+                      RedrivePolicy";
+        return find(queue.id, advice.to_owned());
+    };
+    let receives = written.number(queue.property("RedrivePolicy.maxReceiveCount"));
+    if receives.unwrap_or_default() < MIN_RECEIVES {
+        find(queue.id, format!("maxReceiveCount has to be {MIN_RECEIVES} at least"));
+    }
+    let retention = |queue: Resource<'_>| {
+        written.number(queue.property("MessageRetentionPeriod")).unwrap_or(DEFAULT_RETENTION)
+    };
+    if retention(dead) <= retention(queue) {
+        find(
+            dead.id,
+            format!(
+                "MessageRetentionPeriod is {} s, and counts from when a message was first sent; it \
+                 has to be more than the {} s of {}",
+                retention(dead),
+                retention(queue),
+                queue.id,
+            ),
+        );
+    }
+    let retained = |key| matches!(dead.body[key].as_str(), Some("Retain" | "RetainExceptOnCreate"));
+    if !retained("DeletionPolicy") || !retained("UpdateReplacePolicy") {
+        let advice = "it holds events that nobody has handled; set DeletionPolicy and \
+                      UpdateReplacePolicy to retain it";
+        find(dead.id, advice.to_owned());
+    }
+    let name = queue.property("QueueName").and_then(as_text).unwrap_or_default();
+    let sources = dead.property("RedriveAllowPolicy.sourceQueueArns").and_then(Value::as_array);
+    let is_source = |source: &Value| {
+        pointed(source) == Some(queue.id)
+            || as_text(source).is_some_and(|arn| arn.ends_with(&format!(":{name}")))
+    };
+    if !sources.is_some_and(|sources| sources.iter().any(is_source)) {
+        find(dead.id, format!("RedriveAllowPolicy does not name {}", queue.id));
+    }
+}
+
+fn check_tenants(written: &Written<'_>, table: Resource<'_>, findings: &mut Vec<Finding>) {
+    let is_on = |path: &str| table.property(path) == Some(&Value::Bool(true));
+    let says = |path: &str, word: &str| table.property(path) == Some(&Value::from(word));
+    let key = table.property("KeySchema").and_then(|keys| keys.get(0)?.get("AttributeName"));
+    let retained = table.body["DeletionPolicy"] == "Retain";
+    let rules = [
+        (
+            key == Some(&Value::from(Table::KEY)),
+            format!("KeySchema has to be {}, the attribute that the code reads", Table::KEY),
+        ),
+        (
+            says("TimeToLiveSpecification.AttributeName", Table::EXPIRES_AT)
+                && is_on("TimeToLiveSpecification.Enabled"),
+            format!(
+                "TimeToLiveSpecification has to name {}, the attribute that the code writes",
+                Table::EXPIRES_AT,
+            ),
+        ),
+        (
+            is_on("PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled"),
+            "it cannot be recovered; set PointInTimeRecoverySpecification".to_owned(),
+        ),
+        (
+            is_on("DeletionProtectionEnabled") && retained,
+            "it can be deleted, and then every site has to install again; set \
+             DeletionProtectionEnabled, and DeletionPolicy to Retain"
+                .to_owned(),
+        ),
+        (
+            is_on("SSESpecification.SSEEnabled"),
+            "SSESpecification has to encrypt it: it holds secrets".to_owned(),
+        ),
+    ];
+    for (holds, advice) in rules {
+        if !holds {
+            findings.push(written.finding(table.id, advice));
+        }
+    }
+}

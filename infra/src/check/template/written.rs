@@ -1,0 +1,182 @@
+//! A template as it is written: its resources, and what their values point to.
+
+use serde_json::Value;
+
+use crate::check::Finding;
+
+pub(super) const FUNCTION: &str = "AWS::Serverless::Function";
+pub(super) const HTTP_API: &str = "AWS::Serverless::HttpApi";
+pub(super) const QUEUE: &str = "AWS::SQS::Queue";
+pub(super) const ROLE: &str = "AWS::IAM::Role";
+pub(super) const TABLE: &str = "AWS::DynamoDB::Table";
+
+/// A template, its short forms written out.
+#[derive(Clone, Copy)]
+pub(crate) struct Written<'t> {
+    file: &'t str,
+    document: &'t Value,
+}
+
+/// A resource of it.
+#[derive(Clone, Copy)]
+pub(super) struct Resource<'t> {
+    /// Its logical id.
+    pub(super) id: &'t str,
+    /// Its type.
+    pub(super) kind: &'t str,
+    /// All that stands below its logical id.
+    pub(super) body: &'t Value,
+    globals: Option<&'t Value>,
+}
+
+/// An event that invokes a function.
+#[derive(Clone, Copy)]
+pub(super) struct Event<'t> {
+    /// Its name among the function's events.
+    pub(super) name: &'t str,
+    /// Its type.
+    pub(super) kind: &'t str,
+    /// Its properties.
+    pub(super) properties: &'t Value,
+}
+
+/// What a function is for, by the binary it runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Job<'t> {
+    Descriptor,
+    Lifecycle,
+    Receiver,
+    /// By the name of the handler.
+    Handler(&'t str),
+}
+
+impl<'t> Written<'t> {
+    /// Takes a template as [`crate::stack::intrinsics::parse`] returns it.
+    pub(crate) fn new(file: &'t str, document: &'t Value) -> Self {
+        Self { file, document }
+    }
+
+    /// The entries of a top-level section.
+    pub(super) fn section(&self, name: &str) -> impl Iterator<Item = (&'t String, &'t Value)> {
+        self.document.get(name).and_then(Value::as_object).into_iter().flatten()
+    }
+
+    pub(super) fn resources(&self) -> impl Iterator<Item = Resource<'t>> {
+        let globals = self.document.pointer("/Globals/Function");
+        self.section("Resources").map(move |(id, body)| {
+            let kind = body.get("Type").and_then(Value::as_str).unwrap_or_default();
+            Resource { id, kind, body, globals: globals.filter(|_| kind == FUNCTION) }
+        })
+    }
+
+    pub(super) fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = Resource<'t>> {
+        self.resources().filter(move |resource| resource.kind == kind)
+    }
+
+    pub(super) fn resource(&self, id: &str) -> Option<Resource<'t>> {
+        self.resources().find(|resource| resource.id == id)
+    }
+
+    /// The resource of a type that a value points to.
+    pub(super) fn target(&self, value: Option<&'t Value>, kind: &str) -> Option<Resource<'t>> {
+        self.resource(pointed(value?)?).filter(|resource| resource.kind == kind)
+    }
+
+    /// A whole number; of a parameter, its default.
+    pub(super) fn number(&self, value: Option<&Value>) -> Option<u64> {
+        let value = value?;
+        let value = match pointed(value) {
+            Some(name) => self.document.get("Parameters")?.get(name)?.get("Default")?,
+            None => value,
+        };
+        value.as_u64().or_else(|| value.as_str()?.parse().ok())
+    }
+
+    /// What CloudFormation counts when SAM has expanded its own resources: an API has a stage, an
+    /// event of the API is a permission, an event of a queue an event source, an alias comes with a
+    /// version, and a gradual deployment with a deployment group.
+    pub(crate) fn expanded_resources(&self) -> usize {
+        let expanded = self.resources().map(|resource| match resource.kind {
+            HTTP_API => 2,
+            FUNCTION => {
+                let has = |name| usize::from(resource.property(name).is_some());
+                1 + resource.events().count()
+                    + 2 * has("AutoPublishAlias")
+                    + has("DeploymentPreference")
+            }
+            _ => 1,
+        });
+        expanded.sum()
+    }
+
+    /// How many routes the API has.
+    pub(crate) fn routes(&self) -> usize {
+        let events = self.of_kind(FUNCTION).flat_map(|function| function.events());
+        events.filter(|event| event.kind == "HttpApi").count()
+    }
+
+    /// A finding about a resource, or anything else that has a name.
+    pub(super) fn finding(&self, name: &str, advice: impl Into<String>) -> Finding {
+        Finding::error(format!("{}: {name}", self.file), advice)
+    }
+}
+
+impl<'t> Resource<'t> {
+    /// A property by its name, or by the path to it; of a function, its global value if it has none
+    /// of its own.
+    pub(super) fn property(&self, path: &str) -> Option<&'t Value> {
+        let at = |value: &'t Value| value.pointer(&format!("/{}", path.replace('.', "/")));
+        self.body.get("Properties").and_then(at).or_else(|| at(self.globals?))
+    }
+
+    pub(super) fn job(&self) -> Option<Job<'t>> {
+        let binary = self.body.pointer("/Metadata/BuildProperties/Binary")?.as_str()?;
+        Some(match binary {
+            "descriptor" => Job::Descriptor,
+            "lifecycle" => Job::Lifecycle,
+            "receiver" => Job::Receiver,
+            handler => Job::Handler(handler),
+        })
+    }
+
+    pub(super) fn variables(&self) -> impl Iterator<Item = (&'t String, &'t Value)> {
+        let of = |value: &'t Value| value.pointer("/Environment/Variables")?.as_object();
+        let own = self.body.get("Properties").and_then(of);
+        let global = self.globals.and_then(of);
+        let inherited = global.into_iter().flatten();
+        let inherited =
+            inherited.filter(move |(name, _)| !own.is_some_and(|own| own.contains_key(*name)));
+        own.into_iter().flatten().chain(inherited)
+    }
+
+    pub(super) fn variable(&self, name: &str) -> Option<&'t Value> {
+        self.variables().find(|(other, _)| *other == name).map(|(_, value)| value)
+    }
+
+    pub(super) fn events(&self) -> impl Iterator<Item = Event<'t>> + use<'t> {
+        let events = self.body.pointer("/Properties/Events").and_then(Value::as_object);
+        events.into_iter().flatten().map(|(name, event)| Event {
+            name,
+            kind: event.get("Type").and_then(Value::as_str).unwrap_or_default(),
+            properties: event.get("Properties").unwrap_or(&Value::Null),
+        })
+    }
+}
+
+/// The name that a `Ref` or `Fn::GetAtt` points to.
+pub(super) fn pointed(value: &Value) -> Option<&str> {
+    value.get("Ref").or_else(|| value.get("Fn::GetAtt")?.get(0))?.as_str()
+}
+
+/// A value as `Fn::Sub` would write it: `!GetAtt A.Arn` is `${A.Arn}`.
+pub(super) fn as_text(value: &Value) -> Option<String> {
+    if let Some(name) = value.get("Ref").and_then(Value::as_str) {
+        return Some(format!("${{{name}}}"));
+    }
+    if let Some([resource, attribute]) =
+        value.get("Fn::GetAtt").and_then(Value::as_array).map(Vec::as_slice)
+    {
+        return Some(format!("${{{}.{}}}", resource.as_str()?, attribute.as_str()?));
+    }
+    value.get("Fn::Sub").unwrap_or(value).as_str().map(str::to_owned)
+}
