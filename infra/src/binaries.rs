@@ -1,10 +1,9 @@
 //! Builds the functions, as cargo builds everything else.
 
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
-use tokio::process::Command;
 
 use crate::root;
 
@@ -31,6 +30,7 @@ pub async fn build(profile: Profile) -> anyhow::Result<PathBuf> {
     if profile == Profile::Release {
         build.arg("--release");
     }
+    let mut build = tokio::process::Command::from(build);
     let status = build.status().await.context("cargo could not be started")?;
     if !status.success() {
         bail!("the functions could not be built; cargo says above why");
@@ -48,16 +48,23 @@ pub async fn build(profile: Profile) -> anyhow::Result<PathBuf> {
 ///
 /// When cargo cannot say.
 pub async fn target() -> anyhow::Result<PathBuf> {
+    let metadata = tokio::task::spawn_blocking(metadata).await??;
+    let target = metadata["target_directory"].as_str();
+    Ok(target.context("cargo metadata names no target directory")?.into())
+}
+
+/// What cargo says of the packages of the workspace.
+///
+/// # Errors
+///
+/// When cargo cannot say.
+pub fn metadata() -> anyhow::Result<serde_json::Value> {
     let output = cargo()
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .stderr(Stdio::inherit())
         .output()
-        .await
         .context("cargo could not be started")?;
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&output.stdout).context("cargo metadata did not print JSON")?;
-    let target = metadata["target_directory"].as_str();
-    Ok(target.context("cargo metadata names no target directory")?.into())
+    serde_json::from_slice(&output.stdout).context("cargo metadata did not print JSON")
 }
 
 fn cargo() -> Command {

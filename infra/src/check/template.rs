@@ -5,6 +5,7 @@
 //! also judges a template that was edited by hand, and the generator itself.
 
 mod limits;
+mod manifests;
 mod references;
 mod roles;
 mod state;
@@ -19,6 +20,7 @@ use std::path::Path;
 use connect::descriptor::Descriptor;
 
 use super::{Finding, shown};
+use crate::binaries;
 use crate::stack::intrinsics;
 
 pub(super) fn check(descriptor: &Descriptor, path: &Path) -> Vec<Finding> {
@@ -44,6 +46,21 @@ pub(super) fn check(descriptor: &Descriptor, path: &Path) -> Vec<Finding> {
         findings.push(Finding::error(shown(path), advice));
     }
     findings.extend(invariants(descriptor, &shown(path), &written));
+    findings.extend(manifests(&shown(path), &written));
+    findings
+}
+
+/// Whether cargo-lambda would deploy the same functions.
+fn manifests(file: &str, text: &str) -> Vec<Finding> {
+    let metadata = match binaries::metadata() {
+        Ok(metadata) => metadata,
+        Err(error) => return vec![Finding::error("Cargo.toml", format!("{error:#}"))],
+    };
+    let mut findings = Vec::new();
+    // A template that cannot be read is a finding already.
+    if let Ok(document) = intrinsics::parse(text) {
+        manifests::check(&Written::new(file, &document), &metadata, &mut findings);
+    }
     findings
 }
 
@@ -389,6 +406,32 @@ mod tests {
         let [finding] = &findings[..] else { panic!("{findings:?}") };
         assert!(finding.advice.contains("of the 500 resources"), "{finding}");
         assert!(finding.advice.contains("share a handler"), "{finding}");
+    }
+
+    #[test]
+    fn finds_a_manifest_that_says_something_else() {
+        let text = crate::template::render(&descriptor()).unwrap();
+        let document = intrinsics::parse(&text).unwrap();
+        let found = |key: &str, value: serde_json::Value| {
+            let mut deploy = json!({"memory": 256, "timeout": 10, "tracing": "active"});
+            deploy[key] = value;
+            let target = json!({"kind": ["bin"], "name": "receiver"});
+            let metadata = json!({"lambda": {"deploy": deploy}});
+            let package = json!({"name": "receiver", "targets": [target], "metadata": metadata});
+            let metadata = json!({"packages": [package]});
+            let mut findings = Vec::new();
+            manifests::check(&Written::new("template.yaml", &document), &metadata, &mut findings);
+            findings
+        };
+        assert_eq!(found("memory", json!(256)), []);
+        for (key, value) in
+            [("memory", json!(128)), ("timeout", json!(null)), ("tracing", json!("passthrough"))]
+        {
+            let findings = found(key, value);
+            assert_eq!(findings.len(), 2, "{key}: one for each receiver");
+            assert!(findings[0].place.starts_with("receiver: package.metadata"), "{findings:?}");
+            assert!(findings[0].advice.starts_with(key), "{findings:?}");
+        }
     }
 
     /// The figures that `crate::template` states.

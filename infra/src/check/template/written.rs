@@ -82,13 +82,17 @@ impl<'t> Written<'t> {
         self.resource(pointed(value?)?).filter(|resource| resource.kind == kind)
     }
 
+    /// A value that is no reference; of a parameter, its default.
+    pub(super) fn plain<'v>(&'v self, value: &'v Value) -> Option<&'v Value> {
+        match pointed(value) {
+            Some(name) => self.document.get("Parameters")?.get(name)?.get("Default"),
+            None => Some(value),
+        }
+    }
+
     /// A whole number; of a parameter, its default.
     pub(super) fn number(&self, value: Option<&Value>) -> Option<u64> {
-        let value = value?;
-        let value = match pointed(value) {
-            Some(name) => self.document.get("Parameters")?.get(name)?.get("Default")?,
-            None => value,
-        };
+        let value = self.plain(value?)?;
         value.as_u64().or_else(|| value.as_str()?.parse().ok())
     }
 
@@ -129,9 +133,13 @@ impl<'t> Resource<'t> {
         self.body.get("Properties").and_then(at).or_else(|| at(self.globals?))
     }
 
+    /// The binary that a function runs.
+    pub(super) fn binary(&self) -> Option<&'t str> {
+        self.body.pointer("/Metadata/BuildProperties/Binary")?.as_str()
+    }
+
     pub(super) fn job(&self) -> Option<Job<'t>> {
-        let binary = self.body.pointer("/Metadata/BuildProperties/Binary")?.as_str()?;
-        Some(match binary {
+        Some(match self.binary()? {
             "descriptor" => Job::Descriptor,
             "lifecycle" => Job::Lifecycle,
             "receiver" => Job::Receiver,
