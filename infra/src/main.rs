@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use connect::tenant::SharedSecret;
 use infra::binaries::Profile;
 use infra::check::{self, Files, Severity};
+use infra::template::Rollout;
 use infra::{events, local, root, send, template};
 
 /// Atlassian Connect webhooks on AWS Lambda: run them here, and prepare them for there.
@@ -92,6 +93,11 @@ struct Template {
     /// Print it instead of writing it
     #[arg(long)]
     print: bool,
+    /// Let a new version take over by degrees, and back if an alarm goes off
+    ///
+    /// Takes three resources more for each function, of the 500 that a stack can have.
+    #[arg(long)]
+    canary: bool,
 }
 
 fn main() -> ExitCode {
@@ -114,7 +120,7 @@ fn main() -> ExitCode {
             body: options.body,
             count: options.count,
         })),
-        Command::Template(options) => write_template(options.print),
+        Command::Template(options) => write_template(&options),
         Command::Events(options) => list_events(&options.filter),
         Command::Check => return check(),
     };
@@ -137,13 +143,14 @@ fn list_events(filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn write_template(print: bool) -> anyhow::Result<()> {
+fn write_template(options: &Template) -> anyhow::Result<()> {
     let descriptor = check::sound_descriptor(&root::descriptor()).map_err(|findings| {
         findings.iter().for_each(|finding| eprintln!("{finding}"));
         anyhow::anyhow!("the descriptor has to be right before a template can be made from it")
     })?;
-    let text = template::render(&descriptor)?;
-    if print {
+    let rollout = if options.canary { Rollout::ByDegrees } else { Rollout::AtOnce };
+    let text = template::render_with(&descriptor, rollout)?;
+    if options.print {
         return Ok(std::io::stdout().write_all(text.as_bytes())?);
     }
     let path = root::template();

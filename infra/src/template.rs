@@ -47,12 +47,44 @@ const ACCESS_LOG: [(&str, &str); 8] = [
     ("sourceIp", "identity.sourceIp"),
 ];
 
-/// Writes the template of a descriptor.
+/// How a new version of the functions takes over.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Rollout {
+    /// At once.
+    #[default]
+    AtOnce,
+    /// By degrees, and back if an alarm goes off; the parameter `Deployment` says how. Each function
+    /// takes three resources more (a version, an alias and a deployment group), so that a URL takes
+    /// five: too many for every event of both products in one stack, which is why it is asked for.
+    ByDegrees,
+}
+
+impl Rollout {
+    /// The rollout of a template as it was written.
+    pub fn of(template: &str) -> Self {
+        if template.contains("\n    DeploymentPreference:") {
+            Self::ByDegrees
+        } else {
+            Self::AtOnce
+        }
+    }
+}
+
+/// Writes the template of a descriptor, with a rollout at once.
 ///
 /// # Errors
 ///
 /// minijinja's, which can only be a mistake in the template's own text.
 pub fn render(descriptor: &Descriptor) -> Result<String, minijinja::Error> {
+    render_with(descriptor, Rollout::AtOnce)
+}
+
+/// Writes the template of a descriptor.
+///
+/// # Errors
+///
+/// As [`render`].
+pub fn render_with(descriptor: &Descriptor, rollout: Rollout) -> Result<String, minijinja::Error> {
     let plan = Plan::of(descriptor);
     let mut jinja = Environment::new();
     let mut syntax = SyntaxConfig::builder();
@@ -89,6 +121,7 @@ pub fn render(descriptor: &Descriptor) -> Result<String, minijinja::Error> {
             events => metrics::ALL,
         },
         access_log => access_log(),
+        by_degrees => rollout == Rollout::ByDegrees,
         memory => MEMORY,
         http_timeout => HTTP_TIMEOUT,
         install_keys_url => InstallKeys::ATLASSIAN,

@@ -22,18 +22,19 @@ use connect::descriptor::Descriptor;
 use super::{Finding, shown};
 use crate::binaries;
 use crate::stack::intrinsics;
+use crate::template::{Rollout, render_with};
 
 pub(super) fn check(descriptor: &Descriptor, path: &Path) -> Vec<Finding> {
-    let wanted = match crate::template::render(descriptor) {
-        Ok(wanted) => wanted,
-        Err(error) => return vec![Finding::error("infra/src/template.yaml.j2", error.to_string())],
-    };
     let written = match std::fs::read_to_string(path) {
         Ok(written) => written,
         Err(error) => {
             let advice = format!("it cannot be read: {error}; run `cargo hooks template`");
             return vec![Finding::error(shown(path), advice)];
         }
+    };
+    let wanted = match render_with(descriptor, Rollout::of(&written)) {
+        Ok(wanted) => wanted,
+        Err(error) => return vec![Finding::error("infra/src/template.yaml.j2", error.to_string())],
     };
     let mut findings = Vec::new();
     if written != wanted {
@@ -450,5 +451,18 @@ mod tests {
         let one = count(json!([a]));
         assert_eq!(count(json!([a, shared])) - one, 2);
         assert_eq!(count(json!([a, own])) - one, 10);
+    }
+
+    #[test]
+    fn a_rollout_by_degrees_is_sound_and_counted() {
+        let text = render_with(&descriptor(), Rollout::ByDegrees).unwrap();
+        assert_eq!(Rollout::of(&text), Rollout::ByDegrees);
+        assert_eq!(found(&text), Vec::<String>::new());
+
+        let descriptor = every_event(|_| "everything".to_owned());
+        let text = render_with(&descriptor, Rollout::ByDegrees).unwrap();
+        let findings = invariants(&descriptor, "template.yaml", &text);
+        let [finding] = &findings[..] else { panic!("{findings:?}") };
+        assert!(finding.advice.contains("--canary"), "{finding}");
     }
 }

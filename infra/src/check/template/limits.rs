@@ -43,8 +43,9 @@ pub(super) fn check(written: &Written<'_>, bytes: usize, findings: &mut Vec<Find
     ];
     for (what, count, most) in counts {
         if count > most {
-            let advice =
-                format!("it has {count} {what}, and a stack takes {most}; deploy two apps");
+            let advice = format!(
+                "it has {count} {what}, and a stack takes {most}; leave out --canary, if it was written with that, or split the app in two"
+            );
             findings.push(written.finding("the whole", advice));
         }
     }

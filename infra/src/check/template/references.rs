@@ -7,7 +7,7 @@ use super::written::{FUNCTION, HTTP_API, QUEUE, ROLE, TABLE};
 use crate::check::Finding;
 
 pub(super) fn check(written: &Written<'_>, findings: &mut Vec<Finding>) {
-    for section in ["Conditions", "Resources", "Outputs"] {
+    for section in ["Conditions", "Globals", "Resources", "Outputs"] {
         for (name, value) in written.section(section) {
             let mut walk = Walk { written, name, findings };
             walk.value(value);

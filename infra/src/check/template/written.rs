@@ -98,19 +98,21 @@ impl<'t> Written<'t> {
 
     /// What CloudFormation counts when SAM has expanded its own resources: an API has a stage, an
     /// event of the API is a permission, an event of a queue an event source, an alias comes with a
-    /// version, and a gradual deployment with a deployment group.
+    /// version, and a deployment by degrees with a deployment group, besides an application and a
+    /// role for all of those.
     pub(crate) fn expanded_resources(&self) -> usize {
+        let has = |resource: &Resource<'_>, name| usize::from(resource.property(name).is_some());
         let expanded = self.resources().map(|resource| match resource.kind {
             HTTP_API => 2,
             FUNCTION => {
-                let has = |name| usize::from(resource.property(name).is_some());
                 1 + resource.events().count()
-                    + 2 * has("AutoPublishAlias")
-                    + has("DeploymentPreference")
+                    + 2 * has(&resource, "AutoPublishAlias")
+                    + has(&resource, "DeploymentPreference")
             }
             _ => 1,
         });
-        expanded.sum()
+        let by_degrees = self.resources().any(|one| has(&one, "DeploymentPreference") > 0);
+        expanded.sum::<usize>() + if by_degrees { 2 } else { 0 }
     }
 
     /// How many routes the API has.
