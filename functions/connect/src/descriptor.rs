@@ -22,6 +22,9 @@ pub struct Descriptor {
     /// How Atlassian authenticates itself.
     #[serde(default)]
     pub authentication: Authentication,
+    /// The changes of Atlassian's that the app has followed, by name.
+    #[serde(default, rename = "apiMigrations")]
+    pub api_migrations: BTreeMap<String, Value>,
     /// What the app may do; webhooks need `READ`.
     #[serde(default)]
     pub scopes: Vec<String>,

@@ -32,6 +32,15 @@ const FILE: &str = "infra/atlassian-connect.json";
 /// The scopes that include reading.
 const READING: [&str; 6] = ["READ", "WRITE", "DELETE", "PROJECT_ADMIN", "SPACE_ADMIN", "ADMIN"];
 
+/// The migrations that this project counts on, and what would come without them ("App migration
+/// to improve user privacy", "Connect installation lifecycle security improvements", "Action required:
+/// Atlassian Connect vulnerability allows bypass of app qsh verification").
+const MIGRATIONS: [(&str, &str); 3] = [
+    ("gdpr", "payloads would name users by keys that Atlassian no longer sends"),
+    ("signed-install", "installs would not be signed by Atlassian, and are refused"),
+    ("context-qsh", "tokens of a user's browser would look like a webhook's"),
+];
+
 /// The binaries that are there before any handler.
 const TAKEN: [&str; 4] = ["descriptor", "hooks", "lifecycle", "receiver"];
 
@@ -57,6 +66,14 @@ fn check_app(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
             format!("{FILE}: authentication"),
             "without {\"type\": \"jwt\"} nothing that arrives is signed, and all of it is refused",
         ));
+    }
+    for (migration, without) in MIGRATIONS {
+        if descriptor.api_migrations.get(migration) != Some(&true.into()) {
+            findings.push(Finding::warning(
+                format!("{FILE}: apiMigrations"),
+                format!("\"{migration}\" is not true: {without}; add it"),
+            ));
+        }
     }
     let reads = |scope: &String| READING.iter().any(|reading| scope.eq_ignore_ascii_case(reading));
     let reads = descriptor.scopes.iter().any(reads);
@@ -315,6 +332,7 @@ mod tests {
     fn descriptor(change: impl FnOnce(&mut Value)) -> Vec<Finding> {
         let mut document = json!({
             "key": "com.example.hooks", "authentication": {"type": "jwt"}, "scopes": ["READ"],
+            "apiMigrations": {"gdpr": true, "signed-install": true, "context-qsh": true},
             "lifecycle": {
                 "installed": "/installed", "uninstalled": "/uninstalled",
                 "enabled": "/enabled", "disabled": "/disabled",
@@ -409,6 +427,17 @@ mod tests {
             panic!()
         };
         assert!(finding.advice.contains("kept as it comes"), "{finding}");
+    }
+
+    #[test]
+    fn warns_of_a_migration_that_was_not_followed() {
+        let [finding] = &descriptor(|document| {
+            document["apiMigrations"]["signed-install"] = false.into();
+        })[..] else {
+            panic!()
+        };
+        assert_eq!(finding.severity, Severity::Warning);
+        assert!(finding.advice.contains("signed-install"), "{finding}");
     }
 
     #[test]

@@ -94,6 +94,7 @@ mod tests {
     fn descriptor() -> Descriptor {
         let document = json!({
             "key": "com.example.hooks", "authentication": {"type": "jwt"}, "scopes": ["READ"],
+            "apiMigrations": {"gdpr": true, "signed-install": true, "context-qsh": true},
             "lifecycle": {"installed": "/installed", "uninstalled": "/uninstalled"},
             "modules": {"webhooks": [
                 {"event": "jira:issue_created", "url": "/issue-created"},
@@ -383,6 +384,7 @@ mod tests {
             .collect();
         let document = json!({
             "key": "com.example.hooks", "authentication": {"type": "jwt"}, "scopes": ["READ"],
+            "apiMigrations": {"gdpr": true, "signed-install": true, "context-qsh": true},
             "lifecycle": {
                 "installed": "/installed", "uninstalled": "/uninstalled",
                 "enabled": "/enabled", "disabled": "/disabled",
