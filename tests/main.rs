@@ -6,6 +6,7 @@ mod batch;
 mod command;
 mod events;
 mod lifecycle;
+mod observe;
 mod refuse;
 mod road;
 mod stage;

@@ -1,0 +1,85 @@
+//! What an operator sees, and what nobody sees.
+
+use connect::event::{EventName, Product};
+use connect::jwt::{self, Statement};
+use infra::atlassian::{Site, qsh_of};
+use infra::samples::sample;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::stage::Stage;
+
+/// In every part of a body that is not an identifier of what happened.
+const CANARY: &str = "c4n4ry";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_line_of_log_holds_a_secret_a_token_a_body_or_an_account() {
+    let stage = Stage::new().await;
+    let base = stage.stack.url();
+    let signed_by = |site: &Site, url: &str| {
+        let qsh = qsh_of(&format!("{base}{url}"), base).unwrap();
+        let claims = Statement::new(stage.jira.client_key.as_str(), &qsh, Timestamp::now());
+        jwt::sign(&claims, &site.secret)
+    };
+    let post = async |url: &str, token: Option<&str>, body: String| {
+        let target = format!("{base}{url}");
+        stage.atlassian.post(&target, token, body, None).await.unwrap().status.as_u16()
+    };
+
+    let sample = sample(Product::Jira, &EventName::IssueCreated).unwrap();
+    let mut body: Value = serde_json::from_str(sample).unwrap();
+    body["issue"]["fields"]["summary"] = CANARY.into();
+    body["user"]["accountId"] = CANARY.into();
+    body["user"]["displayName"] = CANARY.into();
+    let token = signed_by(&stage.jira, "/issue-created");
+    let in_query = format!("/issue-created?jwt={token}");
+    assert_eq!(post("/issue-created", Some(&token), body.to_string()).await, 204);
+    assert_eq!(post(&in_query, None, body.to_string()).await, 204);
+    // Refused: by its token, and by its body.
+    let forged = signed_by(&Site::new(Product::Jira, "stranger"), "/issue-created");
+    assert_eq!(post("/issue-created", Some(&forged), body.to_string()).await, 401);
+    assert_eq!(post(&format!("/issue-created?jwt={forged}"), None, String::new()).await, 401);
+    assert_eq!(post("/issue-created", Some(&token), format!("{{{CANARY}")).await, 400);
+    // Taken, and a failure of the handler: it is not what its event carries.
+    let odd = json!({"webhookEvent": "jira:issue_created", "issue": {"fields": CANARY}});
+    assert_eq!(post("/issue-created", Some(&token), odd.to_string()).await, 204);
+
+    stage.logged("delivery handled", 2).await;
+    stage.logged("delivery failed", 1).await;
+    stage.logged("request refused", 3).await;
+    let printed = stage.printed();
+    for kept in [CANARY, &token, &forged, stage.jira.secret.expose()] {
+        assert!(!printed.contains(kept), "{kept} is in the log:\n{printed}");
+    }
+    // Nor a part of a token that could be put together again.
+    let signature = token.rsplit_once('.').unwrap().1;
+    assert!(!printed.contains(signature), "{printed}");
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_what_it_accepts_and_what_it_refuses_by_reason() {
+    let stage = Stage::without_handlers().await;
+    let body = json!({"webhookEvent": "jira:issue_created", "issue": 1});
+    assert_eq!(stage.send("/issue-created", &body, &stage.jira).await.status, 204);
+    let stranger = Site::new(Product::Jira, "stranger");
+    assert_eq!(stage.send("/issue-created", &body, &stranger).await.status, 401);
+
+    let lines = stage.logged("metric", 3).await;
+    let counted = |name: &str| -> Vec<&Value> {
+        lines.iter().filter(|line| line.get(name).is_some()).collect()
+    };
+    let [accepted] = counted("Accepted")[..] else { panic!("{lines:?}") };
+    let [untyped] = counted("Untyped")[..] else { panic!("{lines:?}") };
+    let [rejected] = counted("Rejected")[..] else { panic!("{lines:?}") };
+    assert_eq!(rejected["reason"], "unknown_tenant");
+    for line in [accepted, untyped, rejected] {
+        // One group for the whole stack: it is what an alarm is set on.
+        assert_eq!(line["LogGroup"], "Logs", "{line}");
+        assert_eq!(line["level"], "ERROR", "no level of log may drop it");
+        let described = &line["_aws"]["CloudWatchMetrics"][0];
+        assert_eq!(described["Namespace"], "AtlassianHooks");
+        assert_eq!(described["Dimensions"][0], json!(["LogGroup"]));
+    }
+    stage.stack.stop().await;
+}
