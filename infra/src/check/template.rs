@@ -373,6 +373,79 @@ mod tests {
         assert!(findings[0].contains("Lifecycle") && findings[0].contains("4096"), "{findings:?}");
     }
 
+    /// What the functions can be given besides: a key for the secrets, a bucket for large bodies, a
+    /// table of what was handled.
+    #[test]
+    fn accepts_permissions_only_with_what_they_are_for() {
+        let statement = |actions: &str, resource: &str, condition: &str| {
+            format!(
+                "              - Effect: Allow\n                Action: [{actions}]\n                \
+                 Resource: {resource}\n{condition}"
+            )
+        };
+        let context = "                Condition:\n                  StringEquals:\n                    \
+                       kms:EncryptionContext:app: com.example.hooks\n";
+        let bodies = "!Sub \"${BodiesBucket.Arn}/bodies/*\"";
+        let receiver = statement("kms:Decrypt", "!GetAtt TenantsKey.Arn", context)
+            + &statement("s3:PutObject", bodies, "");
+        let handler = statement("s3:GetObject", bodies, "")
+            + &statement("sqs:SendMessage", "!GetAtt IssueCreatedDeadLetterQueue.Arn", "")
+            + &statement(
+                "dynamodb:PutItem, dynamodb:UpdateItem, dynamodb:DeleteItem",
+                "!GetAtt HandledTable.Arn",
+                "",
+            );
+        let variables = |text: &str| {
+            text.replace(
+                "          QUEUE_URL: !Ref IssueCreatedQueue\n",
+                "          QUEUE_URL: !Ref IssueCreatedQueue\n          TENANTS_KEY: !GetAtt \
+                 TenantsKey.Arn\n          BODIES_BUCKET: !Ref BodiesBucket\n",
+            )
+            .replace(
+                "      Role: !GetAtt IssueCreatedHandlerRole.Arn\n",
+                "      Role: !GetAtt IssueCreatedHandlerRole.Arn\n      Environment:\n        \
+                 Variables:\n          QUEUE_URL: !Ref IssueCreatedQueue\n          \
+                 DEAD_LETTER_QUEUE_URL: !Ref IssueCreatedDeadLetterQueue\n          MAX_RECEIVES: \
+                 5\n          HANDLED_TABLE: !Ref HandledTable\n          BODIES_BUCKET: !Ref \
+                 BodiesBucket\n",
+            )
+        };
+        let permissions = |text: &str| {
+            let receive = "              - Effect: Allow\n                Action: sqs:SendMessage\n                Resource: !GetAtt IssueCreatedQueue.Arn\n";
+            let handle = "                  - sqs:GetQueueAttributes\n                Resource: !GetAtt IssueCreatedQueue.Arn\n";
+            text.replace(receive, &format!("{receive}{receiver}"))
+                .replace(handle, &format!("{handle}{handler}"))
+        };
+        let resources = |text: &str| {
+            text.replace(
+                "Resources:\n",
+                "Resources:\n  TenantsKey: { Type: AWS::KMS::Key }\n  BodiesBucket: { Type: \
+                 AWS::S3::Bucket }\n  HandledTable: { Type: AWS::DynamoDB::Table }\n",
+            )
+        };
+        let text = resources(&crate::template::render(&descriptor()).unwrap());
+        let both = permissions(&variables(&text));
+        assert_eq!(found(&both), Vec::<String>::new());
+
+        let findings = found(&permissions(&text));
+        assert!(findings.iter().any(|f| f.contains("must not do kms:Decrypt")), "{findings:#?}");
+        let findings = found(&variables(&text));
+        assert!(findings.iter().any(|f| f.contains("needs s3:GetObject")), "{findings:#?}");
+        let findings = found(&both.replace(context, ""));
+        assert!(findings.iter().any(|f| f.contains("kms:EncryptionContext")), "{findings:#?}");
+        for (words, by) in [
+            ("MAX_RECEIVES: 5", "MAX_RECEIVES: 6"),
+            (
+                "DEAD_LETTER_QUEUE_URL: !Ref IssueCreatedDead",
+                "DEAD_LETTER_QUEUE_URL: !Ref PageCreatedDead",
+            ),
+        ] {
+            let findings = found(&both.replace(words, by));
+            let (name, _) = words.split_once(':').unwrap();
+            assert!(findings.iter().any(|f| f.contains(name)), "{name}: {findings:#?}");
+        }
+    }
+
     fn every_event(handler: impl Fn(usize) -> String) -> Descriptor {
         let webhooks: Vec<_> = EventName::ALL
             .iter()

@@ -73,6 +73,19 @@ fn check_source(
     let retention = |queue: Resource<'_>| {
         written.number(queue.property("MessageRetentionPeriod")).unwrap_or(DEFAULT_RETENTION)
     };
+    // What the handler is told of its queue has to be what holds of it.
+    for (name, told) in [("QUEUE_URL", queue), ("DEAD_LETTER_QUEUE_URL", dead)] {
+        if let Some(value) = handler.variable(name)
+            && pointed(value) != Some(told.id)
+        {
+            find(handler.id, format!("{name} has to be {}", told.id));
+        }
+    }
+    if let Some(told) = handler.variable("MAX_RECEIVES")
+        && written.number(Some(told)) != receives
+    {
+        find(handler.id, format!("MAX_RECEIVES is not the maxReceiveCount of {}", queue.id));
+    }
     if retention(dead) <= retention(queue) {
         find(
             dead.id,
