@@ -4,6 +4,7 @@
 
 mod batch;
 mod command;
+mod deployed;
 mod events;
 mod lifecycle;
 mod observe;

@@ -83,3 +83,31 @@ async fn counts_what_it_accepts_and_what_it_refuses_by_reason() {
     }
     stage.stack.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_an_install_that_it_refuses_and_a_message_that_a_handler_does_not_handle() {
+    let stage = Stage::new().await;
+    let app = &descriptor::embedded().unwrap();
+    let base = stage.stack.url();
+    let key = stage.atlassian.key().forged().unwrap();
+    let stranger = Site::new(Product::Jira, "stranger");
+    let installed = app.lifecycle.installed.as_deref().unwrap();
+    let target = format!("{base}{installed}");
+    let qsh = qsh_of(&target, base).unwrap();
+    let mut claims = Statement::new(stranger.client_key.as_str(), &qsh, Timestamp::now());
+    claims.audience = Some(base);
+    let token = key.sign(&claims).unwrap();
+    let answer = stage.atlassian.post(&target, Some(&token), "{}".into(), None).await.unwrap();
+    assert_eq!(answer.status, 401);
+    // Not what its event carries: the handler fails it.
+    let odd = json!({"webhookEvent": "jira:issue_created", "issue": {"fields": 1}});
+    assert_eq!(stage.send("/issue-created", &odd, &stage.jira).await.status, 204);
+
+    stage.logged("delivery failed", 1).await;
+    // Rejected and InstallRejected; Untyped and Accepted; BatchItemFailures.
+    let lines = stage.logged("metric", 5).await;
+    for name in ["InstallRejected", "BatchItemFailures"] {
+        assert_eq!(lines.iter().filter(|line| line[name] == 1).count(), 1, "{name}: {lines:?}");
+    }
+    stage.stack.stop().await;
+}

@@ -1,5 +1,6 @@
 //! Plays Atlassian: serves an install key, installs the app, signs webhooks.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -13,6 +14,7 @@ use connect::lifecycle::Callback;
 use connect::qsh;
 use connect::tenant::{ClientKey, SharedSecret};
 use jiff::Timestamp;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
 use rsa::{RsaPrivateKey, RsaPublicKey};
 use serde_json::json;
@@ -142,7 +144,16 @@ impl Atlassian {
     ///
     /// When no port is free.
     pub async fn start(key: InstallKey) -> anyhow::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        Self::start_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), key).await
+    }
+
+    /// Serves an install key on an address that was agreed before.
+    ///
+    /// # Errors
+    ///
+    /// When the address is taken.
+    pub async fn start_on(address: SocketAddr, key: InstallKey) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
         let keys_url = format!("http://{}", listener.local_addr()?);
         let known = key.clone();
         let serve = async move |Path(id): Path<String>| {
@@ -263,10 +274,28 @@ pub fn client() -> anyhow::Result<reqwest::Client> {
     // A second call finds the provider installed, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
+        .dns_resolver(Localhost)
         .redirect(reqwest::redirect::Policy::none())
         .timeout(Duration::from_secs(30))
         .build()?;
     Ok(client)
+}
+
+/// The system's names, and every name below `localhost` as this machine (RFC 6761, section 6.3),
+/// which not every system knows.
+#[derive(Debug)]
+struct Localhost;
+
+impl Resolve for Localhost {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let host = name.as_str();
+            let host = if host.ends_with(".localhost") { "127.0.0.1" } else { host };
+            // The port is the URL's, whatever stands here.
+            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, 0)).await?.collect();
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
 }
 
 /// Signs and posts one webhook.

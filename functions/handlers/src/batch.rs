@@ -11,6 +11,7 @@ use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMe
 use connect::delivery::Delivery;
 use connect::event::FromPayload;
 use futures_util::FutureExt;
+use lambda::metrics;
 use tokio::time::Instant;
 
 use crate::Error;
@@ -46,6 +47,7 @@ where
                 error = lambda::chain(&*error),
                 "delivery failed"
             );
+            metrics::count(metrics::BATCH_ITEM_FAILURES);
             // An empty name would fail the whole batch, which is right for a message without one.
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = message.message_id.unwrap_or_default();

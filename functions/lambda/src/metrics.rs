@@ -23,7 +23,7 @@ pub const REASON: &str = "reason";
 pub const ACCEPTED: &str = "Accepted";
 /// Requests that were refused, also by [`REASON`].
 pub const REJECTED: &str = "Rejected";
-/// Lifecycle callbacks that were refused.
+/// Installs that were refused, or could not be recorded.
 pub const INSTALL_REJECTED: &str = "InstallRejected";
 /// Verified events that the queue did not take.
 pub const ENQUEUE_FAILED: &str = "EnqueueFailed";
@@ -31,19 +31,10 @@ pub const ENQUEUE_FAILED: &str = "EnqueueFailed";
 pub const UNTYPED: &str = "Untyped";
 /// Messages that a handler did not handle, and that come again.
 pub const BATCH_ITEM_FAILURES: &str = "BatchItemFailures";
-/// Messages that a handler was spared, as it had handled them before.
-pub const DUPLICATES: &str = "Duplicates";
 
 /// Every metric there is.
-pub const ALL: [&str; 7] = [
-    ACCEPTED,
-    REJECTED,
-    INSTALL_REJECTED,
-    ENQUEUE_FAILED,
-    UNTYPED,
-    BATCH_ITEM_FAILURES,
-    DUPLICATES,
-];
+pub const ALL: [&str; 6] =
+    [ACCEPTED, REJECTED, INSTALL_REJECTED, ENQUEUE_FAILED, UNTYPED, BATCH_ITEM_FAILURES];
 
 /// Counts one of something.
 pub fn count(name: &str) {

@@ -6,6 +6,7 @@ use connect::jwt::{Claims, Unverified};
 use connect::lifecycle::{Callback, Expected, Tenancy};
 use gateway::{Call, Rejection};
 use jiff::Timestamp;
+use lambda::metrics;
 
 use crate::install_keys::InstallKeys;
 use crate::{Find, Install, Installation, Switch, Unavailable, Uninstall};
@@ -53,6 +54,26 @@ where
     let callback = app
         .callback(call.declared_path())
         .ok_or_else(|| Rejection::UnknownPath { path: call.declared_path().into() })?;
+    let recorded = record(call, callback, app, keys, tenants, now).await;
+    // An alarm is on it: a site whose install failed has no webhooks at all. The others are not
+    // worth one; Atlassian is known to send a `disabled` without a token after an uninstall.
+    if recorded.is_err() && callback == Callback::Installed {
+        metrics::count(metrics::INSTALL_REJECTED);
+    }
+    recorded
+}
+
+async fn record<T>(
+    call: Call,
+    callback: Callback,
+    app: &App,
+    keys: &InstallKeys,
+    tenants: &T,
+    now: Timestamp,
+) -> Result<(), Rejection>
+where
+    T: Find + Install + Switch + Uninstall + Sync,
+{
     let claims = authenticate(&call, callback, keys, tenants, now).await?;
     let base_url = call.base_url.clone();
     let tenancy: Tenancy = serde_json::from_str(&call.into_text()?).map_err(|error| {

@@ -1,0 +1,97 @@
+//! The road on a stack that was really deployed: `sam deploy`, then this.
+//!
+//! Runs where `HOOKS_DEPLOYED` is the base URL of a stack, `HOOKS_STACK` its name, and
+//! `HOOKS_INSTALL_KEYS` the address that its parameter `InstallKeysUrl` names. A stack that trusts
+//! Atlassian's own keys cannot be tested so, which is as it should be.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use connect::event::Product;
+use connect::lifecycle::Callback;
+use infra::atlassian::{Atlassian, InstallKey, Site, Webhook};
+use infra::samples::sample;
+use lambda::environment::{optional, required};
+
+/// How long a delivery may take to its handler, with the start of its process.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_deployed_stack_handles_what_is_signed_and_nothing_else() {
+    let Some(base_url) = optional("HOOKS_DEPLOYED") else {
+        println!("HOOKS_DEPLOYED is not set: no deployed stack is tested");
+        return;
+    };
+    let stack = required("HOOKS_STACK").unwrap();
+    let keys: SocketAddr = required("HOOKS_INSTALL_KEYS").unwrap().parse().unwrap();
+    let descriptor = descriptor::embedded().unwrap();
+    let atlassian = Atlassian::start_on(keys, InstallKey::generate().unwrap()).await.unwrap();
+    let queues = Queues::of(&stack);
+
+    let served = atlassian.client().get(format!("{base_url}/atlassian-connect.json"));
+    let served = served.send().await.unwrap().error_for_status().unwrap().text().await.unwrap();
+    assert!(served.contains(&format!("\"baseUrl\":\"{base_url}\"")), "{served}");
+
+    for webhook in &descriptor.modules.webhooks {
+        let product = *webhook.event.products().first().unwrap_or(&Product::Jira);
+        let site = Site::new(product, "demo");
+        let send = async |site: &Site| {
+            let body = sample(product, &webhook.event).unwrap().into();
+            let url = &webhook.url;
+            let webhook = Webhook { base_url: &base_url, url, body, identifier: None };
+            atlassian.send(webhook, site).await.unwrap().status.as_u16()
+        };
+        assert_eq!(send(&site).await, 401, "{} of a site that is not installed", webhook.event);
+
+        let installed = descriptor.lifecycle.installed.as_deref().unwrap();
+        let answer =
+            atlassian.call_back(Callback::Installed, &descriptor.key, &base_url, installed, &site);
+        let answer = answer.await.unwrap();
+        assert!(answer.status.is_success(), "the install: {} {}", answer.status, answer.body);
+
+        assert_eq!(
+            send(&site.with_new_secret()).await,
+            401,
+            "{} with a forged signature",
+            webhook.event
+        );
+        assert_eq!(send(&site).await, 204, "{}", webhook.event);
+        let handled = async {
+            while queues.depth(&webhook.handler()).await > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, handled).await.expect("the handler empties its queue");
+        let dead = queues.depth(&format!("{}-dead", webhook.handler())).await;
+        assert_eq!(dead, 0, "dead letters of {}", webhook.handler());
+    }
+}
+
+/// The queues of a deployed stack.
+struct Queues {
+    client: aws_sdk_sqs::Client,
+    stack: String,
+}
+
+impl Queues {
+    /// With region, credentials and endpoint from the environment, as a function finds them.
+    fn of(stack: &str) -> Self {
+        let client = aws_sdk_sqs::Client::new(&lambda::aws::config().unwrap());
+        Self { client, stack: stack.into() }
+    }
+
+    /// How many messages a queue holds, in flight included.
+    async fn depth(&self, queue: &str) -> u32 {
+        let name = format!("{}-{queue}", self.stack);
+        let url = self.client.get_queue_url().queue_name(name).send().await.unwrap().queue_url;
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let request = self.client.get_queue_attributes().set_queue_url(url);
+        let attributes = request.set_attribute_names(Some(names.to_vec())).send().await.unwrap();
+        let attributes = attributes.attributes.unwrap();
+        names.iter().map(|name| attributes[name].parse::<u32>().unwrap()).sum()
+    }
+}
