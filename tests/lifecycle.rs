@@ -49,9 +49,30 @@ async fn honours_the_previous_secret_for_its_grace_only() {
         .update_expression("SET previousUntil = :past")
         .expression_attribute_values(":past", AttributeValue::N("1".into()));
     moved.send().await.unwrap();
-    assert_eq!(webhook(&stage, &old).await, 401);
-    assert_eq!(webhook(&stage, &new).await, 204);
-    assert_eq!(stage.depth("IssueCreatedQueue").await, 4);
+    // At another URL, whose receiver has not read the row before.
+    let order = json!({ "webhookEvent": "jira:issue_updated" });
+    assert_eq!(stage.send("/orders", &order, &old).await.status, 401);
+    assert_eq!(stage.send("/orders", &order, &new).await.status, 204);
+    assert_eq!(stage.depth("IssueCreatedQueue").await, 3);
+    stage.stack.stop().await;
+}
+
+/// Receivers are warm and remember the secret from before, or that the tenant was none.
+#[tokio::test(flavor = "multi_thread")]
+async fn turns_no_webhook_away_when_a_warm_receivers_secret_is_replaced() {
+    let stage = Stage::without_handlers().await;
+    let mut site = Site::new(Product::Jira, "newcomer");
+    assert_eq!(webhook(&stage, &site).await, 401);
+    assert_eq!(stage.call_back(Callback::Installed, &site).await.status, 204);
+    for _ in 0..3 {
+        assert_eq!(webhook(&stage, &site).await, 204);
+        let new = site.with_new_secret();
+        assert_eq!(stage.call_back(Callback::Installed, &new).await.status, 204);
+        let (new_one, old_one) = tokio::join!(webhook(&stage, &new), webhook(&stage, &site));
+        assert_eq!((new_one, old_one), (204, 204));
+        site = new;
+    }
+    assert_eq!(stage.depth("IssueCreatedQueue").await, 9);
     stage.stack.stop().await;
 }
 

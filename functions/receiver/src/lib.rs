@@ -15,7 +15,7 @@ use connect::jwt::Unverified;
 use gateway::{Call, Rejection};
 use jiff::Timestamp;
 use lambda::metrics;
-use tenants::Find;
+use tenants::{Cached, Find};
 
 /// Takes one webhook: verifies it, and puts it on the queue.
 ///
@@ -29,7 +29,7 @@ use tenants::Find;
 pub async fn receive(
     call: Call,
     declared: &Declared,
-    tenants: &impl Find,
+    tenants: &Cached<impl Find>,
     queue: &impl Enqueue,
     now: Timestamp,
 ) -> Result<(), Rejection> {
@@ -38,10 +38,7 @@ pub async fn receive(
     let token = Unverified::webhook(token)?.screen(&call.signed(&base_path), now)?;
 
     let key = token.issuer().clone();
-    let tenant = tenants.find(&key).await;
-    let tenant = tenant.map_err(|error| Rejection::TenantsUnavailable(error.into()))?;
-    let tenant = tenant.ok_or_else(|| Rejection::UnknownTenant { tenant: key.clone() })?;
-    tenant.verify(&token, now)?;
+    let tenant = tenants.verify(&token, now).await?;
 
     let header = |name| call.header(name).map(str::to_owned);
     let webhook = Webhook {

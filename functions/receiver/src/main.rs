@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use lambda::environment::{optional, parsed, required};
 use lambda_http::{Request, service_fn};
 use receiver::{Declared, Queue, receive};
-use tenants::Table;
+use tenants::{Cached, Table};
 
 fn main() -> ExitCode {
     lambda::start(async {
@@ -17,11 +17,12 @@ fn main() -> ExitCode {
         let queue = Queue::new(aws_sdk_sqs::Client::new(&aws), required(Queue::VARIABLE)?);
         let base_url = optional(BaseUrl::VARIABLE);
         tokio::join!(table.warm_up(), queue.warm_up());
+        let tenants = Cached::new(table);
 
         lambda_http::run(service_fn(async |request: Request| {
             let call = Call::new(request, base_url.as_deref());
             let path = call.path.clone();
-            let received = receive(call, &declared, &table, &queue, Timestamp::now()).await;
+            let received = receive(call, &declared, &tenants, &queue, Timestamp::now()).await;
             Ok::<_, lambda::Error>(gateway::answer(&path, received.map(|()| gateway::done())))
         }))
         .await

@@ -2,12 +2,14 @@
 //!
 //! One trait per verb, so that a function's signature says which permissions it needs: receivers
 //! [`Find`], and nothing else; the lifecycle function also [`Install`]s, [`Switch`]es and
-//! [`Uninstall`]s. [`Table`] is all of them on DynamoDB.
+//! [`Uninstall`]s. [`Table`] is all of them on DynamoDB; a receiver asks it through [`Cached`].
 
+mod cached;
 pub mod install_keys;
 pub mod lifecycle;
 mod table;
 
+pub use cached::Cached;
 pub use table::Table;
 
 use std::time::Duration;
