@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use connect::event::Product;
 use connect::jwt::{self, Statement};
 use connect::lifecycle::Callback;
+use connect::tenant::SharedSecret;
 use infra::atlassian::{Site, qsh_of};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -114,6 +115,122 @@ async fn takes_the_uninstall_of_a_tenant_that_never_was() {
     let stranger = Site::new(Product::Confluence, "stranger");
     assert_eq!(stage.call_back(Callback::Uninstalled, &stranger).await.status, 204);
     assert_eq!(row(&stage, &stranger).await, None);
+    stage.stack.stop().await;
+}
+
+/// Signs and posts an install, with an age in seconds and fields of one's own.
+async fn install(stage: &Stage, site: &Site, age: i64, audience: &str, fields: Value) -> u16 {
+    let base = stage.stack.url();
+    let target = format!("{base}/installed");
+    let qsh = qsh_of(&target, base).unwrap();
+    let statement = Statement {
+        audience: Some(audience),
+        issued_at: Timestamp::now().as_second() - age,
+        ..Statement::new(site.client_key.as_str(), &qsh, Timestamp::now())
+    };
+    let token = stage.atlassian.sign_install(&statement).unwrap();
+    let mut body = json!({
+        "key": DESCRIPTOR.key, "clientKey": site.client_key, "eventType": "installed",
+        "sharedSecret": site.secret.expose(), "baseUrl": site.base_url,
+        "productType": site.product,
+    });
+    body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    let answer = stage.atlassian.post(&target, Some(&token), body.to_string(), None).await;
+    answer.unwrap().status.as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lets_no_older_callback_undo_a_newer_one() {
+    let stage = Stage::empty(|template| template).await;
+    let base = stage.stack.url();
+    let old = Site::new(Product::Jira, "site");
+    let new = old.with_new_secret();
+    assert_eq!(install(&stage, &old, 90, base, json!({})).await, 204);
+    assert_eq!(install(&stage, &new, 30, base, json!({})).await, 204);
+    assert_eq!(install(&stage, &old, 60, base, json!({})).await, 401, "replayed, or overtaken");
+    assert_eq!(webhook(&stage, &new).await, 204);
+    assert_eq!(stage.call_back(Callback::Uninstalled, &new).await.status, 204);
+    assert_eq!(install(&stage, &new, 20, base, json!({})).await, 401, "it left after that");
+    assert!(!row(&stage, &new).await.unwrap().contains_key("sharedSecret"));
+    let refused = stage.logged("request refused", 2).await;
+    assert!(refused.iter().all(|line| line["reason"] == "outdated"), "{refused:#?}");
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keeps_what_an_install_says_of_the_site() {
+    let stage = Stage::empty(|template| {
+        template.replace("!Ref OtherBaseUrls", "'https://old.example.com/, https://x.test'")
+    })
+    .await;
+    let site = Site::new(Product::Jira, "site");
+    let forge = json!({
+        "installationId": "ari:cloud:ecosystem::installation/1", "oauthClientId": "client",
+        "displayUrl": "https://jira.example.com", "entitlementId": "e", "unheardOf": {"a": 1},
+    });
+    // Signed for the domain that the app had before.
+    assert_eq!(install(&stage, &site, 0, "https://old.example.com", forge).await, 204);
+    let first = row(&stage, &site).await.unwrap();
+    for (name, value) in [
+        ("installationId", "ari:cloud:ecosystem::installation/1"),
+        ("oauthClientId", "client"),
+        ("displayUrl", "https://jira.example.com"),
+        ("entitlementId", "e"),
+    ] {
+        assert_eq!(first[name], AttributeValue::S(value.into()), "{name}");
+    }
+
+    // The site moves, and has no domain of its own any more.
+    let moved = json!({"baseUrl": "https://renamed.atlassian.net", "oauthClientId": "client"});
+    assert_eq!(install(&stage, &site, 0, stage.stack.url(), moved).await, 204);
+    let second = row(&stage, &site).await.unwrap();
+    assert_eq!(second["baseUrl"], AttributeValue::S("https://renamed.atlassian.net".into()));
+    assert!(second.contains_key("oauthClientId") && !second.contains_key("displayUrl"));
+    assert!(!second.contains_key("previousSecret"), "the secret is the same");
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keeps_secrets_that_only_the_key_reads() {
+    let stage = Stage::without_handlers().await;
+    let (victim, thief) = (stage.jira.clone(), stage.confluence.clone());
+    let rotated = victim.with_new_secret();
+    assert_eq!(stage.call_back(Callback::Installed, &rotated).await.status, 204);
+    let stored = row(&stage, &victim).await.unwrap();
+    for (name, secret) in [("sharedSecret", &rotated.secret), ("previousSecret", &victim.secret)] {
+        let value = stored[name].as_b().expect("ciphertext, not text");
+        let secret = secret.expose().as_bytes();
+        assert!(!value.as_ref().windows(secret.len()).any(|window| window == secret), "{name}");
+    }
+
+    // Somebody who can write to the table, and not use the key, gives the victim a secret they know:
+    // first their own, then one in the clear.
+    let own = row(&stage, &thief).await.unwrap()["sharedSecret"].clone();
+    let chosen = AttributeValue::S("chosen-by-the-thief".into());
+    let forged = [(own, thief.secret.clone()), (chosen, SharedSecret::new("chosen-by-the-thief"))];
+    for (number, (value, secret)) in forged.into_iter().enumerate() {
+        let planted = stage
+            .dynamodb()
+            .update_item()
+            .table_name(&stage.stack.deployment().tables["TenantsTable"].name)
+            .key("clientKey", AttributeValue::S(victim.client_key.to_string()))
+            .update_expression("SET sharedSecret = :planted REMOVE previousSecret")
+            .expression_attribute_values(":planted", value);
+        planted.send().await.unwrap();
+        let impostor = Site { secret, ..victim.clone() };
+        let order = json!({ "webhookEvent": "jira:issue_updated" });
+        assert_eq!(stage.send("/orders", &order, &impostor).await.status, 503);
+        let failed = stage.logged("request failed", number + 1).await;
+        assert_eq!(failed[number]["reason"], "tenants_unavailable");
+        let detail = failed[number]["detail"].as_str().unwrap();
+        assert!(detail.contains("not one that this app wrote"), "{detail}");
+        assert!(!stage.printed().contains("chosen-by-the-thief"));
+    }
+    assert_eq!(stage.total_depth().await, 0);
+
+    // An install mends the row.
+    assert_eq!(stage.call_back(Callback::Installed, &rotated).await.status, 204);
+    assert_eq!(webhook(&stage, &rotated).await, 204);
     stage.stack.stop().await;
 }
 

@@ -15,10 +15,12 @@ use anyhow::{Context as _, bail};
 use connect::descriptor::Descriptor;
 use connect::event::Product;
 use connect::lifecycle::Callback;
+use tenants::Secrets;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::atlassian::{Atlassian, InstallKey, Site};
 use crate::binaries::{self, Profile};
+use crate::stack::deployment::Function;
 use crate::stack::{self, Stack};
 use crate::{check, root};
 
@@ -68,6 +70,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let kept = options.state.as_ref().map(|folder| folder.display().to_string());
     console::step("Started", &format!("{} ({})", stack.url(), summary(&stack)));
     console::step("Keeping", &kept.unwrap_or_else(|| "tables and queues in memory".into()));
+    let encrypts = |function: &Function| function.environment.contains_key(Secrets::KEY);
+    if stack.deployment().functions.values().any(encrypts) {
+        console::step("Encrypting", "tenants' secrets, with a key of this stack");
+    } else {
+        console::step("Encrypting", "nothing: no function has the variable TENANTS_KEY");
+    }
 
     let outcome = play(&descriptor, &stack, &atlassian, start, options.once).await;
     console::step("Stopping", "");

@@ -7,24 +7,25 @@
 //!             (http_api)                  (lambda)                    │        │
 //!                                            ▲          AWS SDK client│        │
 //!                                          event                      ▼        ▼
-//!                                            │                   ┌──────┐ ┌──────────┐
-//!             event source mapping ──────────┘                   │ SQS  │ │ DynamoDB │
-//!             (event_source) ◀────────── messages ────────────── └──────┘ └──────────┘
+//!                                            │                   ┌──────┐ ┌──────────┐ ┌─────┐
+//!             event source mapping ──────────┘                   │ SQS  │ │ DynamoDB │ │ KMS │
+//!             (event_source) ◀────────── messages ────────────── └──────┘ └──────────┘ └─────┘
 //!                                                                     this process
 //! ```
 //!
 //! [`Stack::start`] reads the template that is deployed to AWS ([`deployment`]), and runs the
 //! binaries that are deployed to AWS. They notice no difference: Lambda's Runtime API hands them
-//! their events, and their own AWS SDK clients find SQS and DynamoDB through
-//! `AWS_ENDPOINT_URL_SQS` and `AWS_ENDPOINT_URL_DYNAMODB`.
+//! their events, and their own AWS SDK clients find SQS, DynamoDB and KMS through
+//! `AWS_ENDPOINT_URL_SQS` and its like.
 //!
-//! What is not imitated: permissions, encryption, throttling, logs and metrics in CloudWatch, and
+//! What is not imitated: permissions, encryption at rest, throttling, logs and metrics in CloudWatch, and
 //! everything else the template declares outside functions, their events, queues and tables.
 
 pub mod deployment;
 mod event_source;
 mod http_api;
 pub mod intrinsics;
+mod kms;
 pub mod lambda;
 mod log;
 mod state;
@@ -162,6 +163,12 @@ pub enum StackError {
         /// The folder for the state.
         path: PathBuf,
     },
+    /// The file with the key of the local KMS cannot be used.
+    #[error("failed to open the key in the folder for the state")]
+    Key {
+        /// Why not.
+        source: io::Error,
+    },
     /// The file with the queues cannot be used.
     #[error("failed to open the queues in the folder for the state")]
     Queues {
@@ -189,7 +196,7 @@ pub struct Stack {
     functions: BTreeMap<String, lambda::Function>,
     /// What invokes functions: the HTTP API and the event sources.
     invokers: Service,
-    /// What functions use: SQS and DynamoDB.
+    /// What functions use: SQS, DynamoDB and KMS.
     backends: Service,
     /// Held while the folder for the state is used.
     _state_lock: Option<File>,
@@ -206,10 +213,12 @@ impl Stack {
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let sqs_listener = listen(loopback).await?;
         let dynamodb_listener = listen(loopback).await?;
+        let kms_listener = listen(loopback).await?;
         let endpoints = Endpoints {
             http_api: url_of(&listener)?,
             sqs: url_of(&sqs_listener)?,
             dynamodb: url_of(&dynamodb_listener)?,
+            kms: url_of(&kms_listener)?,
         };
         let deployment = read(&options, &endpoints)?;
         let (lines, _) = broadcast::channel(LOG_LINES);
@@ -229,6 +238,7 @@ impl Stack {
         let state_lock = state.map(state::lock).transpose()?;
         let database = state::tables(&deployment, state)?;
         let sqs = state::queues(&deployment, state)?;
+        let kms = kms::Kms::open(state).map_err(|source| StackError::Key { source })?;
         let mut backends = Service::new();
         backends.spawn(|stopped| async {
             // They end by the stop alone.
@@ -237,6 +247,9 @@ impl Stack {
         });
         backends.spawn(|stopped| async {
             let _ = sqs::serve(sqs_listener, sqs, stopped).await;
+        });
+        backends.spawn(|stopped| async {
+            let _ = kms::serve(kms_listener, kms, stopped).await;
         });
 
         let mut invokers = Service::new();
@@ -417,6 +430,7 @@ fn binary(folder: &Path, function: &deployment::Function) -> Result<PathBuf, Sta
 fn aws_environment(endpoints: &Endpoints) -> Vec<(String, String)> {
     vec![
         ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), endpoints.dynamodb.clone()),
+        ("AWS_ENDPOINT_URL_KMS".to_owned(), endpoints.kms.clone()),
         ("AWS_ENDPOINT_URL_SQS".to_owned(), endpoints.sqs.clone()),
     ]
 }

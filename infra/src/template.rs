@@ -19,9 +19,9 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{Environment, UndefinedBehavior, context};
 use receiver::{Declared, Queue};
-use tenants::Table;
 use tenants::install_keys::InstallKeys;
 use tenants::lifecycle::App;
+use tenants::{Secrets, Table};
 
 use crate::plan::Plan;
 
@@ -100,7 +100,9 @@ pub fn render_with(descriptor: &Descriptor, rollout: Rollout) -> Result<String, 
             app_key => App::KEY,
             base_url => BaseUrl::VARIABLE,
             install_keys => InstallKeys::VARIABLE,
+            key => Secrets::KEY,
             lifecycle => App::LIFECYCLE,
+            other_base_urls => App::OTHER_BASE_URLS,
             queue => Queue::VARIABLE,
             table => Table::VARIABLE,
             tenant_hosts => App::TENANT_HOSTS,

@@ -218,6 +218,11 @@ impl Claims {
         &self.0.issuer
     }
 
+    /// When it was signed: the `iat` claim, if there was one.
+    pub fn issued_at(&self) -> Option<Timestamp> {
+        Timestamp::from_second(self.0.issued_at?).ok()
+    }
+
     /// The user who acted, by Atlassian account id: the `sub` claim, if there was one.
     pub fn subject(&self) -> Option<&str> {
         self.0.subject.as_deref()

@@ -65,6 +65,43 @@ pub struct Tenancy {
     pub event_type: String,
 }
 
+/// What the body of a callback says of a site besides, in some eras and for some apps.
+///
+/// It is read on its own: flattened into [`Tenancy`], serde would copy the secret to where nothing
+/// wipes it.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Particulars {
+    /// The URL that people see, where the site has a domain of its own.
+    #[serde(default)]
+    pub display_url: Option<String>,
+    /// The app's installation in Forge, an ARI, if the app is a Forge app with Connect modules.
+    #[serde(default)]
+    pub installation_id: Option<String>,
+    /// The client of OAuth 2.0 that may act for users of the site.
+    #[serde(default)]
+    pub oauth_client_id: Option<String>,
+    /// The licence of a paid app.
+    #[serde(default)]
+    pub entitlement_id: Option<String>,
+    /// The number of that licence, as people see it.
+    #[serde(default)]
+    pub entitlement_number: Option<String>,
+}
+
+impl Particulars {
+    /// All of them, by the names that Atlassian gives them.
+    pub fn named(&self) -> [(&'static str, Option<&str>); 5] {
+        [
+            ("displayUrl", self.display_url.as_deref()),
+            ("installationId", self.installation_id.as_deref()),
+            ("oauthClientId", self.oauth_client_id.as_deref()),
+            ("entitlementId", self.entitlement_id.as_deref()),
+            ("entitlementNumber", self.entitlement_number.as_deref()),
+        ]
+    }
+}
+
 /// What a callback must agree with before it is believed.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {

@@ -31,6 +31,9 @@ pub enum Rejection {
     /// A lifecycle callback contradicts its token or this app.
     #[error(transparent)]
     Disagreement(#[from] Disagreement),
+    /// A lifecycle callback was signed before one that is recorded already.
+    #[error("the callback was signed before the tenant's last install or uninstall, which stands")]
+    Outdated,
     /// An RS256 token names a key that Atlassian does not have.
     #[error("Atlassian's key server knows no key {key_id}")]
     UnknownKey {
@@ -122,6 +125,7 @@ impl Rejection {
             Self::Untrusted(untrusted) => (StatusCode::UNAUTHORIZED, reason(untrusted)),
             Self::UnknownTenant { .. } => (StatusCode::UNAUTHORIZED, "unknown_tenant"),
             Self::Disagreement(_) => (StatusCode::UNAUTHORIZED, "disagreement"),
+            Self::Outdated => (StatusCode::UNAUTHORIZED, "outdated"),
             Self::UnknownKey { .. } => (StatusCode::UNAUTHORIZED, "unknown_key"),
 
             Self::NotText => (StatusCode::BAD_REQUEST, "not_text"),

@@ -7,13 +7,15 @@ use jiff::Timestamp;
 use lambda::environment::{optional, parsed, required};
 use lambda_http::{Request, service_fn};
 use receiver::{Declared, Queue, receive};
-use tenants::{Cached, Table};
+use tenants::lifecycle::App;
+use tenants::{Cached, Secrets, Table};
 
 fn main() -> ExitCode {
     lambda::start(async {
         let declared: Declared = parsed(Declared::VARIABLE)?;
         let aws = lambda::aws::config()?;
-        let table = Table::new(aws_sdk_dynamodb::Client::new(&aws), required(Table::VARIABLE)?);
+        let secrets = Secrets::new(&aws, optional(Secrets::KEY), required(App::KEY)?);
+        let table = Table::new(&aws, required(Table::VARIABLE)?, secrets);
         let queue = Queue::new(aws_sdk_sqs::Client::new(&aws), required(Queue::VARIABLE)?);
         let base_url = optional(BaseUrl::VARIABLE);
         tokio::join!(table.warm_up(), queue.warm_up());

@@ -129,7 +129,7 @@ impl<F: Find> Cached<F> {
     }
 
     async fn read(&self, key: &ClientKey, now: Timestamp) -> Result<Seen, Rejection> {
-        let found = self.tenants.find(key).await;
+        let found = self.tenants.find(key, now).await;
         let tenant = found.map_err(|error| Rejection::TenantsUnavailable(error.into()))?;
         let lifetime = if tenant.is_some() { Self::LIFETIME } else { Self::ABSENCE };
         let chance = self.jitter.hash_one((key, now.as_nanosecond())) % 1000;
@@ -199,11 +199,11 @@ mod tests {
     }
 
     impl Find for &Table {
-        async fn find(&self, key: &ClientKey) -> Result<Option<Tenant>, Unavailable> {
+        async fn find(&self, key: &ClientKey, _: Timestamp) -> Result<Option<Tenant>, Unavailable> {
             self.reads.fetch_add(1, Ordering::SeqCst);
             tokio::task::yield_now().await;
             if *self.down.lock().unwrap() {
-                return Err(Unavailable { table: "t".into(), source: "down".into() });
+                return Err(Unavailable::Table { table: "t".into(), source: "down".into() });
             }
             let known = key.as_str() == "tenant";
             Ok(self.row.lock().unwrap().clone().filter(|_| known))

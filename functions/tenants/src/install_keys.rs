@@ -9,14 +9,23 @@ use std::time::Duration;
 
 use connect::jwt::{InstallKey, KeyId};
 use gateway::Rejection;
+use jiff::Timestamp;
 use lambda::https::Client;
 
-/// A key server, and what it has handed out.
+/// A key server, and what it has said.
 #[derive(Debug)]
 pub struct InstallKeys {
     server: String,
     client: Client,
-    known: Mutex<HashMap<KeyId, Arc<InstallKey>>>,
+    known: Mutex<HashMap<KeyId, Known>>,
+}
+
+/// What the server said of a name.
+#[derive(Clone, Debug)]
+enum Known {
+    Key(Arc<InstallKey>),
+    /// There was none, and it is not asked again before then.
+    Missing(Timestamp),
 }
 
 impl InstallKeys {
@@ -25,7 +34,11 @@ impl InstallKeys {
     /// Atlassian's.
     pub const ATLASSIAN: &str = "https://connect-install-keys.atlassian.com";
 
-    /// How many keys are kept. Atlassian has a handful; the bound is for the day it has not.
+    /// How long a name is believed to have no key. It bounds what a stranger's tokens cost the
+    /// server, and is short: a new key is used soon after it is published.
+    pub const ABSENCE: Duration = Duration::from_secs(30);
+
+    /// How many names are remembered. Atlassian has a handful of keys; strangers can invent names.
     const MOST: usize = 64;
 
     /// The keys of one server. It is configured, never chosen by what a request says.
@@ -43,33 +56,47 @@ impl InstallKeys {
     ///
     /// [`Rejection::UnknownKey`] if the server does not have it, [`Rejection::KeysUnavailable`] if
     /// it cannot say.
-    pub async fn find(&self, id: &KeyId) -> Result<Arc<InstallKey>, Rejection> {
-        if let Some(key) = self.known().get(id) {
-            return Ok(Arc::clone(key));
+    pub async fn find(&self, id: &KeyId, now: Timestamp) -> Result<Arc<InstallKey>, Rejection> {
+        let unknown = || Rejection::UnknownKey { key_id: id.as_str().into() };
+        match self.known().get(id) {
+            Some(Known::Key(key)) => return Ok(Arc::clone(key)),
+            Some(Known::Missing(until)) if now < *until => return Err(unknown()),
+            _ => {}
         }
         let url = format!("{}/{}", self.server, id.as_str());
         let answer = self.client.get(&url).await.map_err(Rejection::KeysUnavailable)?;
-        let key = match answer.status {
-            200 => InstallKey::from_pem(&answer.body)
-                .map_err(|error| Rejection::KeysUnavailable(error.into()))?,
-            status @ 400..=499 if status != 408 && status != 429 => {
-                return Err(Rejection::UnknownKey { key_id: id.as_str().into() });
+        match answer.status {
+            200 => {
+                let key = InstallKey::from_pem(&answer.body)
+                    .map_err(|error| Rejection::KeysUnavailable(error.into()))?;
+                let key = Arc::new(key);
+                self.remember(id, Known::Key(Arc::clone(&key)));
+                Ok(key)
+            }
+            400..=499 if answer.status != 408 && answer.status != 429 => {
+                self.remember(id, Known::Missing(now + Self::ABSENCE));
+                Err(unknown())
             }
             status => {
                 let unexpected = format!("{} answered with status {status}", self.server);
-                return Err(Rejection::KeysUnavailable(unexpected.into()));
+                Err(Rejection::KeysUnavailable(unexpected.into()))
             }
-        };
-        let key = Arc::new(key);
-        let mut known = self.known();
-        if known.len() >= Self::MOST {
-            known.clear();
         }
-        known.insert(id.clone(), Arc::clone(&key));
-        Ok(key)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<KeyId, Arc<InstallKey>>> {
+    fn remember(&self, id: &KeyId, what: Known) {
+        let mut known = self.known();
+        if known.len() >= Self::MOST {
+            // Real keys stay, unless there are that many.
+            known.retain(|_, known| matches!(known, Known::Key(_)));
+            if known.len() >= Self::MOST {
+                known.clear();
+            }
+        }
+        known.insert(id.clone(), what);
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<KeyId, Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

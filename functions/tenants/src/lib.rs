@@ -7,15 +7,18 @@
 mod cached;
 pub mod install_keys;
 pub mod lifecycle;
+mod secrets;
 mod table;
 
 pub use cached::Cached;
+pub use secrets::Secrets;
 pub use table::Table;
 
 use std::time::Duration;
 
 use connect::event::Product;
 use connect::jwt::{Claims, Hs256, Screened, Untrusted};
+use connect::lifecycle::Particulars;
 use connect::tenant::{ClientKey, SharedSecret};
 use jiff::Timestamp;
 
@@ -55,22 +58,25 @@ impl Tenant {
     }
 }
 
-/// Looks a tenant up. Needs `dynamodb:GetItem`.
+/// Looks a tenant up. Needs `dynamodb:GetItem` and `kms:Decrypt`.
 pub trait Find {
     /// The tenant with this key; `None` if it never installed the app, or uninstalled it.
     fn find(
         &self,
         key: &ClientKey,
+        now: Timestamp,
     ) -> impl Future<Output = Result<Option<Tenant>, Unavailable>> + Send;
 }
 
-/// Records an install. Needs `dynamodb:UpdateItem`.
+/// Records an install. Needs `dynamodb:GetItem`, `dynamodb:UpdateItem`, `kms:Decrypt` and
+/// `kms:Encrypt`.
 pub trait Install {
     /// Records a tenant and its secret. What was its secret before is honoured for [`GRACE`].
     fn install(
         &self,
         installation: &Installation,
-    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+        at: Moment,
+    ) -> impl Future<Output = Result<Recorded, Unavailable>> + Send;
 }
 
 /// Records that the app was switched on or off. Needs `dynamodb:UpdateItem`.
@@ -90,8 +96,8 @@ pub trait Uninstall {
     fn uninstall(
         &self,
         key: &ClientKey,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+        at: Moment,
+    ) -> impl Future<Output = Result<Recorded, Unavailable>> + Send;
 }
 
 /// What an `installed` callback says.
@@ -105,19 +111,58 @@ pub struct Installation {
     pub secret: SharedSecret,
     /// The site.
     pub base_url: String,
-    /// When.
-    pub at: Timestamp,
+    /// What else the callback says of the site, and this project only keeps.
+    pub particulars: Particulars,
 }
 
-/// The table did not do what it was asked.
+/// When a callback was signed, and when it came.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// When Atlassian signed it: the `iat` claim of its token.
+    pub signed: Timestamp,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Whether a callback changed the row.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Recorded {
+    /// The row says what the callback says.
+    Yes,
+    /// The row has a later install or uninstall, which stands.
+    Outdated,
+}
+
+/// Tenants could not be read or written.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the table {table} is unavailable; check that it exists and what the function's role allows"
-)]
-pub struct Unavailable {
-    /// The table.
-    pub table: String,
-    /// What the SDK says.
-    #[source]
-    pub source: lambda::Error,
+pub enum Unavailable {
+    /// The table did not do what it was asked.
+    #[error(
+        "the table {table} is unavailable; check that it exists and what the function's role allows"
+    )]
+    Table {
+        /// The table.
+        table: String,
+        /// What the SDK says.
+        #[source]
+        source: lambda::Error,
+    },
+    /// KMS did not do what it was asked.
+    #[error(
+        "the KMS key of the tenants' secrets is unavailable; check that it is enabled and what the \
+         function's role allows"
+    )]
+    Key(#[source] lambda::Error),
+    /// A secret cannot be read, and will not be.
+    #[error(
+        "the secret in the row of {tenant} is not one that this app wrote there; find out who did, \
+         and let the site install the app again"
+    )]
+    Secret {
+        /// The tenant.
+        tenant: ClientKey,
+        /// Why.
+        #[source]
+        source: lambda::Error,
+    },
 }

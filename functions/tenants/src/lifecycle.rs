@@ -3,13 +3,15 @@
 use connect::descriptor::Lifecycle;
 use connect::event::Product;
 use connect::jwt::{Claims, Unverified};
-use connect::lifecycle::{Callback, Expected, Tenancy};
+use connect::lifecycle::{Callback, Expected, Particulars, Tenancy};
 use gateway::{Call, Rejection};
 use jiff::Timestamp;
 use lambda::metrics;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
 use crate::install_keys::InstallKeys;
-use crate::{Find, Install, Installation, Switch, Unavailable, Uninstall};
+use crate::{Find, Install, Installation, Moment, Recorded, Switch, Unavailable, Uninstall};
 
 /// What the lifecycle function knows of the app.
 #[derive(Clone, Debug)]
@@ -20,6 +22,9 @@ pub struct App {
     pub lifecycle: Lifecycle,
     /// Where its tenants live: `TENANT_HOSTS`, with commas between.
     pub tenant_hosts: Vec<String>,
+    /// Base URLs that installs may be meant for besides its own: `OTHER_BASE_URLS`, with commas
+    /// between. While an app moves from one domain to another, it has two.
+    pub other_base_urls: Vec<String>,
 }
 
 impl App {
@@ -29,6 +34,8 @@ impl App {
     pub const LIFECYCLE: &str = "LIFECYCLE";
     /// The variable that holds the hosts of tenants.
     pub const TENANT_HOSTS: &str = "TENANT_HOSTS";
+    /// The variable that holds further base URLs; there need not be any.
+    pub const OTHER_BASE_URLS: &str = "OTHER_BASE_URLS";
 
     /// The callback that belongs to a path.
     fn callback(&self, path: &str) -> Option<Callback> {
@@ -76,26 +83,26 @@ where
 {
     let claims = authenticate(&call, callback, keys, tenants, now).await?;
     let base_url = call.base_url.clone();
-    let tenancy: Tenancy = serde_json::from_str(&call.into_text()?).map_err(|error| {
-        not_a_callback(format!("line {}, column {}", error.line(), error.column()))
-    })?;
-    let hosts: Vec<&str> = app.tenant_hosts.iter().map(String::as_str).collect();
-    let expected = Expected {
-        callback,
-        app_key: &app.key,
-        base_urls: &[base_url.as_str()],
-        tenant_hosts: &hosts,
-    };
+    let text = Zeroizing::new(call.into_text()?);
+    let tenancy: Tenancy = read(&text)?;
+    let base_urls: Vec<&str> =
+        std::iter::once(base_url.as_str()).chain(listed(&app.other_base_urls)).collect();
+    let hosts: Vec<&str> = listed(&app.tenant_hosts).collect();
+    let expected =
+        Expected { callback, app_key: &app.key, base_urls: &base_urls, tenant_hosts: &hosts };
     tenancy.check(&claims, &expected)?;
 
     let tenant = tenancy.client_key.clone();
-    match callback {
-        Callback::Installed => tenants.install(&installation(tenancy, now)?).await,
-        Callback::Uninstalled => tenants.uninstall(&tenant, now).await,
-        Callback::Enabled => tenants.switch(&tenant, true, now).await,
-        Callback::Disabled => tenants.switch(&tenant, false, now).await,
+    let at = Moment { signed: claims.issued_at().unwrap_or(now), now };
+    let recorded = match callback {
+        Callback::Installed => tenants.install(&installation(tenancy, read(&text)?)?, at).await,
+        Callback::Uninstalled => tenants.uninstall(&tenant, at).await,
+        Callback::Enabled => tenants.switch(&tenant, true, now).await.map(|()| Recorded::Yes),
+        Callback::Disabled => tenants.switch(&tenant, false, now).await.map(|()| Recorded::Yes),
+    };
+    if recorded.map_err(unavailable)? == Recorded::Outdated {
+        return Err(Rejection::Outdated);
     }
-    .map_err(unavailable)?;
     tracing::info!(tenant.key = %tenant, callback = %callback, "tenant recorded");
     Ok(())
 }
@@ -114,12 +121,12 @@ async fn authenticate(
     match callback {
         Callback::Installed | Callback::Uninstalled => {
             let token = Unverified::install(token)?.screen(&request, now)?;
-            let key = keys.find(&token.key_id()?).await?;
+            let key = keys.find(&token.key_id()?, now).await?;
             Ok(token.verify(&key)?)
         }
         Callback::Enabled | Callback::Disabled => {
             let token = Unverified::webhook(token)?.screen(&request, now)?;
-            let tenant = tenants.find(token.issuer()).await.map_err(unavailable)?;
+            let tenant = tenants.find(token.issuer(), now).await.map_err(unavailable)?;
             let unknown = || Rejection::UnknownTenant { tenant: token.issuer().clone() };
             Ok(tenant.ok_or_else(unknown)?.verify(&token, now)?)
         }
@@ -127,14 +134,29 @@ async fn authenticate(
 }
 
 /// What an install must have beyond what every callback has.
-fn installation(tenancy: Tenancy, at: Timestamp) -> Result<Installation, Rejection> {
+fn installation(tenancy: Tenancy, particulars: Particulars) -> Result<Installation, Rejection> {
     let product = Product::parse(&tenancy.product_type)
         .ok_or_else(|| not_a_callback("its productType is neither jira nor confluence"))?;
     let secret = tenancy
         .shared_secret
-        .filter(|secret| !secret.expose().is_empty())
-        .ok_or_else(|| not_a_callback("it has no sharedSecret"))?;
-    Ok(Installation { key: tenancy.client_key, product, secret, base_url: tenancy.base_url, at })
+        .filter(|secret| (1..=MAX_SECRET_LEN).contains(&secret.expose().len()))
+        .ok_or_else(|| not_a_callback("it has no sharedSecret, or one that is too long"))?;
+    let Tenancy { client_key: key, base_url, .. } = tenancy;
+    Ok(Installation { key, product, secret, base_url, particulars })
+}
+
+/// The longest secret that is taken, in bytes. Atlassian's have at most 128 characters, KMS encrypts
+/// 4096 bytes.
+const MAX_SECRET_LEN: usize = 1024;
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, Rejection> {
+    serde_json::from_str(text).map_err(|error| {
+        not_a_callback(format!("line {}, column {}", error.line(), error.column()))
+    })
+}
+
+fn listed(list: &[String]) -> impl Iterator<Item = &str> {
+    list.iter().map(String::as_str)
 }
 
 fn not_a_callback(wrong: impl Into<String>) -> Rejection {

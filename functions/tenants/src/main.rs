@@ -7,21 +7,25 @@ use gateway::{BaseUrl, Call};
 use jiff::Timestamp;
 use lambda::environment::{optional, required};
 use lambda_http::{Request, service_fn};
-use tenants::Table;
 use tenants::install_keys::InstallKeys;
 use tenants::lifecycle::{App, receive};
+use tenants::{Secrets, Table};
 
 fn main() -> ExitCode {
     lambda::start(async {
         let lifecycle: Lifecycle = serde_json::from_str(&required(App::LIFECYCLE)?)?;
-        let tenant_hosts = required(App::TENANT_HOSTS)?;
+        let listed = |list: &str| -> Vec<String> {
+            list.split(',').map(|item| item.trim().to_owned()).filter(|i| !i.is_empty()).collect()
+        };
         let app = App {
             key: required(App::KEY)?,
             lifecycle,
-            tenant_hosts: tenant_hosts.split(',').map(|host| host.trim().to_owned()).collect(),
+            tenant_hosts: listed(&required(App::TENANT_HOSTS)?),
+            other_base_urls: listed(&optional(App::OTHER_BASE_URLS).unwrap_or_default()),
         };
-        let client = aws_sdk_dynamodb::Client::new(&lambda::aws::config()?);
-        let table = Table::new(client, required(Table::VARIABLE)?);
+        let aws = lambda::aws::config()?;
+        let secrets = Secrets::new(&aws, optional(Secrets::KEY), &app.key);
+        let table = Table::new(&aws, required(Table::VARIABLE)?, secrets);
         table.warm_up().await;
         let keys = InstallKeys::new(&required(InstallKeys::VARIABLE)?);
         let base_url = optional(BaseUrl::VARIABLE);

@@ -5,14 +5,18 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_types::SdkConfig;
 use connect::event::Product;
 use connect::tenant::{ClientKey, SharedSecret};
 use jiff::Timestamp;
+use subtle::ConstantTimeEq;
 
 use crate::{
-    Find, GRACE, Install, Installation, RETENTION, Switch, Tenant, Unavailable, Uninstall,
+    Find, GRACE, Install, Installation, Moment, RETENTION, Recorded, Secrets, Switch, Tenant,
+    Unavailable, Uninstall,
 };
 
 /// One row a tenant, by its client key.
@@ -20,6 +24,7 @@ use crate::{
 pub struct Table {
     client: Client,
     name: String,
+    secrets: Secrets,
 }
 
 impl Table {
@@ -33,16 +38,34 @@ impl Table {
     pub const FOUND: [&str; 4] = [SECRET, PREVIOUS_SECRET, PREVIOUS_UNTIL, PRODUCT];
 
     /// A table by its name.
-    pub fn new(client: Client, name: impl Into<String>) -> Self {
-        Self { client, name: name.into() }
+    pub fn new(aws: &SdkConfig, name: impl Into<String>, secrets: Secrets) -> Self {
+        Self { client: Client::new(aws), name: name.into(), secrets }
     }
 
-    /// Opens the connection while Lambda still gives the start its burst of CPU: a handshake costs
+    /// Opens the connections while Lambda still gives the start its burst of CPU: a handshake costs
     /// ten times as long in the first invocation. A failure here is one that the invocation reports
     /// better.
     pub async fn warm_up(&self) {
         let nobody = ClientKey::new("warm-up").expect("a plain word");
-        let _ = tokio::time::timeout(Duration::from_secs(1), self.find(&nobody)).await;
+        let row = tokio::time::timeout(Duration::from_secs(1), self.row(&nobody, &Self::FOUND));
+        let _ = tokio::join!(row, self.secrets.warm_up());
+    }
+
+    /// Reads some attributes of a row.
+    async fn row(&self, key: &ClientKey, attributes: &[&str]) -> Result<Option<Row>, Unavailable> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(Self::KEY, string(key.as_str()))
+            .projection_expression(attributes.join(", "))
+            // The first webhook may follow an install at once, and the sender does not try again
+            // after a refusal.
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| self.unavailable(error))?;
+        Ok(found.item)
     }
 
     fn update(&self, key: &ClientKey, now: Timestamp) -> UpdateItemFluentBuilder {
@@ -54,55 +77,111 @@ impl Table {
     }
 
     fn unavailable(&self, source: impl Into<lambda::Error>) -> Unavailable {
-        Unavailable { table: self.name.clone(), source: source.into() }
+        Unavailable::Table { table: self.name.clone(), source: source.into() }
     }
 }
 
 impl Find for Table {
-    async fn find(&self, key: &ClientKey) -> Result<Option<Tenant>, Unavailable> {
-        let found = self
-            .client
-            .get_item()
-            .table_name(&self.name)
-            .key(Self::KEY, string(key.as_str()))
-            .projection_expression(Self::FOUND.join(", "))
-            // The first webhook may follow an install at once, and the sender does not try again
-            // after a refusal.
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| self.unavailable(error))?;
-        Ok(found.item.as_ref().and_then(tenant))
+    async fn find(&self, key: &ClientKey, now: Timestamp) -> Result<Option<Tenant>, Unavailable> {
+        let Some(row) = self.row(key, &Self::FOUND).await? else { return Ok(None) };
+        let product = row.get(PRODUCT).and_then(|product| Product::parse(product.as_s().ok()?));
+        // A row without a secret is a tenant that left.
+        let (Some(secret), Some(product)) = (row.get(SECRET), product) else { return Ok(None) };
+        let secret = self.secrets.open(secret, key);
+        let previous = async {
+            // Decrypted while it counts, and no longer: each costs a request.
+            let until = row.get(PREVIOUS_UNTIL).and_then(timestamp).filter(|until| now < *until);
+            let (Some(previous), Some(until)) = (row.get(PREVIOUS_SECRET), until) else {
+                return Ok(None);
+            };
+            self.secrets.open(previous, key).await.map(|secret| Some((secret, until)))
+        };
+        let (secret, previous) = tokio::try_join!(secret, previous)?;
+        Ok(Some(Tenant { product, secret, previous }))
     }
 }
 
 impl Install for Table {
-    async fn install(&self, installation: &Installation) -> Result<(), Unavailable> {
-        let site = format!(
-            "{SECRET} = :secret, {PRODUCT} = :product, {BASE_URL} = :base_url, \
-             {UPDATED_AT} = :now REMOVE {EXPIRES_AT}",
-            EXPIRES_AT = Self::EXPIRES_AT,
-        );
-        let update = || {
-            self.update(&installation.key, installation.at)
-                .expression_attribute_values(":secret", string(installation.secret.expose()))
-                .expression_attribute_values(":product", string(installation.product.as_str()))
-                .expression_attribute_values(":base_url", string(&installation.base_url))
-        };
-        // `if_not_exists`: on a first install the previous secret is the new one, which changes
-        // nothing. The condition keeps the previous secret when the same install comes twice.
-        let rotation = update()
-            .update_expression(format!(
-                "SET {PREVIOUS_SECRET} = if_not_exists({SECRET}, :secret), \
-                 {PREVIOUS_UNTIL} = :until, {site}"
-            ))
-            .expression_attribute_values(":until", seconds(installation.at + GRACE))
-            .condition_expression(format!("attribute_not_exists({SECRET}) OR {SECRET} <> :secret"));
-        if self.conditional(rotation).await? {
-            return Ok(());
+    async fn install(
+        &self,
+        installation: &Installation,
+        at: Moment,
+    ) -> Result<Recorded, Unavailable> {
+        // Two installs at once: each sees what the other wrote, or writes before it does.
+        for _ in 0..ATTEMPTS {
+            let row = self.row(&installation.key, &[SECRET, SIGNED_AT]).await?.unwrap_or_default();
+            if row.get(SIGNED_AT).and_then(timestamp).is_some_and(|signed| at.signed < signed) {
+                return Ok(Recorded::Outdated);
+            }
+            let stored = row.get(SECRET);
+            if self.conditional(self.installed(installation, at, stored).await?).await? {
+                return Ok(Recorded::Yes);
+            }
         }
-        let same_secret = update().update_expression(format!("SET {site}")).send().await;
-        same_secret.map(drop).map_err(|error| self.unavailable(error))
+        Err(self.unavailable("other installs of the same tenant got in the way"))
+    }
+}
+
+impl Table {
+    /// The update that an install is, on a row with this secret.
+    async fn installed(
+        &self,
+        installation: &Installation,
+        at: Moment,
+        stored: Option<&AttributeValue>,
+    ) -> Result<UpdateItemFluentBuilder, Unavailable> {
+        let Installation { key, product, secret, base_url, particulars } = installation;
+        let mut update = self
+            .update(key, at.now)
+            .expression_attribute_values(":signed", seconds(at.signed))
+            .expression_attribute_values(":product", string(product.as_str()))
+            .expression_attribute_values(":base_url", string(base_url));
+        let mut set = vec![
+            format!("{SIGNED_AT} = :signed"),
+            format!("{PRODUCT} = :product"),
+            format!("{BASE_URL} = :base_url"),
+            format!("{UPDATED_AT} = :now"),
+        ];
+        let mut remove = vec![Self::EXPIRES_AT.to_owned()];
+        for (name, value) in particulars.named() {
+            match value {
+                Some(value) => {
+                    set.push(format!("{name} = :{name}"));
+                    update = update.expression_attribute_values(format!(":{name}"), string(value));
+                }
+                None => remove.push(name.to_owned()),
+            }
+        }
+
+        let before = match stored {
+            Some(stored) => match self.secrets.open(stored, key).await {
+                Ok(before) => Some(before),
+                // Nobody can use it; this install mends the row.
+                Err(Unavailable::Secret { .. }) => None,
+                Err(unavailable) => return Err(unavailable),
+            },
+            None => None,
+        };
+        // The same install twice must not make the new secret its own predecessor.
+        if before.as_ref().is_none_or(|before| !is_same(before, secret)) {
+            update = update
+                .expression_attribute_values(":secret", self.secrets.seal(secret, key).await?);
+            set.push(format!("{SECRET} = :secret"));
+            if before.is_some() {
+                update = update.expression_attribute_values(":until", seconds(at.now + GRACE));
+                set.push(format!("{PREVIOUS_SECRET} = :stored"));
+                set.push(format!("{PREVIOUS_UNTIL} = :until"));
+            } else {
+                remove.extend([PREVIOUS_SECRET.to_owned(), PREVIOUS_UNTIL.to_owned()]);
+            }
+        }
+        update = match stored {
+            Some(stored) => update
+                .expression_attribute_values(":stored", stored.clone())
+                .condition_expression(format!("{SECRET} = :stored")),
+            None => update.condition_expression(format!("attribute_not_exists({SECRET})")),
+        };
+        Ok(update.update_expression(format!("SET {} REMOVE {}", set.join(", "), remove.join(", "))))
     }
 }
 
@@ -116,36 +195,42 @@ impl Switch for Table {
         let update = self
             .update(key, now)
             .update_expression(format!("SET {ENABLED} = :enabled, {UPDATED_AT} = :now"))
-            .expression_attribute_values(":enabled", AttributeValue::Bool(enabled));
-        self.if_present(update, SECRET).await
+            .expression_attribute_values(":enabled", AttributeValue::Bool(enabled))
+            .condition_expression(format!("attribute_exists({SECRET})"));
+        self.conditional(update).await.map(drop)
     }
 }
 
 impl Uninstall for Table {
-    async fn uninstall(&self, key: &ClientKey, now: Timestamp) -> Result<(), Unavailable> {
+    async fn uninstall(&self, key: &ClientKey, at: Moment) -> Result<Recorded, Unavailable> {
         let update = self
-            .update(key, now)
+            .update(key, at.now)
             .update_expression(format!(
-                "SET {EXPIRES_AT} = :expires, {UPDATED_AT} = :now \
+                "SET {EXPIRES_AT} = :expires, {SIGNED_AT} = :signed, {UPDATED_AT} = :now \
                  REMOVE {SECRET}, {PREVIOUS_SECRET}, {PREVIOUS_UNTIL}, {ENABLED}",
                 EXPIRES_AT = Self::EXPIRES_AT,
             ))
-            .expression_attribute_values(":expires", seconds(now + RETENTION));
-        self.if_present(update, Self::KEY).await
+            .expression_attribute_values(":expires", seconds(at.now + RETENTION))
+            .expression_attribute_values(":signed", seconds(at.signed))
+            // The row is kept, and with it when this was signed: an install that is older comes too
+            // late as well.
+            .condition_expression(format!(
+                "attribute_exists({KEY}) AND \
+                 (attribute_not_exists({SIGNED_AT}) OR {SIGNED_AT} <= :signed)",
+                KEY = Self::KEY,
+            ))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match update.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(Recorded::Yes),
+            Err(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                Ok(if failed.item.is_some() { Recorded::Outdated } else { Recorded::Yes })
+            }
+            Err(error) => Err(self.unavailable(error)),
+        }
     }
 }
 
 impl Table {
-    /// Sends an update that must not create a row.
-    async fn if_present(
-        &self,
-        update: UpdateItemFluentBuilder,
-        attribute: &str,
-    ) -> Result<(), Unavailable> {
-        let condition = format!("attribute_exists({attribute})");
-        self.conditional(update.condition_expression(condition)).await.map(drop)
-    }
-
     /// Sends an update with a condition, and says whether that held.
     async fn conditional(&self, update: UpdateItemFluentBuilder) -> Result<bool, Unavailable> {
         match update.send().await {
@@ -160,26 +245,22 @@ impl Table {
     }
 }
 
+/// How often an install is tried while others change the same row.
+const ATTEMPTS: usize = 4;
+
 const SECRET: &str = "sharedSecret";
 const PREVIOUS_SECRET: &str = "previousSecret";
 const PREVIOUS_UNTIL: &str = "previousUntil";
 const PRODUCT: &str = "product";
 const BASE_URL: &str = "baseUrl";
 const ENABLED: &str = "enabled";
+const SIGNED_AT: &str = "signedAt";
 const UPDATED_AT: &str = "updatedAt";
 
-/// A row without a secret is a tenant that left.
-fn tenant(row: &HashMap<String, AttributeValue>) -> Option<Tenant> {
-    let secret = |name| Some(SharedSecret::new(row.get(name)?.as_s().ok()?));
-    let until = || {
-        let until = row.get(PREVIOUS_UNTIL)?.as_n().ok()?;
-        Timestamp::from_second(until.parse().ok()?).ok()
-    };
-    Some(Tenant {
-        product: Product::parse(row.get(PRODUCT)?.as_s().ok()?)?,
-        secret: secret(SECRET)?,
-        previous: secret(PREVIOUS_SECRET).zip(until()),
-    })
+type Row = HashMap<String, AttributeValue>;
+
+fn is_same(one: &SharedSecret, other: &SharedSecret) -> bool {
+    one.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
 }
 
 fn string(text: &str) -> AttributeValue {
@@ -188,4 +269,8 @@ fn string(text: &str) -> AttributeValue {
 
 fn seconds(time: Timestamp) -> AttributeValue {
     AttributeValue::N(time.as_second().to_string())
+}
+
+fn timestamp(value: &AttributeValue) -> Option<Timestamp> {
+    Timestamp::from_second(value.as_n().ok()?.parse().ok()?).ok()
 }

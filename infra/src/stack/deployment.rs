@@ -33,6 +33,8 @@ pub struct Endpoints {
     pub sqs: String,
     /// The DynamoDB service.
     pub dynamodb: String,
+    /// The KMS service.
+    pub kms: String,
 }
 
 /// A template with everything resolved: what the local stack runs.
@@ -1146,6 +1148,7 @@ Outputs:
             http_api: "http://127.0.0.1:8080".to_owned(),
             sqs: "http://127.0.0.1:9324".to_owned(),
             dynamodb: "http://127.0.0.1:8000".to_owned(),
+            kms: "http://127.0.0.1:8080".to_owned(),
         }
     }
 

@@ -2,9 +2,10 @@
 
 use receiver::Queue;
 use serde_json::Value;
+use tenants::Secrets;
 
 use super::Written;
-use super::written::{FUNCTION, Job, QUEUE, ROLE, Resource, as_text};
+use super::written::{FUNCTION, Job, KEY, QUEUE, ROLE, Resource, as_text};
 use crate::check::Finding;
 
 pub(super) fn check(written: &Written<'_>, findings: &mut Vec<Finding>) {
@@ -78,9 +79,12 @@ fn grants(written: &Written<'_>, function: Resource<'_>) -> Vec<Grant> {
         let target = written.target(function.variable(name), kind);
         target.map(|target| format!("${{{}.Arn}}", target.id))
     };
-    let secrets = |actions: &[&'static str], condition| {
-        let key = || Grant { condition, ..grant(actions, "${TenantsKey.Arn}") };
-        has("TENANTS_KEY").then(key)
+    let secrets = |actions: &'static [&'static str]| {
+        let key = arn(Secrets::KEY, KEY);
+        let condition = Some("kms:EncryptionContext:app");
+        key.into_iter().flat_map(move |key| {
+            [Grant { condition, ..grant(actions, &key) }, grant(&["kms:DescribeKey"], &key)]
+        })
     };
     let bodies = |action: &'static str| {
         has("BODIES_BUCKET").then(|| grant(&[action], "${BodiesBucket.Arn}/bodies/*"))
@@ -88,7 +92,7 @@ fn grants(written: &Written<'_>, function: Resource<'_>) -> Vec<Grant> {
     match function.job() {
         Some(Job::Lifecycle) => {
             grants.push(grant(&["dynamodb:GetItem", "dynamodb:UpdateItem"], "${TenantsTable.Arn}"));
-            grants.extend(secrets(&["kms:Encrypt", "kms:Decrypt"], None));
+            grants.extend(secrets(&["kms:Encrypt", "kms:Decrypt"]));
         }
         Some(Job::Receiver) => {
             grants.push(Grant {
@@ -97,7 +101,7 @@ fn grants(written: &Written<'_>, function: Resource<'_>) -> Vec<Grant> {
             });
             let queue = arn(Queue::VARIABLE, QUEUE);
             grants.extend(queue.map(|queue| grant(&["sqs:SendMessage"], &queue)));
-            grants.extend(secrets(&["kms:Decrypt"], Some("kms:EncryptionContext")));
+            grants.extend(secrets(&["kms:Decrypt"]));
             grants.extend(bodies("s3:PutObject"));
         }
         Some(Job::Handler(_)) => {

@@ -4,7 +4,7 @@ use serde_json::Value;
 use tenants::Table;
 
 use super::Written;
-use super::written::{FUNCTION, Job, QUEUE, Resource, TABLE, as_text, pointed};
+use super::written::{FUNCTION, Job, KEY, QUEUE, Resource, TABLE, as_text, pointed};
 use crate::check::Finding;
 
 /// What Amazon SQS keeps messages for, if a queue does not say, in seconds.
@@ -35,6 +35,9 @@ pub(super) fn check(written: &Written<'_>, findings: &mut Vec<Finding>) {
         {
             check_tenants(written, table, findings);
         }
+    }
+    for key in written.of_kind(KEY) {
+        check_key(written, key, findings);
     }
 }
 
@@ -112,6 +115,27 @@ fn check_source(
     };
     if !sources.is_some_and(|sources| sources.iter().any(is_source)) {
         find(dead.id, format!("RedriveAllowPolicy does not name {}", queue.id));
+    }
+}
+
+/// A key of the tenants' secrets: what it encrypted can be read as long as it is there.
+fn check_key(written: &Written<'_>, key: Resource<'_>, findings: &mut Vec<Finding>) {
+    let retained = |policy| key.body[policy] == "Retain";
+    let rules = [
+        (
+            retained("DeletionPolicy") && retained("UpdateReplacePolicy"),
+            "it can be deleted, and then every site has to install again; set DeletionPolicy and \
+             UpdateReplacePolicy to Retain",
+        ),
+        (
+            key.property("EnableKeyRotation") == Some(&Value::Bool(true)),
+            "it stays the same for ever; set EnableKeyRotation",
+        ),
+    ];
+    for (holds, advice) in rules {
+        if !holds {
+            findings.push(written.finding(key.id, advice));
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use connect::descriptor::Descriptor;
 use receiver::{Declared, Queue};
 use serde_json::Value;
-use tenants::Table;
 use tenants::lifecycle::App;
+use tenants::{Secrets, Table};
 
 use super::Written;
 use super::written::{Event, FUNCTION, Job, QUEUE, Resource, TABLE};
@@ -123,6 +123,13 @@ fn check_route(
     if !matches!(to, Route::Descriptor) {
         if written.target(function.variable(Table::VARIABLE), TABLE).is_none() {
             find(format!("{} names no table of this template", Table::VARIABLE));
+        }
+        // Written by one and read by the others: encrypted for all, or for none.
+        let lifecycle = written.of_kind(FUNCTION).find(|other| other.job() == Some(Job::Lifecycle));
+        if function.variable(Secrets::KEY)
+            != lifecycle.and_then(|lifecycle| lifecycle.variable(Secrets::KEY))
+        {
+            find(format!("{} is not the one of the lifecycle function", Secrets::KEY));
         }
         let key = function.variable(App::KEY).and_then(Value::as_str);
         if key != Some(&*plan.app_key) {

@@ -6,6 +6,7 @@ use crate::check::Finding;
 
 pub(super) const FUNCTION: &str = "AWS::Serverless::Function";
 pub(super) const HTTP_API: &str = "AWS::Serverless::HttpApi";
+pub(super) const KEY: &str = "AWS::KMS::Key";
 pub(super) const QUEUE: &str = "AWS::SQS::Queue";
 pub(super) const ROLE: &str = "AWS::IAM::Role";
 pub(super) const TABLE: &str = "AWS::DynamoDB::Table";
