@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod attacks;
 mod batch;
 mod command;
 mod deployed;
 mod events;
 mod lifecycle;
+mod line;
 mod observe;
+mod outage;
 mod refuse;
 mod road;
 mod stage;

@@ -44,16 +44,36 @@ async fn no_line_of_log_holds_a_secret_a_token_a_body_or_an_account() {
     let odd = json!({"webhookEvent": "jira:issue_created", "issue": {"fields": CANARY}});
     assert_eq!(post("/issue-created", Some(&token), odd.to_string()).await, 204);
 
+    // Failed and panicked over by a handler.
+    for what in ["fail", "panic"] {
+        assert_eq!(stage.order(json!({"do": what, "summary": CANARY})).await.status, 204);
+    }
+    // Installs: one that nobody signed, and one that Atlassian did but nobody can use.
+    let target = format!("{base}/installed");
+    let qsh = qsh_of(&target, base).unwrap();
+    let statement = Statement {
+        audience: Some(base),
+        ..Statement::new(stage.jira.client_key.as_str(), &qsh, Timestamp::now())
+    };
+    let install = stage.atlassian.sign_install(&statement).unwrap();
+    for secret in [json!(CANARY), json!([CANARY]), json!(CANARY.repeat(500))] {
+        let body = json!({"sharedSecret": secret, "clientKey": stage.jira.client_key}).to_string();
+        assert_eq!(post("/installed", None, body.clone()).await, 401);
+        assert_eq!(post("/installed", Some(&install), body).await, 400);
+    }
+
     stage.logged("delivery handled", 2).await;
-    stage.logged("delivery failed", 1).await;
-    stage.logged("request refused", 3).await;
+    stage.logged("delivery failed", 3).await;
+    stage.logged("request refused", 9).await;
     let printed = stage.printed();
-    for kept in [CANARY, &token, &forged, stage.jira.secret.expose()] {
+    for kept in [CANARY, &token, &forged, &install, stage.jira.secret.expose()] {
         assert!(!printed.contains(kept), "{kept} is in the log:\n{printed}");
     }
     // Nor a part of a token that could be put together again.
-    let signature = token.rsplit_once('.').unwrap().1;
-    assert!(!printed.contains(signature), "{printed}");
+    for token in [&token, &forged, &install] {
+        let signature = token.rsplit_once('.').unwrap().1;
+        assert!(!printed.contains(signature), "{printed}");
+    }
     stage.stack.stop().await;
 }
 

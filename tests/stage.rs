@@ -79,6 +79,23 @@ impl Stage {
         .await
     }
 
+    /// The app without its handlers, whose functions have these variables besides. Nobody has
+    /// installed it: what the variables name may not be there yet.
+    pub(crate) async fn without_handlers_behind(variables: &[(&str, &str)]) -> Self {
+        let variables: Vec<String> =
+            variables.iter().map(|(name, value)| format!("{name}: '{value}'")).collect();
+        let environment = format!(
+            "Globals:\n  Function:\n    Environment: {{ Variables: {{ {} }} }}\n",
+            variables.join(", ")
+        );
+        Self::empty(|template| {
+            template
+                .replace("Globals:\n  Function:\n", &environment)
+                .replace("BatchSize: 10", "BatchSize: 10\n            Enabled: false")
+        })
+        .await
+    }
+
     /// The app with a template that was tampered with.
     pub(crate) async fn with(tamper: impl FnOnce(String) -> String) -> Self {
         let mut stage = Self::empty(tamper).await;

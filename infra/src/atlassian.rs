@@ -88,6 +88,21 @@ impl InstallKey {
         Ok(Self { id: self.id.clone(), ..Self::generate()? })
     }
 
+    /// Its name: what the key server knows it by.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The public half, in PEM, as the key server hands it out.
+    pub fn public(&self) -> &str {
+        &self.public
+    }
+
+    /// The private half, in PEM, for tokens that Atlassian would never sign.
+    pub fn private(&self) -> &str {
+        &self.private
+    }
+
     /// Signs a statement with it.
     ///
     /// # Errors

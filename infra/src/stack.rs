@@ -300,6 +300,12 @@ impl Stack {
         &self.endpoints.dynamodb
     }
 
+    /// The URL of the KMS service.
+    #[must_use]
+    pub fn kms_endpoint(&self) -> &str {
+        &self.endpoints.kms
+    }
+
     /// What the template declares.
     #[must_use]
     pub fn deployment(&self) -> &Deployment {

@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::qsh;
@@ -122,7 +122,11 @@ impl<'t, A> Unverified<'t, A> {
         else {
             return Err(Untrusted::NotAToken);
         };
-        let JoseHeader { alg, kid } = decode_segment(header, "header")?;
+        let JoseHeader { alg, kid, crit } = decode_segment(header, "header")?;
+        // RFC 7515, section 4.1.11: who does not know an extension that is critical must refuse.
+        if crit.is_some() {
+            return Err(Untrusted::Segment { segment: "header" });
+        }
         // Compared as text: an algorithm that nobody knows is as wrong as one that exists.
         if alg != format!("{algorithm:?}") {
             return Err(Untrusted::Algorithm { expected: algorithm });
@@ -412,6 +416,8 @@ struct JoseHeader {
     alg: String,
     #[serde(default)]
     kid: Option<String>,
+    #[serde(default)]
+    crit: Option<IgnoredAny>,
 }
 
 /// RFC 7519 allows one audience or a list of them.

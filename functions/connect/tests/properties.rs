@@ -1,5 +1,7 @@
 //! What holds for every request and every token, whoever wrote it.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use connect::jwt::{self, Claims, Untrusted, Unverified};
 use connect::qsh::Request;
 use connect::tenant::SharedSecret;

@@ -1,14 +1,15 @@
 //! A request, in the terms of the protocol.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use connect::qsh;
-use lambda_http::http::{HeaderMap, Method, header};
-use lambda_http::request::RequestContext;
-use lambda_http::{Body, Request, RequestExt};
 use url::Url;
 
 use crate::Rejection;
+use crate::event::{Event, RequestContext};
 
 /// The app's base URL: how Atlassian reaches it, without a trailing slash.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -24,18 +25,15 @@ impl BaseUrl {
     /// A function cannot be told the URL of the API that invokes it: each would have to be created
     /// before the other. A custom domain with a path, which API Gateway does not report, has to be
     /// configured.
-    pub fn of(request: &Request, configured: Option<&str>) -> Self {
+    fn of(context: &RequestContext, configured: Option<&str>) -> Self {
         if let Some(url) = configured {
             return Self(url.trim_end_matches('/').into());
         }
-        let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else {
-            return Self(String::new());
-        };
-        let domain = context.domain_name.as_deref().unwrap_or_default();
-        match context.stage.as_deref() {
-            None | Some("$default") => Self(format!("https://{domain}")),
-            Some(stage) => Self(format!("https://{domain}/{stage}")),
-        }
+        let RequestContext { domain_name, stage, .. } = context;
+        Self(match stage.as_str() {
+            "" | "$default" => format!("https://{domain_name}"),
+            stage => format!("https://{domain_name}/{stage}"),
+        })
     }
 
     /// The URL.
@@ -54,15 +52,16 @@ pub struct Call {
     /// Lambda's id of the invocation.
     pub id: String,
     /// The HTTP method.
-    pub method: Method,
+    pub method: String,
     /// The path as the gateway hands it over.
     pub path: String,
     /// The query, as it arrived.
     pub query: String,
     /// The base URL it came through.
     pub base_url: BaseUrl,
-    headers: HeaderMap,
-    body: Body,
+    headers: BTreeMap<String, String>,
+    body: Option<String>,
+    is_base64_encoded: bool,
 }
 
 /// Prints the id alone: the rest holds a token, and perhaps a secret.
@@ -73,15 +72,17 @@ impl fmt::Debug for Call {
 }
 
 impl Call {
-    /// Takes a request apart.
-    pub fn new(request: Request, configured_base_url: Option<&str>) -> Self {
-        let base_url = BaseUrl::of(&request, configured_base_url);
-        let id = request.lambda_context_ref().map(|context| context.request_id.clone());
-        let path = request.raw_http_path().to_owned();
-        let query = request.uri().query().unwrap_or_default().to_owned();
-        let (parts, body) = request.into_parts();
-        let id = id.unwrap_or_default();
-        Self { id, method: parts.method, path, query, base_url, headers: parts.headers, body }
+    pub(crate) fn new(event: Event, id: String, configured_base_url: Option<&str>) -> Self {
+        Self {
+            id,
+            base_url: BaseUrl::of(&event.request_context, configured_base_url),
+            method: event.request_context.http.method,
+            path: event.raw_path,
+            query: event.raw_query_string,
+            headers: event.headers,
+            body: event.body,
+            is_base64_encoded: event.is_base64_encoded,
+        }
     }
 
     /// The path below the base URL, as the descriptor declares it.
@@ -93,12 +94,7 @@ impl Call {
 
     /// What the token is bound to.
     pub fn signed<'a>(&'a self, base_path: &'a str) -> qsh::Request<'a> {
-        qsh::Request {
-            method: self.method.as_str(),
-            path: &self.path,
-            query: &self.query,
-            base_path,
-        }
+        qsh::Request { method: &self.method, path: &self.path, query: &self.query, base_path }
     }
 
     /// The token: after `JWT ` in the `Authorization` header, or as the query's `jwt`.
@@ -110,19 +106,19 @@ impl Call {
     ///
     /// [`Rejection::NoToken`] or [`Rejection::TwoTokens`].
     pub fn token(&self) -> Result<&str, Rejection> {
-        let in_headers = self.headers.get_all(header::AUTHORIZATION).iter().filter_map(|value| {
-            let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        let in_header = self.header("authorization").and_then(|value| {
+            let (scheme, token) = value.split_once(' ')?;
             scheme.eq_ignore_ascii_case("jwt").then(|| token.trim())
         });
         let in_query = self.query.split('&').filter_map(|pair| pair.strip_prefix("jwt="));
-        let mut tokens = in_headers.chain(in_query).filter(|token| !token.is_empty());
+        let mut tokens = in_header.into_iter().chain(in_query).filter(|token| !token.is_empty());
         let token = tokens.next().ok_or(Rejection::NoToken)?;
         if tokens.all(|other| other == token) { Ok(token) } else { Err(Rejection::TwoTokens) }
     }
 
-    /// The first value of a header, if it is text.
+    /// The value of a header, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
+        self.headers.get(name).map(String::as_str)
     }
 
     /// The body as text; empty if there is none.
@@ -131,18 +127,17 @@ impl Call {
     ///
     /// [`Rejection::NotText`] if it is not UTF-8.
     pub fn into_text(self) -> Result<String, Rejection> {
-        match self.body {
-            Body::Text(text) => Ok(text),
-            Body::Binary(bytes) => String::from_utf8(bytes).map_err(|_| Rejection::NotText),
-            _ => Ok(String::new()),
+        let body = self.body.unwrap_or_default();
+        if !self.is_base64_encoded {
+            return Ok(body);
         }
+        let bytes = STANDARD.decode(body).map_err(|_| Rejection::NotText)?;
+        String::from_utf8(bytes).map_err(|_| Rejection::NotText)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use lambda_http::request::LambdaRequest;
-
     use super::*;
 
     /// A call as Lambda delivers it: an HTTP API event of payload version 2.0.
@@ -160,24 +155,75 @@ mod tests {
                 }}
             }}"#
         );
-        let request: LambdaRequest = serde_json::from_str(&event).unwrap();
-        Call::new(request.into(), configured)
+        Call::new(serde_json::from_str(&event).unwrap(), "id".into(), configured)
     }
 
     #[test]
     fn knows_its_base_url_and_what_lies_below_it() {
+        let at = Some("https://a.test/app/");
+        // Stage, path as the gateway hands it over, base URL that is configured; base URL, its path,
+        // the path that the descriptor declares, and what was signed.
         let rows = [
-            ("$default", "/x", None, "https://hooks.example.com", "/"),
-            ("prod", "/prod/x", None, "https://hooks.example.com/prod", "/prod"),
-            ("$default", "/app/x", Some("https://a.test/app/"), "https://a.test/app", "/app"),
+            ("$default", "/x", None, "https://hooks.example.com", "/", "/x", "POST&/x&"),
+            ("prod", "/prod/x", None, "https://hooks.example.com/prod", "/prod", "/x", "POST&/x&"),
+            // A custom domain that maps a path to the stage: API Gateway leaves the path there.
+            ("$default", "/app/x", at, "https://a.test/app", "/app", "/x", "POST&/x&"),
+            ("prod", "/app/x", at, "https://a.test/app", "/app", "/x", "POST&/x&"),
+            // One that maps its root to a named stage: the path has no stage before it.
+            ("prod", "/x", Some("https://a.test"), "https://a.test", "/", "/x", "POST&/x&"),
+            ("", "/x", None, "https://hooks.example.com", "/", "/x", "POST&/x&"),
+            (
+                "prod",
+                "/production",
+                None,
+                "https://hooks.example.com/prod",
+                "/prod",
+                "/production",
+                "POST&/production&",
+            ),
+            // Decoded by the gateway.
+            (
+                "$default",
+                "/a b/<é>",
+                None,
+                "https://hooks.example.com",
+                "/",
+                "/a b/<é>",
+                "POST&/a b/<é>&",
+            ),
         ];
-        for (stage, path, configured, base_url, base_path) in rows {
+        for (stage, path, configured, base_url, base_path, declared, canonical) in rows {
             let call = call(stage, path, "", "", configured);
             assert_eq!(call.base_url.as_str(), base_url);
             assert_eq!(call.base_url.path(), base_path);
-            assert_eq!(call.declared_path(), "/x");
-            assert_eq!(call.signed(base_path).canonical().unwrap(), "POST&/x&");
+            assert_eq!(call.declared_path(), declared);
+            assert_eq!(call.signed(base_path).canonical().unwrap(), canonical);
         }
+    }
+
+    /// AWS Lambda Developer Guide, "Invoking Lambda function URLs", section "Request payload format".
+    #[test]
+    fn reads_what_a_function_url_sends() {
+        let event = r#"{
+            "version": "2.0", "routeKey": "$default", "rawPath": "/issue-created",
+            "rawQueryString": "a=<\"x\">&b={é}", "cookies": ["c=1"],
+            "headers": {"authorization": "JWT a.b.c", "x-name": "Jürgen"},
+            "requestContext": {
+                "accountId": "anonymous", "apiId": "u", "authentication": null, "authorizer": null,
+                "domainName": "u.lambda-url.us-east-1.on.aws", "domainPrefix": "u",
+                "http": {"method": "POST", "path": "/issue-created", "protocol": "HTTP/1.1",
+                         "sourceIp": "192.0.2.1", "userAgent": "Jürgen"},
+                "requestId": "r", "routeKey": "$default", "stage": "$default",
+                "time": "12/Mar/2020:19:03:58 +0000", "timeEpoch": 1583348638390
+            },
+            "body": null, "isBase64Encoded": false
+        }"#;
+        let call = Call::new(serde_json::from_str(event).unwrap(), "id".into(), None);
+        assert_eq!(call.base_url.as_str(), "https://u.lambda-url.us-east-1.on.aws");
+        assert_eq!(call.query, "a=<\"x\">&b={é}");
+        assert_eq!(call.token().unwrap(), "a.b.c");
+        assert_eq!(call.header("x-name"), Some("Jürgen"));
+        assert_eq!(call.into_text().unwrap(), "");
     }
 
     #[test]

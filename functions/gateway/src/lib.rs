@@ -4,13 +4,38 @@
 //! base URL it came through. A [`Rejection`] is a refusal; all of them are declared in one place.
 
 mod call;
+mod event;
 mod rejection;
 
 pub use call::{BaseUrl, Call};
 pub use rejection::Rejection;
 
 use lambda::metrics;
-use lambda_http::{Body, Response, http::StatusCode};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use lambda_http::http::{HeaderValue, StatusCode, header};
+use lambda_http::{Body, LambdaEvent, Response, lambda_runtime, service_fn};
+
+use event::Event;
+
+/// Answers requests until Lambda stops the function.
+///
+/// A rejection is logged and counted here, and nowhere else.
+///
+/// # Errors
+///
+/// When Lambda's runtime fails.
+pub async fn run(
+    base_url: Option<String>,
+    handle: impl AsyncFn(Call) -> Result<Response<Body>, Rejection>,
+) -> Result<(), lambda::Error> {
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Event>| {
+        let call = Call::new(event.payload, event.context.request_id, base_url.as_deref());
+        let path = call.path.clone();
+        let answer = handle(call).await.unwrap_or_else(|rejection| refused(&path, &rejection));
+        Ok::<_, lambda::Error>(written(answer))
+    }))
+    .await
+}
 
 /// The answer to a call that has done its work: 204, one of the two statuses that Atlassian counts
 /// as delivered.
@@ -18,18 +43,32 @@ pub fn done() -> Response<Body> {
     response(StatusCode::NO_CONTENT, Body::Empty)
 }
 
-/// The answer to a call: what it succeeded with, or its rejection, which is logged and counted here
-/// and nowhere else.
-pub fn answer(path: &str, result: Result<Response<Body>, Rejection>) -> Response<Body> {
-    result.unwrap_or_else(|rejection| {
-        rejection.log(path);
-        metrics::count_for(metrics::REJECTED, rejection.reason());
-        response(rejection.status(), rejection.sentence().into())
-    })
+/// The answer to a call that asks for a document in JSON.
+pub fn json(document: String) -> Response<Body> {
+    let mut response = response(StatusCode::OK, document.into());
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+fn refused(path: &str, rejection: &Rejection) -> Response<Body> {
+    rejection.log(path);
+    metrics::count_for(metrics::REJECTED, rejection.reason());
+    response(rejection.status(), rejection.sentence().into())
 }
 
 fn response(status: StatusCode, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response
+}
+
+/// An answer as API Gateway reads it.
+fn written(response: Response<Body>) -> ApiGatewayV2httpResponse {
+    let (parts, body) = response.into_parts();
+    let mut written = ApiGatewayV2httpResponse::default();
+    written.status_code = parts.status.as_u16().into();
+    written.headers = parts.headers;
+    written.body = Some(body);
+    written
 }

@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use gateway::{BaseUrl, Call};
+use gateway::BaseUrl;
 use jiff::Timestamp;
 use lambda::environment::{optional, parsed, required};
-use lambda_http::{Request, service_fn};
 use receiver::{Declared, Queue, receive};
 use tenants::lifecycle::App;
 use tenants::{Cached, Secrets, Table};
@@ -21,12 +20,10 @@ fn main() -> ExitCode {
         tokio::join!(table.warm_up(), queue.warm_up());
         let tenants = Cached::new(table);
 
-        lambda_http::run(service_fn(async |request: Request| {
-            let call = Call::new(request, base_url.as_deref());
-            let path = call.path.clone();
+        gateway::run(base_url, async |call| {
             let received = receive(call, &declared, &tenants, &queue, Timestamp::now()).await;
-            Ok::<_, lambda::Error>(gateway::answer(&path, received.map(|()| gateway::done())))
-        }))
+            received.map(|()| gateway::done())
+        })
         .await
     })
 }

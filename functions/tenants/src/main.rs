@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 use connect::descriptor::Lifecycle;
-use gateway::{BaseUrl, Call};
+use gateway::BaseUrl;
 use jiff::Timestamp;
 use lambda::environment::{optional, required};
-use lambda_http::{Request, service_fn};
 use tenants::install_keys::InstallKeys;
 use tenants::lifecycle::{App, receive};
 use tenants::{Secrets, Table};
@@ -30,12 +29,10 @@ fn main() -> ExitCode {
         let keys = InstallKeys::new(&required(InstallKeys::VARIABLE)?);
         let base_url = optional(BaseUrl::VARIABLE);
 
-        lambda_http::run(service_fn(async |request: Request| {
-            let call = Call::new(request, base_url.as_deref());
-            let path = call.path.clone();
+        gateway::run(base_url, async |call| {
             let recorded = receive(call, &app, &keys, &table, Timestamp::now()).await;
-            Ok::<_, lambda::Error>(gateway::answer(&path, recorded.map(|()| gateway::done())))
-        }))
+            recorded.map(|()| gateway::done())
+        })
         .await
     })
 }
