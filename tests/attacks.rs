@@ -566,11 +566,10 @@ async fn nothing_that_is_sent_is_a_panic() {
         (
             "many names",
             event(
-                &(0..50_000)
+                (0..50_000)
                     .map(|n| format!("\"{n}\":0,"))
                     .collect::<String>()
-                    .trim_end_matches(',')
-                    .to_owned(),
+                    .trim_end_matches(','),
             )
             .into(),
             204,
