@@ -1,11 +1,13 @@
 //! What fails, fails alone, and ends where it can be looked at.
 
-use aws_sdk_sqs::types::{MessageSystemAttributeName, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, SendMessageBatchRequestEntry};
 use connect::delivery::{Delivery, Payload, Webhook};
-use connect::event::Reading;
+use connect::event::{Product, Reading};
+use infra::atlassian::Site;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::line::{Line, Wire};
 use crate::stage::Stage;
 
 fn delivery(stage: &Stage, order: &str) -> String {
@@ -34,6 +36,11 @@ async fn enqueue(stage: &Stage, bodies: impl IntoIterator<Item = String>) {
     assert!(request.send().await.unwrap().failed.is_empty());
 }
 
+/// The reason of a dead letter.
+fn reason(dead: &Message) -> Option<&str> {
+    dead.message_attributes.as_ref()?.get("reason")?.string_value()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn handles_nine_good_messages_beside_a_poisoned_one() {
     let stage = Stage::in_haste().await;
@@ -42,40 +49,148 @@ async fn handles_nine_good_messages_beside_a_poisoned_one() {
 
     let dead = stage.receive("ObedientDeadLetterQueue").await;
     assert_eq!(dead.body.as_deref(), Some("poison"), "it is kept as it was");
-    let source = &dead.attributes.unwrap()[&MessageSystemAttributeName::DeadLetterQueueSourceArn];
-    assert_eq!(*source, stage.stack.deployment().queues["ObedientQueue"].arn);
+    assert!(reason(&dead).unwrap().contains("not a delivery"), "{dead:?}");
+    let given_up = stage.logged("delivery given up", 1).await;
+    assert_eq!(given_up[0]["message.receives"], 1, "nobody tries what cannot be read");
 
-    let failed = stage.logged("delivery failed", 5).await;
-    assert_eq!(failed.len(), 5, "as often as the template allows, and not once more");
     let handled = stage.logged("delivery handled", 9).await;
     assert_eq!(handled.len(), 9, "no good message comes twice because of its neighbour");
-    assert!(handled.iter().all(|line| line["message.receives"] == "1"));
+    assert!(handled.iter().all(|line| line["message.receives"] == 1));
     stage.drained("ObedientQueue").await;
     stage.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn reports_a_panic_like_an_error() {
+async fn tries_as_often_as_the_template_says_and_keeps_the_reason() {
     let stage = Stage::in_haste().await;
     enqueue(&stage, ["panic", "succeed", "fail"].map(|order| delivery(&stage, order))).await;
+    let mut reasons = Vec::new();
     for _ in 0..2 {
-        stage.receive("ObedientDeadLetterQueue").await;
+        let dead = stage.receive("ObedientDeadLetterQueue").await;
+        reasons.push(reason(&dead).unwrap().to_owned());
     }
+    reasons.sort_unstable();
+    assert_eq!(reasons, ["as ordered", "the handler panicked: as ordered"]);
     assert_eq!(stage.logged("delivery handled", 1).await.len(), 1);
-    let failed = stage.logged("delivery failed", 10).await;
-    let panicked = |line: &&serde_json::Value| line["error"] == "the handler panicked: as ordered";
-    assert_eq!(failed.iter().filter(panicked).count(), 5);
-    assert_eq!(failed.iter().filter(|line| line["error"] == "as ordered").count(), 5);
+    let failed = stage.logged("delivery failed", 8).await;
+    assert_eq!(failed.iter().filter(|line| line["error"] == "as ordered").count(), 4);
+    let given_up = stage.logged("delivery given up", 2).await;
+    assert!(given_up.iter().all(|line| line["message.receives"] == 5), "{given_up:#?}");
+    stage.drained("ObedientQueue").await;
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gives_up_at_once_and_waits_as_long_as_it_is_asked_to() {
+    let stage = Stage::in_haste().await;
+    assert_eq!(stage.order(json!({ "do": "give up", "key": "kept" })).await.status, 204);
+    let dead = stage.receive("ObedientDeadLetterQueue").await;
+    assert_eq!(reason(&dead), Some("as ordered, for good"));
+    let attributes = dead.message_attributes.as_ref().unwrap();
+    assert_eq!(attributes["event"].string_value(), Some("jira:issue_updated"));
+    assert_eq!(attributes["tenant"].string_value(), Some(stage.jira.client_key.as_str()));
+    let group = &dead.attributes.as_ref().unwrap()[&MessageSystemAttributeName::MessageGroupId];
+    assert_eq!(group, stage.jira.client_key.as_str());
+    assert!(dead.body.unwrap().contains("kept"));
+
+    let folder = tempfile::tempdir().unwrap();
+    let order = json!({ "do": "later", "once": folder.path().join("later") });
+    assert_eq!(stage.order(order).await.status, 204);
+    stage.logged("obeyed", 1).await;
+    let failed = stage.logged("delivery failed", 1).await;
+    assert_eq!(failed[0]["retry.seconds"], 1);
+    assert_eq!(stage.logged("delivery given up", 1).await.len(), 1);
+    stage.stack.stop().await;
+}
+
+/// Jira sends again what it got no answer for.
+#[tokio::test(flavor = "multi_thread")]
+async fn handles_a_webhook_once_however_often_it_is_sent() {
+    let stage = Stage::in_haste().await;
+    let other = stage.installed(stage.jira.product).await;
+    let folder = tempfile::tempdir().unwrap();
+    let send = async |identifier: Option<&str>, body: &serde_json::Value, site: &Site| {
+        let webhook = infra::atlassian::Webhook {
+            base_url: stage.stack.url(),
+            url: "/orders",
+            body: body.to_string(),
+            identifier: identifier.map(str::to_owned),
+        };
+        assert_eq!(stage.atlassian.send(webhook, site).await.unwrap().status, 204);
+    };
+    // The first attempt fails: that is not a handling.
+    let once = folder.path().join("once");
+    let body = json!({ "webhookEvent": "jira:issue_updated", "do": "fail", "once": once });
+    for _ in 0..3 {
+        send(Some("one"), &body, &stage.jira).await;
+    }
+    stage.logged("delivery repeated", 2).await;
+    assert_eq!(stage.logged("obeyed", 1).await.len(), 1);
+
+    // Another webhook, and the same identifier of another tenant.
+    send(Some("two"), &body, &stage.jira).await;
+    send(Some("one"), &body, &other).await;
+    assert_eq!(stage.logged("obeyed", 3).await.len(), 3);
+
+    // Without an identifier: a timestamp tells two events from one that comes twice.
+    let timed = |time: u64| json!({ "webhookEvent": "jira:issue_updated", "timestamp": time });
+    for time in [1, 1, 2] {
+        send(None, &timed(time), &stage.jira).await;
+    }
+    stage.logged("delivery repeated", 3).await;
+    let untimed = json!({ "webhookEvent": "jira:issue_updated" });
+    for _ in 0..2 {
+        send(None, &untimed, &stage.jira).await;
+    }
+    assert_eq!(stage.logged("obeyed", 7).await.len(), 7);
+    stage.drained("ObedientQueue").await;
+    assert_eq!(stage.logged("delivery repeated", 3).await.len(), 3);
     stage.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn survives_a_handler_whose_process_ends() {
     let stage = Stage::in_haste().await;
+    let folder = tempfile::tempdir().unwrap();
+    // Killed half-way: its lock is left behind, and the same message takes it over.
+    let order = json!({ "do": "exit", "once": folder.path().join("exit") });
+    assert_eq!(stage.order(order).await.status, 204);
+    stage.logged("obeyed", 1).await;
+    // Killed every time: SQS itself moves it.
     assert_eq!(stage.order(json!({ "do": "exit" })).await.status, 204);
-    stage.receive("ObedientDeadLetterQueue").await;
+    let dead = stage.receive("ObedientDeadLetterQueue").await;
+    assert_eq!(reason(&dead), None);
     // A new environment does what the one that ended cannot.
     assert_eq!(stage.order(json!({ "do": "succeed" })).await.status, 204);
+    assert_eq!(stage.logged("obeyed", 2).await.len(), 2);
+    stage.stack.stop().await;
+}
+
+/// Without the table nothing is handled, and nothing is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn waits_while_it_cannot_know_what_was_handled() {
+    let wire = Wire::new().await;
+    let stage = Stage::empty(|template| {
+        template
+            .replace("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'")
+            .replace("MAX_RECEIVES: \"5\"", "MAX_RECEIVES: '1000'")
+            .replace("maxReceiveCount: 5", "maxReceiveCount: 1000")
+            .replace(
+                "RETRY_DELAY:",
+                &format!("AWS_ENDPOINT_URL_DYNAMODB: '{}'\n          RETRY_DELAY:", wire.url()),
+            )
+    })
+    .await;
+    wire.leads_to(stage.stack.dynamodb_endpoint());
+    wire.becomes(Line::Cut);
+    let site = stage.installed(Product::Jira).await;
+    let body = json!({ "webhookEvent": "jira:issue_updated" });
+    assert_eq!(stage.send("/orders", body, &site).await.status, 204);
+    let failed = stage.logged("delivery failed", 2).await;
+    assert!(failed[0]["error"].as_str().unwrap().contains("HandledTable"), "{failed:#?}");
+    assert_eq!(stage.logged("obeyed", 0).await.len(), 0);
+    wire.becomes(Line::Whole);
     stage.logged("obeyed", 1).await;
+    stage.drained("ObedientQueue").await;
     stage.stack.stop().await;
 }

@@ -10,6 +10,7 @@ mod events;
 mod lifecycle;
 mod line;
 mod observe;
+mod once;
 mod outage;
 mod refuse;
 mod road;

@@ -14,6 +14,7 @@
 
 use connect::descriptor::Descriptor;
 use gateway::BaseUrl;
+use handlers::Handled;
 use lambda::metrics;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
@@ -30,6 +31,9 @@ pub const HANDLER_TIMEOUT: u32 = 30;
 
 /// How long a function behind the API may take, in seconds. The API itself waits for thirty.
 pub const HTTP_TIMEOUT: u32 = 10;
+
+/// How often a message is tried.
+pub const MAX_RECEIVES: u32 = 5;
 
 /// The memory of a function, in MB. Lambda gives CPU in proportion, and a cold start is TLS.
 pub const MEMORY: u32 = 256;
@@ -99,11 +103,15 @@ pub fn render_with(descriptor: &Descriptor, rollout: Rollout) -> Result<String, 
         names => context! {
             app_key => App::KEY,
             base_url => BaseUrl::VARIABLE,
+            dead_letters => handlers::Queue::DEAD_LETTERS,
+            handled => Handled::VARIABLE,
             install_keys => InstallKeys::VARIABLE,
             key => Secrets::KEY,
             lifecycle => App::LIFECYCLE,
+            max_receives => handlers::Queue::MAX_RECEIVES,
             other_base_urls => App::OTHER_BASE_URLS,
             queue => Queue::VARIABLE,
+            retry_delay => handlers::Queue::RETRY_DELAY,
             table => Table::VARIABLE,
             tenant_hosts => App::TENANT_HOSTS,
             webhooks => Declared::VARIABLE,
@@ -113,6 +121,8 @@ pub fn render_with(descriptor: &Descriptor, rollout: Rollout) -> Result<String, 
             expires_at => Table::EXPIRES_AT,
             found => Table::FOUND,
         },
+        handled => context! { key => Handled::KEY, expires_at => Handled::EXPIRES_AT },
+        max_receives => MAX_RECEIVES,
         metrics => context! {
             namespace => metrics::NAMESPACE,
             dimension => metrics::LOG_GROUP,

@@ -7,9 +7,15 @@ use std::ops::Deref;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 
 use crate::event::{self, EventName, FromPayload, Product, Reading};
 use crate::tenant::ClientKey;
+
+/// The message attribute that says why a delivery is in a dead-letter queue.
+pub const REASON: &str = "reason";
+/// The message attribute that names the message as which a delivery was first queued.
+pub const ORIGIN: &str = "origin";
 
 /// One verified webhook on its way from a receiver to a handler.
 ///
@@ -60,6 +66,29 @@ pub struct Webhook {
 impl Delivery {
     /// The version of the format on the queue. A reader refuses any other.
     pub const VERSION: u32 = 1;
+
+    /// What this delivery has in common with another of the same webhook, and with no other, within
+    /// its tenant.
+    ///
+    /// Jira says so, with the identifier. Where nothing says so, a body with a `timestamp` is one of
+    /// its kind, and stands for itself by its hash. Else a delivery is like no other: rather handle
+    /// one twice than take two for one.
+    pub fn identity(&self) -> String {
+        #[derive(Deserialize)]
+        struct Timed {
+            #[serde(rename = "timestamp")]
+            _timestamp: u64,
+        }
+        if let Some(identifier) = &self.webhook.identifier {
+            return format!("webhook {identifier}");
+        }
+        if self.payload.read::<Timed>().is_err() {
+            return format!("delivery {}", self.id);
+        }
+        let text = format!("{}\n{}", self.event, self.payload.as_str());
+        let hash = Sha256::digest(text);
+        format!("body {}", hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+    }
 
     /// Writes the message body.
     ///

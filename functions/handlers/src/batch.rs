@@ -8,18 +8,37 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use connect::delivery::Delivery;
+use connect::delivery::{Delivery, Unreadable};
 use connect::event::FromPayload;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt, stream};
+use jiff::Timestamp;
 use lambda::metrics;
 use tokio::time::Instant;
 
-use crate::Error;
+use crate::handled::{Begun, Handled};
+use crate::queue::{Queue, origin, receives};
+use crate::verdict::Verdict;
+use crate::{Error, Mode};
+
+/// What a batch is worked through with.
+#[derive(Debug, Default)]
+pub(crate) struct Bench {
+    pub(crate) mode: Mode,
+    /// How many messages are handled at a time.
+    pub(crate) concurrency: usize,
+    /// Whether those of one tenant are handled one after the other.
+    pub(crate) in_order: bool,
+    /// Where what was handled is known.
+    pub(crate) handled: Option<Handled>,
+    /// Where messages come from, and go to.
+    pub(crate) queue: Option<Queue>,
+}
 
 /// Hands every message of a batch to the handler, and names those that have to come again.
 pub(crate) async fn run<H, T, F>(
     batch: SqsEvent,
     deadline: SystemTime,
+    bench: &Bench,
     handler: &H,
 ) -> SqsBatchResponse
 where
@@ -27,73 +46,253 @@ where
     T: FromPayload,
     F: Future<Output = Result<(), Error>>,
 {
-    let mut response = SqsBatchResponse::default();
     let time = deadline.duration_since(SystemTime::now()).unwrap_or_default();
-    let end = Instant::now() + time.saturating_sub(MARGIN);
-    for message in batch.records {
-        let handled = async {
-            // What has not begun by then is not begun.
-            if Instant::now() >= end {
-                Err(OUT_OF_TIME.into())
-            } else {
-                handle(&message, handler).await
-            }
-        };
-        let handled = tokio::time::timeout_at(end, handled).await;
-        if let Err(error) = handled.unwrap_or_else(|_| Err(OUT_OF_TIME.into())) {
-            tracing::error!(
-                message.id = message.message_id,
-                message.receives = receives(&message),
-                error = lambda::chain(&*error),
-                "delivery failed"
-            );
-            metrics::count(metrics::BATCH_ITEM_FAILURES);
-            // An empty name would fail the whole batch, which is right for a message without one.
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = message.message_id.unwrap_or_default();
-            response.batch_item_failures.push(failure);
-        }
+    let invocation = Invocation {
+        bench,
+        handler,
+        end: Instant::now() + time.saturating_sub(MARGIN),
+        over: Timestamp::now() + time,
+    };
+    let lanes = lanes(batch.records, bench.in_order);
+    let failed = stream::iter(lanes).map(|lane| invocation.work_through(lane));
+    let failed: Vec<Vec<String>> =
+        failed.buffer_unordered(bench.concurrency.max(1)).collect().await;
+    let mut response = SqsBatchResponse::default();
+    for message in failed.into_iter().flatten() {
+        // An empty name would fail the whole batch, which is right for a message without one.
+        let mut failure = BatchItemFailure::default();
+        failure.item_identifier = message;
+        response.batch_item_failures.push(failure);
     }
     response
 }
 
-async fn handle<H, T, F>(message: &SqsMessage, handler: &H) -> Result<(), Error>
-where
-    H: Fn(Delivery<T>) -> F,
-    T: FromPayload,
-    F: Future<Output = Result<(), Error>>,
-{
-    let delivery = Delivery::from_message(message.body.as_deref().unwrap_or_default())?;
-    let (id, event, tenant) =
-        (delivery.id.clone(), delivery.event.clone(), delivery.tenant.clone());
-    let delivery = delivery.read()?;
-    // The call itself is inside, in case it panics before there is a future. Nothing of a handler
-    // that panicked is used again: its delivery is dropped, and it is called anew for the next.
-    AssertUnwindSafe(async { handler(delivery).await })
-        .catch_unwind()
-        .await
-        .unwrap_or_else(|panic| Err(format!("the handler panicked: {}", text(&*panic)).into()))?;
-    tracing::info!(
-        delivery.id = id,
-        delivery.event = %event,
-        tenant.key = %tenant,
-        message.id = message.message_id,
-        message.receives = receives(message),
-        "delivery handled"
-    );
-    Ok(())
+/// Messages that are handled one after the other, in the order in which they came.
+type Lane = Vec<SqsMessage>;
+
+fn lanes(messages: Vec<SqsMessage>, in_order: bool) -> Vec<Lane> {
+    let group = |message: &SqsMessage| message.attributes.get("MessageGroupId").cloned();
+    let mut lanes: Vec<Lane> = Vec::new();
+    for message in messages {
+        let same = |lane: &&mut Lane| in_order && group(&lane[0]) == group(&message);
+        match lanes.iter_mut().find(same) {
+            Some(lane) => lane.push(message),
+            None => lanes.push(vec![message]),
+        }
+    }
+    lanes
 }
 
-/// What is left for the answer when a handler is stopped.
-const MARGIN: Duration = Duration::from_millis(500);
+struct Invocation<'a, H> {
+    bench: &'a Bench,
+    handler: &'a H,
+    /// When a handler is stopped.
+    end: Instant,
+    /// When the invocation is over in any case.
+    over: Timestamp,
+}
+
+impl<H> Invocation<'_, H> {
+    /// Handles a lane, and returns the messages that have to come again.
+    async fn work_through<T, F>(&self, lane: Lane) -> Vec<String>
+    where
+        H: Fn(Delivery<T>) -> F,
+        T: FromPayload,
+        F: Future<Output = Result<(), Error>>,
+    {
+        let mut failed = Vec::new();
+        let mut delay = None;
+        for message in lane {
+            // What cannot end any more does not begin, and what is behind a message that comes
+            // again waits for it.
+            let turn = if delay.is_some() || Instant::now() >= self.end {
+                Err(Failure::NotBegun(delay.unwrap_or_default()))
+            } else {
+                self.handle(&message).await
+            };
+            if let Err(failure) = turn
+                && let Some(kept_back) = self.settle(&message, failure).await
+            {
+                delay = Some(kept_back).filter(|_| self.bench.in_order);
+                failed.push(message.message_id.unwrap_or_default());
+            }
+        }
+        failed
+    }
+
+    async fn handle<T, F>(&self, message: &SqsMessage) -> Result<(), Failure>
+    where
+        H: Fn(Delivery<T>) -> F,
+        T: FromPayload,
+        F: Future<Output = Result<(), Error>>,
+    {
+        let body = message.body.as_deref().unwrap_or_default();
+        let delivery = Delivery::from_message(body).map_err(|error| match error {
+            // A receiver that is newer than this handler, which may be deployed in a moment.
+            Unreadable::Version { .. } => Failure::Failed(error.into()),
+            error => Failure::Hopeless(error.into()),
+        })?;
+        let (id, event, tenant) =
+            (delivery.id.clone(), delivery.event.clone(), delivery.tenant.clone());
+        let key = self.key(&delivery);
+        let delivery = delivery.read().map_err(|error| Failure::Hopeless(error.into()))?;
+
+        match self.begin(&key, message).await.map_err(Failure::Failed)? {
+            Begun::Now => {}
+            Begun::Done => {
+                metrics::count(metrics::DUPLICATES);
+                tracing::info!(
+                    delivery.id = id,
+                    delivery.event = %event,
+                    tenant.key = %tenant,
+                    message.id = message.message_id,
+                    "delivery repeated"
+                );
+                return Ok(());
+            }
+            Begun::Elsewhere(until) => {
+                let wait = Duration::try_from(until - Timestamp::now()).unwrap_or_default();
+                return Err(Failure::NotBegun(wait + Duration::from_secs(1)));
+            }
+        }
+        // The call itself is inside, in case it panics before there is a future. Nothing of a
+        // handler that panicked is used again: its delivery is dropped, and it is called anew for
+        // the next.
+        let handled = AssertUnwindSafe(async { (self.handler)(delivery).await }).catch_unwind();
+        let handled = match tokio::time::timeout_at(self.end, handled).await {
+            Ok(Ok(handled)) => handled,
+            Ok(Err(panic)) => Err(format!("the handler panicked: {}", text(&*panic)).into()),
+            Err(_) => Err(OUT_OF_TIME.into()),
+        };
+        if let Err(error) = handled {
+            self.release(&key, message).await;
+            return Err(match Verdict::of(&*error) {
+                Verdict::GiveUp => Failure::Hopeless(error),
+                Verdict::Retry { after: Some(delay) } => Failure::Later(delay, error),
+                Verdict::Retry { after: None } => Failure::Failed(error),
+            });
+        }
+        self.complete(&key, message).await;
+        tracing::info!(
+            delivery.id = id,
+            delivery.event = %event,
+            tenant.key = %tenant,
+            message.id = message.message_id,
+            message.receives = receives(message),
+            "delivery handled"
+        );
+        Ok(())
+    }
+
+    /// Says what becomes of a message that was not handled: how long it is kept back, or nothing if
+    /// it is in the dead-letter queue.
+    async fn settle(&self, message: &SqsMessage, failure: Failure) -> Option<Duration> {
+        let receives = receives(message);
+        let queue = self.bench.queue.as_ref();
+        let is_last = queue.is_some_and(|queue| queue.is_last(receives));
+        let backoff = queue.map_or(Duration::ZERO, |queue| queue.backoff(message, receives));
+        let (delay, error) = match &failure {
+            Failure::NotBegun(delay) => (*delay, None),
+            Failure::Later(delay, error) => (backoff.max(*delay), Some(error)),
+            Failure::Failed(error) | Failure::Hopeless(error) => (backoff, Some(error)),
+        };
+        let error = error.map(|error| lambda::chain(&**error));
+        let is_dead = matches!(failure, Failure::Hopeless(_)) || (is_last && error.is_some());
+        if let (true, Some(queue), Some(reason)) = (is_dead, queue, &error) {
+            match queue.bury(message, reason).await {
+                Ok(()) => {
+                    metrics::count(metrics::DEAD_LETTERS);
+                    tracing::error!(
+                        message.id = message.message_id,
+                        message.receives = receives,
+                        error,
+                        "delivery given up"
+                    );
+                    return None;
+                }
+                // SQS moves it when its receives are used up, without a reason.
+                Err(error) => {
+                    let error = lambda::chain(&*error);
+                    tracing::error!(message.id = message.message_id, error, "dead letter not sent");
+                }
+            }
+        }
+        metrics::count(metrics::BATCH_ITEM_FAILURES);
+        match error {
+            Some(error) => tracing::error!(
+                message.id = message.message_id,
+                message.receives = receives,
+                retry.seconds = delay.as_secs(),
+                error,
+                "delivery failed"
+            ),
+            None => tracing::info!(
+                message.id = message.message_id,
+                retry.seconds = delay.as_secs(),
+                "delivery not begun"
+            ),
+        }
+        if let Some(queue) = queue {
+            queue.put_back(message, delay).await;
+        }
+        Some(delay)
+    }
+
+    /// What a delivery is known by: the same for all messages of one webhook to one handler.
+    fn key(&self, delivery: &Delivery) -> String {
+        let handler = self.bench.queue.as_ref().map_or("", Queue::name);
+        format!("{handler} {} {}", delivery.tenant, delivery.identity())
+    }
+
+    async fn begin(&self, key: &str, message: &SqsMessage) -> Result<Begun, Error> {
+        let Some(handled) = &self.bench.handled else { return Ok(Begun::Now) };
+        let now = Timestamp::now();
+        Ok(match self.bench.mode {
+            Mode::ExactlyOnce => handled.begin(key, origin(message), now, self.over).await?,
+            Mode::ClaimOnce => handled.claim(key, origin(message), now).await?,
+            Mode::EveryTime => Begun::Now,
+        })
+    }
+
+    async fn complete(&self, key: &str, message: &SqsMessage) {
+        if let (Some(handled), Mode::ExactlyOnce) = (&self.bench.handled, self.bench.mode) {
+            let completed = handled.complete(key, origin(message), Timestamp::now()).await;
+            // It has had its effect: to fail it now would repeat it for certain.
+            if let Err(error) = completed {
+                let error = lambda::chain(&error);
+                tracing::error!(message.id = message.message_id, error, "handling not recorded");
+            }
+        }
+    }
+
+    async fn release(&self, key: &str, message: &SqsMessage) {
+        if let (Some(handled), Mode::ExactlyOnce | Mode::ClaimOnce) =
+            (&self.bench.handled, self.bench.mode)
+            && let Err(error) = handled.release(key, origin(message)).await
+        {
+            let error = lambda::chain(&error);
+            tracing::warn!(message.id = message.message_id, error, "lock not released");
+        }
+    }
+}
+
+/// Why a message is not handled.
+enum Failure {
+    /// Its turn has not come; it waits for so long.
+    NotBegun(Duration),
+    /// Its handler failed, and asks for a delay.
+    Later(Duration, Error),
+    /// Its handler failed.
+    Failed(Error),
+    /// It cannot be handled, however often it comes.
+    Hopeless(Error),
+}
+
+/// What is left for locks, delays and the answer when a handler is stopped.
+const MARGIN: Duration = Duration::from_millis(1000);
 
 const OUT_OF_TIME: &str =
     "the function's time was over; raise Timeout of the handler, or do less for one message";
-
-/// How often the message was received, this time included.
-fn receives(message: &SqsMessage) -> Option<&str> {
-    message.attributes.get("ApproximateReceiveCount").map(String::as_str)
-}
 
 fn text(panic: &(dyn Any + Send)) -> &str {
     let literal = panic.downcast_ref::<&str>().copied();
@@ -135,8 +334,9 @@ mod tests {
             })
         });
         let batch = json!({ "Records": records.collect::<Vec<_>>() });
-        let deadline = SystemTime::now() + Duration::from_secs(1);
-        let response = run(serde_json::from_value(batch).unwrap(), deadline, &handler).await;
+        let deadline = SystemTime::now() + MARGIN + Duration::from_millis(500);
+        let batch = serde_json::from_value(batch).unwrap();
+        let response = run(batch, deadline, &Bench::default(), &handler).await;
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 

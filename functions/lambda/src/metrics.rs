@@ -32,9 +32,22 @@ pub const UNTYPED: &str = "Untyped";
 /// Messages that a handler did not handle, and that come again.
 pub const BATCH_ITEM_FAILURES: &str = "BatchItemFailures";
 
+/// Messages that a handler did not handle, because their webhook was handled before.
+pub const DUPLICATES: &str = "Duplicates";
+/// Messages that were given up, and are in a dead-letter queue with their reason.
+pub const DEAD_LETTERS: &str = "DeadLetters";
+
 /// Every metric there is.
-pub const ALL: [&str; 6] =
-    [ACCEPTED, REJECTED, INSTALL_REJECTED, ENQUEUE_FAILED, UNTYPED, BATCH_ITEM_FAILURES];
+pub const ALL: [&str; 8] = [
+    ACCEPTED,
+    REJECTED,
+    INSTALL_REJECTED,
+    ENQUEUE_FAILED,
+    UNTYPED,
+    BATCH_ITEM_FAILURES,
+    DUPLICATES,
+    DEAD_LETTERS,
+];
 
 /// Counts one of something.
 pub fn count(name: &str) {

@@ -1,11 +1,12 @@
 //! Each role may do what its functions do, and nothing else.
 
+use handlers::Handled;
 use receiver::Queue;
 use serde_json::Value;
 use tenants::Secrets;
 
 use super::Written;
-use super::written::{FUNCTION, Job, KEY, QUEUE, ROLE, Resource, as_text};
+use super::written::{FUNCTION, Job, KEY, QUEUE, ROLE, Resource, TABLE, as_text};
 use crate::check::Finding;
 
 pub(super) fn check(written: &Written<'_>, findings: &mut Vec<Finding>) {
@@ -109,24 +110,19 @@ fn grants(written: &Written<'_>, function: Resource<'_>) -> Vec<Grant> {
             let queues =
                 events.filter_map(|event| written.target(event.properties.get("Queue"), QUEUE));
             for queue in queues {
-                let actions = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
-                grants.push(Grant {
-                    optional: vec!["sqs:ChangeMessageVisibility"],
-                    ..grant(&actions, &format!("${{{}.Arn}}", queue.id))
-                });
-                let dead = queue.property("RedrivePolicy.deadLetterTargetArn");
-                let dead = dead.and_then(as_text).filter(|_| has("DEAD_LETTER_QUEUE_URL"));
+                let actions = [
+                    "sqs:ReceiveMessage",
+                    "sqs:DeleteMessage",
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:GetQueueAttributes",
+                ];
+                grants.push(grant(&actions, &format!("${{{}.Arn}}", queue.id)));
+                let dead = queue.property("RedrivePolicy.deadLetterTargetArn").and_then(as_text);
                 grants.extend(dead.map(|dead| grant(&["sqs:SendMessage"], &dead)));
             }
-            grants.extend(has("HANDLED_TABLE").then(|| Grant {
-                optional: vec![
-                    "dynamodb:DeleteItem",
-                    "dynamodb:GetItem",
-                    "dynamodb:PutItem",
-                    "dynamodb:UpdateItem",
-                ],
-                ..grant(&[], "${HandledTable.Arn}")
-            }));
+            let handled = arn(Handled::VARIABLE, TABLE);
+            let writes = ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"];
+            grants.extend(handled.map(|handled| grant(&writes, &handled)));
             grants.extend(bodies("s3:GetObject"));
         }
         Some(Job::Descriptor) | None => {}

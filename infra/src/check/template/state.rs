@@ -1,5 +1,6 @@
 //! What is kept, is kept long enough and safely: queues and tables.
 
+use handlers::Handled;
 use serde_json::Value;
 use tenants::Table;
 
@@ -29,6 +30,12 @@ pub(super) fn check(written: &Written<'_>, findings: &mut Vec<Finding>) {
                 let window = event.properties.get("MaximumBatchingWindowInSeconds");
                 check_source(written, handler, queue, written.number(window), findings);
             }
+        }
+        if let Some(table) = written.target(handler.variable(Handled::VARIABLE), TABLE) {
+            check_handled(written, table, findings);
+        } else if matches!(handler.job(), Some(Job::Handler(_))) {
+            let advice = format!("{} names no table of this template", Handled::VARIABLE);
+            findings.push(written.finding(handler.id, advice));
         }
         if handler.job() == Some(Job::Lifecycle)
             && let Some(table) = written.target(handler.variable(Table::VARIABLE), TABLE)
@@ -77,17 +84,17 @@ fn check_source(
         written.number(queue.property("MessageRetentionPeriod")).unwrap_or(DEFAULT_RETENTION)
     };
     // What the handler is told of its queue has to be what holds of it.
-    for (name, told) in [("QUEUE_URL", queue), ("DEAD_LETTER_QUEUE_URL", dead)] {
-        if let Some(value) = handler.variable(name)
-            && pointed(value) != Some(told.id)
-        {
+    for (name, told) in [(handlers::Queue::URL, queue), (handlers::Queue::DEAD_LETTERS, dead)] {
+        if handler.variable(name).and_then(pointed) != Some(told.id) {
             find(handler.id, format!("{name} has to be {}", told.id));
         }
     }
-    if let Some(told) = handler.variable("MAX_RECEIVES")
-        && written.number(Some(told)) != receives
-    {
-        find(handler.id, format!("MAX_RECEIVES is not the maxReceiveCount of {}", queue.id));
+    if written.number(handler.variable(handlers::Queue::MAX_RECEIVES)) != receives {
+        let name = handlers::Queue::MAX_RECEIVES;
+        find(handler.id, format!("{name} is not the maxReceiveCount of {}", queue.id));
+    }
+    if handler.variable(handlers::Queue::RETRY_DELAY).is_none() {
+        find(handler.id, format!("{} is missing", handlers::Queue::RETRY_DELAY));
     }
     if retention(dead) <= retention(queue) {
         find(
@@ -136,6 +143,28 @@ fn check_key(written: &Written<'_>, key: Resource<'_>, findings: &mut Vec<Findin
         if !holds {
             findings.push(written.finding(key.id, advice));
         }
+    }
+}
+
+fn check_handled(written: &Written<'_>, table: Resource<'_>, findings: &mut Vec<Finding>) {
+    let key = table.property("KeySchema").and_then(|keys| keys.get(0)?.get("AttributeName"));
+    let expires = table.property("TimeToLiveSpecification.AttributeName");
+    let mut find = |advice| {
+        let finding = written.finding(table.id, advice);
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
+    };
+    if key != Some(&Value::from(Handled::KEY)) {
+        find(format!("KeySchema has to be {}, the attribute that the code reads", Handled::KEY));
+    }
+    if expires != Some(&Value::from(Handled::EXPIRES_AT))
+        || table.property("TimeToLiveSpecification.Enabled") != Some(&Value::Bool(true))
+    {
+        find(format!(
+            "TimeToLiveSpecification has to name {}, the attribute that the code writes",
+            Handled::EXPIRES_AT,
+        ));
     }
 }
 

@@ -1,0 +1,86 @@
+//! What a handler can say besides "done".
+
+use std::error;
+use std::fmt;
+use std::time::Duration;
+
+use crate::Error;
+
+/// The error to return when the event should come again, and not before this delay: what a service
+/// that limits its callers says in `Retry-After`. At most [`LONGEST_DELAY`].
+///
+/// Any other error brings the event back as well, after a delay that grows each time.
+pub fn retry_after(delay: Duration, cause: impl Into<Error>) -> Error {
+    Told { verdict: Verdict::Retry { after: Some(delay) }, cause: cause.into() }.into()
+}
+
+/// The error to return when trying again cannot help. The event goes to the dead-letter queue at
+/// once, with the cause as its reason.
+pub fn give_up(cause: impl Into<Error>) -> Error {
+    Told { verdict: Verdict::GiveUp, cause: cause.into() }.into()
+}
+
+/// The longest that SQS keeps a message back (Amazon SQS API Reference, `ChangeMessageVisibility`).
+pub const LONGEST_DELAY: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// What becomes of a message that was not handled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verdict {
+    /// It comes again: when it was asked for, or when it is its turn.
+    Retry { after: Option<Duration> },
+    /// It goes to the dead-letter queue.
+    GiveUp,
+}
+
+impl Verdict {
+    /// What an error says, wherever in its causes.
+    pub(crate) fn of(error: &(dyn error::Error + 'static)) -> Self {
+        let mut causes = std::iter::successors(Some(error), |error| error.source());
+        let told = causes.find_map(|error| error.downcast_ref::<Told>());
+        told.map_or(Self::Retry { after: None }, |told| told.verdict)
+    }
+}
+
+/// A cause, and what it means. Printed, it is the cause.
+#[derive(Debug)]
+struct Told {
+    verdict: Verdict,
+    cause: Error,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl error::Error for Told {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.cause.source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("while this was done")]
+    struct Wrapped(#[source] Error);
+
+    #[test]
+    fn finds_what_was_said_below_other_errors() {
+        let second = Duration::from_secs(1);
+        let rows = [
+            (Error::from("no"), Verdict::Retry { after: None }),
+            (retry_after(second, "busy"), Verdict::Retry { after: Some(second) }),
+            (give_up("gone"), Verdict::GiveUp),
+            (Wrapped(give_up("gone")).into(), Verdict::GiveUp),
+        ];
+        for (error, verdict) in rows {
+            assert_eq!(Verdict::of(&*error), verdict, "{error}");
+        }
+        let error = Wrapped(give_up("no such project"));
+        assert_eq!(lambda::chain(&error), "while this was done: no such project");
+    }
+}
