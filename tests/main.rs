@@ -5,6 +5,7 @@
 mod attacks;
 mod batch;
 mod command;
+mod dead;
 mod deployed;
 mod events;
 mod lifecycle;

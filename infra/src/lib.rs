@@ -8,10 +8,12 @@
 //! - [`atlassian`] plays the other side: it serves an install key, installs the app, and signs
 //!   webhooks as Jira and Confluence do.
 //! - [`local`] puts the three together.
+//! - [`dead`] lists what no handler could handle, and puts it back.
 
 pub mod atlassian;
 pub mod binaries;
 pub mod check;
+pub mod dead;
 pub mod events;
 pub mod local;
 pub mod plan;

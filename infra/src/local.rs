@@ -97,7 +97,7 @@ async fn play(
         for site in &sites {
             install(descriptor, stack, atlassian, site).await?;
         }
-        Session::new(stack.url(), &sites).write()?;
+        Session::new(stack.url(), stack.sqs_endpoint(), &sites).write()?;
         journey::show(descriptor, stack, atlassian, &sites).await
     };
     tokio::select! {

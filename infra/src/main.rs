@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use connect::tenant::SharedSecret;
 use infra::binaries::Profile;
 use infra::check::{self, Files, Severity};
+use infra::dead::{self, Filter, Form, Queues};
 use infra::template::Rollout;
 use infra::{events, local, root, send, template};
 
@@ -37,6 +38,14 @@ enum Command {
     Template(Template),
     /// List every event with its product, its payload type, and a URL for it
     Events(Events),
+    /// List dead letters: events that no handler could handle, and why
+    ///
+    /// They stay where they are. Of the local stack, if it runs; of a deployed one with --stack.
+    Dead(Dead),
+    /// Move dead letters back to their handlers' queues
+    ///
+    /// Each is deleted only when the queue has it, so nothing is lost if this is stopped half-way.
+    Replay(Replay),
     /// Say whether descriptor, events, handlers and template agree, and what to do if not
     Check,
 }
@@ -89,6 +98,59 @@ struct Events {
 }
 
 #[derive(Args)]
+struct Letters {
+    /// Name of a deployed stack; the local stack that runs without it
+    ///
+    /// AWS is reached with AWS_REGION and the credentials in the environment, as `aws configure
+    /// export-credentials --format env` writes them.
+    #[arg(long, value_name = "NAME")]
+    stack: Option<String>,
+    /// Only those of this handler
+    #[arg(long, value_name = "NAME")]
+    handler: Option<String>,
+    /// Only those of this event, as in jira:issue_created
+    #[arg(long)]
+    event: Option<String>,
+    /// Only those of this tenant
+    #[arg(long, value_name = "CLIENT_KEY")]
+    tenant: Option<String>,
+}
+
+impl Letters {
+    async fn queues(&self) -> anyhow::Result<Queues> {
+        Queues::find(self.stack.as_deref(), self.handler.as_deref()).await
+    }
+
+    fn filter(&self) -> Filter {
+        Filter { event: self.event.clone(), tenant: self.tenant.clone() }
+    }
+}
+
+#[derive(Args)]
+struct Dead {
+    #[command(flatten)]
+    letters: Letters,
+    /// Most letters of one handler to look at
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    limit: usize,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Replay {
+    #[command(flatten)]
+    letters: Letters,
+    /// Most letters a second
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rate: Option<u32>,
+    /// Only say how many would be moved
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Args)]
 struct Template {
     /// Print it instead of writing it
     #[arg(long)]
@@ -120,6 +182,8 @@ fn main() -> ExitCode {
             body: options.body,
             count: options.count,
         })),
+        Command::Dead(options) => run(list_dead(options)),
+        Command::Replay(options) => run(replay(options)),
         Command::Template(options) => write_template(&options),
         Command::Events(options) => list_events(&options.filter),
         Command::Check => return check(),
@@ -140,6 +204,24 @@ fn run(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> 
 fn list_events(filter: &str) -> anyhow::Result<()> {
     // A reader that has seen enough, such as `head`, closes the pipe.
     let _ = std::io::stdout().write_all(events::list(filter).as_bytes());
+    Ok(())
+}
+
+async fn list_dead(options: Dead) -> anyhow::Result<()> {
+    let queues = options.letters.queues().await?;
+    let form = if options.json { Form::Json } else { Form::Table };
+    let filter = options.letters.filter();
+    dead::list(&queues, &filter, options.limit, form, &mut std::io::stdout()).await?;
+    Ok(())
+}
+
+async fn replay(options: Replay) -> anyhow::Result<()> {
+    let queues = options.letters.queues().await?;
+    let filter = options.letters.filter();
+    let how = dead::Replay { filter, rate: options.rate, dry_run: options.dry_run };
+    let done = dead::replay(&queues, &how).await?;
+    let verb = if options.dry_run { "would be moved" } else { "moved" };
+    println!("{} letters {verb}, {} left where they are", done.moved, done.left);
     Ok(())
 }
 

@@ -14,6 +14,8 @@ use crate::tenant::ClientKey;
 
 /// The message attribute that says why a delivery is in a dead-letter queue.
 pub const REASON: &str = "reason";
+/// The message attribute that says how often a delivery in a dead-letter queue was tried.
+pub const RECEIVES: &str = "receives";
 /// The message attribute that names the message as which a delivery was first queued.
 pub const ORIGIN: &str = "origin";
 

@@ -69,6 +69,7 @@ fn written(response: Response<Body>) -> ApiGatewayV2httpResponse {
     let mut written = ApiGatewayV2httpResponse::default();
     written.status_code = parts.status.as_u16().into();
     written.headers = parts.headers;
-    written.body = Some(body);
+    // An empty text, and not null, which not every gateway takes.
+    written.body = Some(if body == Body::Empty { Body::Text(String::new()) } else { body });
     written
 }

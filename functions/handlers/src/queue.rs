@@ -9,7 +9,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use aws_types::SdkConfig;
-use connect::delivery::{ORIGIN, REASON};
+use connect::delivery::{ORIGIN, REASON, RECEIVES};
 use lambda::environment::{parsed, required};
 
 use crate::Error;
@@ -101,8 +101,12 @@ impl Queue {
                 .build()?;
             send = send.message_attributes(name, value);
         }
-        for (name, value) in [(REASON, writable(reason)), (ORIGIN, origin(message).to_owned())] {
-            let value = MessageAttributeValue::builder().data_type("String").string_value(value);
+        for (name, kind, value) in [
+            (REASON, "String", writable(reason)),
+            (RECEIVES, "Number", receives(message).to_string()),
+            (ORIGIN, "String", origin(message).to_owned()),
+        ] {
+            let value = MessageAttributeValue::builder().data_type(kind).string_value(value);
             send = send.message_attributes(name, value.build()?);
         }
         send.send().await?;

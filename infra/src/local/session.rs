@@ -20,6 +20,8 @@ use crate::root;
 pub struct Session {
     /// Its base URL.
     pub url: String,
+    /// The URL of its SQS.
+    pub sqs: String,
     sites: Vec<DemoSite>,
 }
 
@@ -39,14 +41,14 @@ impl std::fmt::Debug for DemoSite {
 
 impl Session {
     /// A session with these demo sites.
-    pub fn new(url: &str, sites: &[Site]) -> Self {
+    pub fn new(url: &str, sqs: &str, sites: &[Site]) -> Self {
         let sites = sites.iter().map(|site| DemoSite {
             product: site.product,
             client_key: site.client_key.clone(),
             secret: site.secret.expose().into(),
             base_url: site.base_url.clone(),
         });
-        Self { url: url.into(), sites: sites.collect() }
+        Self { url: url.into(), sqs: sqs.into(), sites: sites.collect() }
     }
 
     /// The session of the stack that runs.

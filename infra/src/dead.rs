@@ -1,0 +1,120 @@
+//! Dead letters: what no handler could handle, and why.
+
+mod letter;
+mod queues;
+mod replay;
+
+pub use letter::Letter;
+pub use queues::{Pair, Queues};
+pub use replay::{Moved, Replay, replay};
+
+use std::io::Write;
+
+/// Which letters are meant, of those of a handler.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Those of this event.
+    pub event: Option<String>,
+    /// Those of this tenant.
+    pub tenant: Option<String>,
+}
+
+impl Filter {
+    /// Whether a letter is meant.
+    pub fn takes(&self, letter: &Letter) -> bool {
+        let same = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
+        same(&self.event, &letter.event) && same(&self.tenant, &letter.tenant)
+    }
+}
+
+/// How a list is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Form {
+    /// For people.
+    Table,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Lists dead letters, and leaves them where they are.
+///
+/// A dead-letter queue has no order and no index: letters are received, looked at, and made visible
+/// again. Meanwhile, which is seconds, nobody else receives them.
+///
+/// # Errors
+///
+/// When a queue does not answer, or the list cannot be written.
+pub async fn list(
+    queues: &Queues,
+    filter: &Filter,
+    limit: usize,
+    form: Form,
+    out: &mut impl Write,
+) -> anyhow::Result<usize> {
+    let mut letters = Vec::new();
+    for pair in queues.pairs() {
+        let mut held = Vec::new();
+        let mut complete = Ok(());
+        while held.len() < limit {
+            match queues.receive(&pair.dead_letters).await {
+                Ok(received) if received.is_empty() => break,
+                Ok(received) => held.extend(received),
+                Err(error) => {
+                    complete = Err(error);
+                    break;
+                }
+            }
+        }
+        queues.release(&pair.dead_letters, &held).await;
+        complete?;
+        let found = held.iter().map(|message| Letter::of(message, &pair.handler));
+        letters.extend(found.filter(|letter| filter.takes(letter)));
+    }
+    letters.truncate(limit);
+    match form {
+        Form::Json => {
+            for letter in &letters {
+                serde_json::to_writer(&mut *out, letter)?;
+                writeln!(out)?;
+            }
+        }
+        Form::Table => table(&letters, out)?,
+    }
+    Ok(letters.len())
+}
+
+fn table(letters: &[Letter], out: &mut impl Write) -> std::io::Result<()> {
+    let unsaid = || "?".to_owned();
+    let rows: Vec<[String; 7]> = letters
+        .iter()
+        .map(|letter| {
+            [
+                letter.handler.clone(),
+                letter.event.clone().unwrap_or_else(unsaid),
+                letter.tenant.clone().unwrap_or_else(unsaid),
+                letter.first_seen.map_or_else(unsaid, |time| time.strftime("%F %T").to_string()),
+                letter.receives.map_or_else(unsaid, |receives| receives.to_string()),
+                letter.bytes.to_string(),
+                letter.reason.clone().unwrap_or_else(|| {
+                    "not said: SQS moved it, after a crash or a time-out of the function".into()
+                }),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return writeln!(out, "no dead letters");
+    }
+    let heads = ["HANDLER", "EVENT", "TENANT", "FIRST SEEN (UTC)", "TRIES", "BYTES", "REASON"];
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([heads[column].len()]).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..heads.len() - 1).map(width).collect();
+    for row in std::iter::once(&heads.map(str::to_owned)).chain(&rows) {
+        for (cell, width) in row.iter().zip(&widths) {
+            write!(out, "{cell:width$}  ")?;
+        }
+        writeln!(out, "{}", row[heads.len() - 1])?;
+    }
+    Ok(())
+}
