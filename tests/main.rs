@@ -15,5 +15,6 @@ mod once;
 mod outage;
 mod refuse;
 mod road;
+mod soak;
 mod stage;
 mod volume;

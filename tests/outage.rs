@@ -47,6 +47,38 @@ async fn known_tenants_go_on_without_the_table_or_the_key_and_no_other_is_turned
     stage.stack.stop().await;
 }
 
+/// Jira sends again what it got 503 for. Confluence does not: for its events the receiver tries as
+/// long as it can.
+#[tokio::test(flavor = "multi_thread")]
+async fn tries_harder_to_queue_what_nobody_sends_again() {
+    let wire = Wire::new().await;
+    let stage = Stage::without_handlers_behind(&[("AWS_ENDPOINT_URL_SQS", wire.url())]).await;
+    wire.leads_to(stage.stack.sqs_endpoint());
+    let jira = stage.installed(Product::Jira).await;
+    let confluence = stage.installed(Product::Confluence).await;
+    assert_eq!(webhook(&stage, "/issue-created", &jira).await, 204);
+    assert_eq!(stage.send("/page-created", json!({}), &confluence).await.status, 204);
+
+    wire.becomes(Line::Cut);
+    let page = stage.send("/page-created", json!({}), &confluence);
+    let issue = async {
+        let status = webhook(&stage, "/issue-created", &jira).await;
+        // It took its time, and the other has some left.
+        wire.becomes(Line::Whole);
+        status
+    };
+    let (page, issue) = tokio::join!(page, issue);
+    assert_eq!((page.status.as_u16(), issue), (204, 503));
+    assert_eq!(stage.depth("IssueCreatedQueue").await, 1);
+    assert_eq!(stage.depth("PageCreatedQueue").await, 2);
+
+    // Nobody is told that it is queued if nobody knows.
+    wire.becomes(Line::Deaf);
+    let page = stage.send("/page-created", json!({}), &confluence).await;
+    assert_eq!(page.status, 503);
+    stage.stack.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_under_load_turns_no_webhook_away() {
     let stage = Stage::without_handlers().await;

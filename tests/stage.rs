@@ -84,15 +84,8 @@ impl Stage {
     /// The app without its handlers, whose functions have these variables besides. Nobody has
     /// installed it: what the variables name may not be there yet.
     pub(crate) async fn without_handlers_behind(variables: &[(&str, &str)]) -> Self {
-        let variables: Vec<String> =
-            variables.iter().map(|(name, value)| format!("{name}: '{value}'")).collect();
-        let environment = format!(
-            "Globals:\n  Function:\n    Environment: {{ Variables: {{ {} }} }}\n",
-            variables.join(", ")
-        );
         Self::empty(|template| {
-            template
-                .replace("Globals:\n  Function:\n", &environment)
+            with_variables(&template, variables)
                 .replace("BatchSize: 10", "BatchSize: 10\n            Enabled: false")
         })
         .await
@@ -233,12 +226,16 @@ impl Stage {
 
     /// Waits until a queue is empty: what was handled is deleted a moment later.
     pub(crate) async fn drained(&self, queue: &str) {
+        self.drained_within(queue, PATIENCE).await;
+    }
+
+    pub(crate) async fn drained_within(&self, queue: &str, patience: Duration) {
         let empty = async {
             while self.depth(queue).await > 0 {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(PATIENCE, empty).await.expect("every message is handled and deleted");
+        tokio::time::timeout(patience, empty).await.expect("every message is handled and deleted");
     }
 
     /// Waits for one message in a queue, and returns it.
@@ -261,6 +258,14 @@ impl Stage {
         };
         tokio::time::timeout(PATIENCE, receive).await.expect("a message in the queue")
     }
+}
+
+/// A template whose functions have these variables besides.
+pub(crate) fn with_variables(template: &str, variables: &[(&str, &str)]) -> String {
+    let variables: Vec<String> =
+        variables.iter().map(|(name, value)| format!("{name}: '{value}'")).collect();
+    let environment = format!("    Environment: {{ Variables: {{ {} }} }}\n", variables.join(", "));
+    template.replace("Globals:\n  Function:\n", &format!("Globals:\n  Function:\n{environment}"))
 }
 
 /// The built functions; built once for all tests of a process.

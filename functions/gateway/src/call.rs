@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -59,6 +60,8 @@ pub struct Call {
     pub query: String,
     /// The base URL it came through.
     pub base_url: BaseUrl,
+    /// When Lambda stops waiting for the answer.
+    pub deadline: Instant,
     headers: BTreeMap<String, String>,
     body: Option<String>,
     is_base64_encoded: bool,
@@ -72,9 +75,15 @@ impl fmt::Debug for Call {
 }
 
 impl Call {
-    pub(crate) fn new(event: Event, id: String, configured_base_url: Option<&str>) -> Self {
+    pub(crate) fn new(
+        event: Event,
+        id: String,
+        deadline: Instant,
+        configured_base_url: Option<&str>,
+    ) -> Self {
         Self {
             id,
+            deadline,
             base_url: BaseUrl::of(&event.request_context, configured_base_url),
             method: event.request_context.http.method,
             path: event.raw_path,
@@ -155,7 +164,7 @@ mod tests {
                 }}
             }}"#
         );
-        Call::new(serde_json::from_str(&event).unwrap(), "id".into(), configured)
+        Call::new(serde_json::from_str(&event).unwrap(), "id".into(), Instant::now(), configured)
     }
 
     #[test]
@@ -218,7 +227,8 @@ mod tests {
             },
             "body": null, "isBase64Encoded": false
         }"#;
-        let call = Call::new(serde_json::from_str(event).unwrap(), "id".into(), None);
+        let call =
+            Call::new(serde_json::from_str(event).unwrap(), "id".into(), Instant::now(), None);
         assert_eq!(call.base_url.as_str(), "https://u.lambda-url.us-east-1.on.aws");
         assert_eq!(call.query, "a=<\"x\">&b={é}");
         assert_eq!(call.token().unwrap(), "a.b.c");

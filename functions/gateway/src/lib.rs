@@ -10,6 +10,8 @@ mod rejection;
 pub use call::{BaseUrl, Call};
 pub use rejection::Rejection;
 
+use std::time::{Instant, SystemTime};
+
 use lambda::metrics;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_http::http::{HeaderValue, StatusCode, header};
@@ -29,7 +31,10 @@ pub async fn run(
     handle: impl AsyncFn(Call) -> Result<Response<Body>, Rejection>,
 ) -> Result<(), lambda::Error> {
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Event>| {
-        let call = Call::new(event.payload, event.context.request_id, base_url.as_deref());
+        let LambdaEvent { payload, context } = event;
+        let time = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        let deadline = Instant::now() + time;
+        let call = Call::new(payload, context.request_id, deadline, base_url.as_deref());
         let path = call.path.clone();
         let answer = handle(call).await.unwrap_or_else(|rejection| refused(&path, &rejection));
         Ok::<_, lambda::Error>(written(answer))

@@ -256,11 +256,19 @@ impl<H> Invocation<'_, H> {
 
     async fn complete(&self, key: &str, message: &SqsMessage) {
         if let (Some(handled), Mode::ExactlyOnce) = (&self.bench.handled, self.bench.mode) {
-            let completed = handled.complete(key, origin(message), Timestamp::now()).await;
-            // It has had its effect: to fail it now would repeat it for certain.
-            if let Err(error) = completed {
-                let error = lambda::chain(&error);
-                tracing::error!(message.id = message.message_id, error, "handling not recorded");
+            // It has had its effect: to fail it now would repeat it for certain. So this is tried for
+            // as long as there is time.
+            while let Err(error) = handled.complete(key, origin(message), Timestamp::now()).await {
+                if Instant::now() >= self.end {
+                    let error = lambda::chain(&error);
+                    tracing::error!(
+                        message.id = message.message_id,
+                        error,
+                        "handling not recorded"
+                    );
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }

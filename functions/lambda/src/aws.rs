@@ -24,7 +24,7 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 
 /// How long a call may take with all its attempts: below the ten seconds of a receiver, which has
 /// two calls to make.
-const CALL: Duration = Duration::from_millis(4500);
+pub const CALL: Duration = Duration::from_millis(4500);
 
 /// Reads what Lambda and the template put into the environment.
 ///

@@ -9,8 +9,10 @@ mod queue;
 pub use declared::Declared;
 pub use queue::{Enqueue, Queue, Refused};
 
+use std::time::{Duration, Instant};
+
 use connect::delivery::{Delivery, Payload, Webhook};
-use connect::event::Reading;
+use connect::event::{Product, Reading};
 use connect::jwt::Unverified;
 use gateway::{Call, Rejection};
 use jiff::Timestamp;
@@ -33,6 +35,7 @@ pub async fn receive(
     queue: &impl Enqueue,
     now: Timestamp,
 ) -> Result<(), Rejection> {
+    let deadline = call.deadline;
     let token = call.token()?;
     let base_path = call.base_url.path();
     let token = Unverified::webhook(token)?.screen(&call.signed(&base_path), now)?;
@@ -74,7 +77,14 @@ pub async fn receive(
         );
     }
 
-    let message = queue.enqueue(&delivery).await.inspect_err(|refused| {
+    let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(ANSWER);
+    let patience = match delivery.product {
+        // It tries again by itself, and some think that it waits for five seconds only.
+        Product::Jira => left.min(lambda::aws::CALL),
+        // It does not: what is not queued now is lost.
+        Product::Confluence => left,
+    };
+    let message = queue.enqueue(&delivery, patience).await.inspect_err(|refused| {
         if matches!(refused, Refused::Unavailable(_)) {
             metrics::count(metrics::ENQUEUE_FAILED);
         }
@@ -92,3 +102,6 @@ pub async fn receive(
     );
     Ok(())
 }
+
+/// What is left of a function's time for its answer, when it stops trying.
+const ANSWER: Duration = Duration::from_millis(500);

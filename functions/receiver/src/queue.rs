@@ -3,14 +3,21 @@
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::SdkError;
+use aws_sdk_sqs::operation::send_message::SendMessageError;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use connect::delivery::Delivery;
 use gateway::Rejection;
+use tokio::time::{Instant, sleep, timeout_at};
 
 /// Puts a delivery where a handler finds it. Needs `sqs:SendMessage`.
 pub trait Enqueue {
-    /// Returns the message's id once the queue has the delivery, and not before.
-    fn enqueue(&self, delivery: &Delivery) -> impl Future<Output = Result<String, Refused>> + Send;
+    /// Returns the message's id once the queue has the delivery, and not before. Tries for so long.
+    fn enqueue(
+        &self,
+        delivery: &Delivery,
+        patience: Duration,
+    ) -> impl Future<Output = Result<String, Refused>> + Send;
 }
 
 /// An Amazon SQS queue.
@@ -46,7 +53,7 @@ impl Queue {
 }
 
 impl Enqueue for Queue {
-    async fn enqueue(&self, delivery: &Delivery) -> Result<String, Refused> {
+    async fn enqueue(&self, delivery: &Delivery, patience: Duration) -> Result<String, Refused> {
         let message = delivery.to_message();
         let attributes =
             [(Self::EVENT, delivery.event.as_str()), (Self::TENANT, delivery.tenant.as_str())];
@@ -69,10 +76,38 @@ impl Enqueue for Queue {
             let value = value.build().map_err(|error| Refused::Unavailable(error.into()))?;
             request = request.message_attributes(name, value);
         }
-        let sent = request.send().await.map_err(|error| Refused::Unavailable(error.into()))?;
+        // A call gives up after some attempts of its own. There are as many calls as there is time for.
+        let end = Instant::now() + patience;
+        let sent = loop {
+            let failed = match timeout_at(end, request.clone().send()).await {
+                Ok(Ok(sent)) => break sent,
+                Ok(Err(error)) if is_final(&error) => {
+                    return Err(Refused::Unavailable(error.into()));
+                }
+                Ok(Err(error)) => error.into(),
+                Err(elapsed) => elapsed.into(),
+            };
+            if Instant::now() + PAUSE >= end {
+                return Err(Refused::Unavailable(failed));
+            }
+            sleep(PAUSE).await;
+        };
         Ok(sent.message_id.unwrap_or_default())
     }
 }
+
+/// Whether SQS has answered, and would say the same again.
+fn is_final(error: &SdkError<SendMessageError>) -> bool {
+    match error {
+        SdkError::ServiceError(error) => {
+            !error.raw().status().is_server_error() && !error.err().is_request_throttled()
+        }
+        _ => false,
+    }
+}
+
+/// How long to wait between two calls.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Why the queue does not have a delivery.
 #[derive(Debug, thiserror::Error)]
