@@ -441,7 +441,8 @@ fn aws_environment(endpoints: &Endpoints) -> Vec<(String, String)> {
     ]
 }
 
-fn sqs_client(endpoint: &str) -> aws_sdk_sqs::Client {
+/// A client of the SQS of a local stack.
+pub(crate) fn sqs_client(endpoint: &str) -> aws_sdk_sqs::Client {
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static(REGION))

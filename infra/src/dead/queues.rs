@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use aws_credential_types::Credentials;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::config::{BehaviorVersion, Region};
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, Message, MessageSystemAttributeName,
@@ -14,7 +12,7 @@ use aws_sdk_sqs::types::{
 
 use crate::local::Session;
 use crate::plan::Plan;
-use crate::stack::deployment::REGION;
+use crate::stack::sqs_client;
 
 /// A handler's queue, and the dead-letter queue behind it.
 #[derive(Clone, Debug)]
@@ -56,13 +54,13 @@ impl Queues {
                 )?;
                 Self::of(Client::new(&config), stack, handler).await
             }
-            None => Self::of(local(&Session::read()?.sqs), "local", handler).await,
+            None => Self::of(sqs_client(&Session::read()?.sqs), "local", handler).await,
         }
     }
 
     /// Queues at an SQS on this machine, and how long a letter is held.
     pub fn at(endpoint: &str, pairs: Vec<Pair>, held: Duration) -> Self {
-        Self { client: local(endpoint), pairs, held }
+        Self { client: sqs_client(endpoint), pairs, held }
     }
 
     async fn of(client: Client, stack: &str, handler: Option<&str>) -> anyhow::Result<Self> {
@@ -147,15 +145,4 @@ async fn url(client: &Client, name: &str) -> anyhow::Result<String> {
         ),
         Err(error) => Err(error).with_context(|| format!("SQS does not say where {name} is")),
     }
-}
-
-fn local(endpoint: &str) -> Client {
-    let config = aws_sdk_sqs::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::from_static(REGION))
-        .credentials_provider(Credentials::new("test", "test", None, None, "local stack"))
-        .endpoint_url(endpoint)
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    Client::from_conf(config)
 }
