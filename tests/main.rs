@@ -4,6 +4,7 @@
 
 mod attacks;
 mod batch;
+mod bodies;
 mod command;
 mod dead;
 mod deployed;

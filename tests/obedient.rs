@@ -30,9 +30,11 @@ async fn handle(delivery: Delivery) -> Result<(), Error> {
             _ => (),
         }
     }
+    let text = delivery.payload.as_str();
     tracing::info!(
         delivery.id,
-        payload = delivery.payload.as_str(),
+        bytes = text.len(),
+        payload = if text.len() < 10_000 { text } else { "long" },
         params = ?delivery.params,
         webhook = ?delivery.webhook,
         "obeyed"

@@ -1,5 +1,7 @@
 //! What travels through the queue: one webhook, verified, with its payload byte for byte.
 
+mod packed;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
@@ -68,6 +70,8 @@ pub struct Webhook {
 impl Delivery {
     /// The version of the format on the queue. A reader refuses any other.
     pub const VERSION: u32 = 1;
+    /// The version that is the same, compressed.
+    pub const PACKED: u32 = 2;
 
     /// What this delivery has in common with another of the same webhook, and with no other, within
     /// its tenant.
@@ -123,20 +127,38 @@ impl Delivery {
         }
     }
 
-    /// Reads a message body.
+    /// Writes the message body compressed, for a delivery that is too long else.
+    ///
+    /// It is a version of its own: a handler that does not know it fails, and reads nothing wrong.
+    pub fn to_packed_message(&self) -> String {
+        let deflate = packed::pack(&self.to_message());
+        let message = serde_json::to_string(&Packed { version: Self::PACKED, deflate });
+        message.expect("a number and a string always serialise")
+    }
+
+    /// Reads a message body, compressed or not.
     ///
     /// # Errors
     ///
     /// [`Unreadable`] if it is not a delivery, or one of another version.
     pub fn from_message(message: &str) -> Result<Self, Unreadable> {
-        #[derive(Deserialize)]
-        struct Version {
-            version: u32,
+        match version(message)? {
+            Self::VERSION => Self::from_plain_message(message),
+            Self::PACKED => {
+                let Packed { deflate, .. } =
+                    serde_json::from_str(message).map_err(not_a_delivery)?;
+                let message = packed::unpack(&deflate).ok_or(Unreadable::Damaged)?;
+                // Not packed once more: nobody does that but to make something explode.
+                match version(&message)? {
+                    Self::VERSION => Self::from_plain_message(&message),
+                    version => Err(Unreadable::Version { version }),
+                }
+            }
+            version => Err(Unreadable::Version { version }),
         }
-        let Version { version } = serde_json::from_str(message).map_err(not_a_delivery)?;
-        if version != Self::VERSION {
-            return Err(Unreadable::Version { version });
-        }
+    }
+
+    fn from_plain_message(message: &str) -> Result<Self, Unreadable> {
         let wire: Wire = serde_json::from_str(message).map_err(not_a_delivery)?;
         Ok(Self {
             id: wire.id,
@@ -275,11 +297,17 @@ pub enum Unreadable {
         /// Where the first error is, from 1.
         column: usize,
     },
+    /// It is compressed, and does not unpack.
+    #[error(
+        "the message is compressed, and does not unpack to one of at most {} bytes",
+        packed::MOST
+    )]
+    Damaged,
     /// A newer receiver wrote it.
     #[error(
-        "the delivery has version {version}, this handler reads version {}; \
+        "the delivery has version {version}, this handler reads up to version {}; \
          deploy the handlers before the receivers, then replay the dead-letter queue",
-        Delivery::VERSION
+        Delivery::PACKED
     )]
     Version {
         /// The version it has.
@@ -300,6 +328,22 @@ enum Body {
     Empty,
     Json(Box<RawValue>),
     Text(Box<str>),
+}
+
+fn version(message: &str) -> Result<u32, Unreadable> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let Version { version } = serde_json::from_str(message).map_err(not_a_delivery)?;
+    Ok(version)
+}
+
+#[derive(Deserialize, Serialize)]
+struct Packed {
+    version: u32,
+    /// Base64 of DEFLATE (RFC 1951) of a message.
+    deflate: String,
 }
 
 #[derive(Serialize)]
@@ -378,6 +422,33 @@ mod tests {
     }
 
     #[test]
+    fn carries_a_long_body_compressed() {
+        let body = format!("{{\"text\": \"{}\u{FFFF}ключ\"}}", "lorem ipsum ".repeat(200_000));
+        let message = delivery(&body).to_packed_message();
+        assert!(message.len() < body.len() / 100, "{}", message.len());
+        assert!(message.is_ascii());
+        assert_eq!(Delivery::from_message(&message).unwrap().payload.as_str(), body);
+    }
+
+    #[test]
+    fn unpacks_no_more_than_there_can_be() {
+        let packed = |text: &str| {
+            let deflate = packed::pack(text);
+            serde_json::to_string(&Packed { version: Delivery::PACKED, deflate }).unwrap()
+        };
+        let bomb = packed(&"0".repeat(packed::MOST + 1));
+        assert!(bomb.len() < 100_000, "{}", bomb.len());
+        let twice = packed(&delivery("{}").to_packed_message());
+        let cut = delivery("{}").to_packed_message().replace("deflate\":\"", "deflate\":\"AAAA");
+        for message in [&bomb, &cut] {
+            let error = Delivery::from_message(message).unwrap_err();
+            assert!(matches!(error, Unreadable::Damaged), "{error}");
+        }
+        let error = Delivery::from_message(&twice).unwrap_err();
+        assert!(matches!(error, Unreadable::Version { version: 2 }), "{error}");
+    }
+
+    #[test]
     fn carries_everything_else() {
         let sent = delivery("{}");
         let read = Delivery::from_message(&sent.to_message()).unwrap();
@@ -409,9 +480,9 @@ mod tests {
 
     #[test]
     fn refuses_a_message_of_another_version_or_kind() {
-        let newer = delivery("{}").to_message().replace("\"version\":1", "\"version\":2");
+        let newer = delivery("{}").to_message().replace("\"version\":1", "\"version\":3");
         let error = Delivery::from_message(&newer).unwrap_err();
-        assert!(matches!(error, Unreadable::Version { version: 2 }), "{error}");
+        assert!(matches!(error, Unreadable::Version { version: 3 }), "{error}");
         for message in ["", "{}", "null", "{\"version\":1}", "hello"] {
             assert!(matches!(
                 Delivery::from_message(message),

@@ -73,9 +73,9 @@ pub enum Rejection {
     },
 
     /// More than the queue takes.
-    #[error("the delivery has {bytes} bytes, the queue takes {limit}")]
+    #[error("the delivery has {bytes} bytes compressed, the queue takes {limit}")]
     TooLarge {
-        /// Its length, in bytes.
+        /// Its length, compressed, in bytes.
         bytes: usize,
         /// The most the queue takes, in bytes.
         limit: usize,

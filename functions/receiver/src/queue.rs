@@ -54,11 +54,14 @@ impl Queue {
 
 impl Enqueue for Queue {
     async fn enqueue(&self, delivery: &Delivery, patience: Duration) -> Result<String, Refused> {
-        let message = delivery.to_message();
+        let mut message = delivery.to_message();
         let attributes =
             [(Self::EVENT, delivery.event.as_str()), (Self::TENANT, delivery.tenant.as_str())];
         let described: usize =
             attributes.iter().map(|(name, value)| name.len() + STRING.len() + value.len()).sum();
+        if message.len() + described > Self::MAX_MESSAGE {
+            message = delivery.to_packed_message();
+        }
         let bytes = message.len() + described;
         if bytes > Self::MAX_MESSAGE {
             return Err(Refused::TooLarge { bytes });
@@ -113,9 +116,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// It can never take it.
-    #[error("the delivery has {bytes} bytes, the queue takes {}", Queue::MAX_MESSAGE)]
+    #[error("the delivery has {bytes} bytes compressed, the queue takes {}", Queue::MAX_MESSAGE)]
     TooLarge {
-        /// The length with its attributes, in bytes.
+        /// The length with its attributes, compressed, in bytes.
         bytes: usize,
     },
     /// It may take it later.

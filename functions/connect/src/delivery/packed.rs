@@ -1,0 +1,28 @@
+//! DEFLATE and base64, because a message is text.
+
+use std::io::{Read as _, Write as _};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+
+/// The longest text that is unpacked, in bytes: more than a receiver can be given (AWS Lambda
+/// Developer Guide, "Lambda quotas": 6 MB), and not what somebody else's bomb would fill.
+pub(super) const MOST: usize = 16 * 1024 * 1024;
+
+pub(super) fn pack(text: &str) -> String {
+    // Fast, because a receiver has a quarter of a processor: twice the time saves a tenth.
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(3));
+    let packed = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
+    STANDARD.encode(packed.expect("a Vec takes any bytes"))
+}
+
+pub(super) fn unpack(packed: &str) -> Option<String> {
+    let packed = STANDARD.decode(packed).ok()?;
+    let mut text = String::new();
+    let limit = u64::try_from(MOST).ok()? + 1;
+    DeflateDecoder::new(&*packed).take(limit).read_to_string(&mut text).ok()?;
+    (text.len() <= MOST).then_some(text)
+}
