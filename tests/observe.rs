@@ -40,7 +40,7 @@ async fn no_line_of_log_holds_a_secret_a_token_a_body_or_an_account() {
     assert_eq!(post("/issue-created", Some(&forged), body.to_string()).await, 401);
     assert_eq!(post(&format!("/issue-created?jwt={forged}"), None, String::new()).await, 401);
     assert_eq!(post("/issue-created", Some(&token), format!("{{{CANARY}")).await, 400);
-    // Taken, and a failure of the handler: it is not what its event carries.
+    // Taken, and given up by the handler: it is not what its event carries.
     let odd = json!({"webhookEvent": "jira:issue_created", "issue": {"fields": CANARY}});
     assert_eq!(post("/issue-created", Some(&token), odd.to_string()).await, 204);
 
@@ -62,8 +62,10 @@ async fn no_line_of_log_holds_a_secret_a_token_a_body_or_an_account() {
         assert_eq!(post("/installed", Some(&install), body).await, 400);
     }
 
-    stage.logged("delivery handled", 2).await;
-    stage.logged("delivery failed", 3).await;
+    stage.logged("delivery handled", 1).await;
+    stage.logged("delivery repeated", 1).await;
+    stage.logged("delivery failed", 2).await;
+    stage.logged("delivery given up", 1).await;
     stage.logged("request refused", 9).await;
     let printed = stage.printed();
     for kept in [CANARY, &token, &forged, &install, stage.jira.secret.expose()] {
@@ -119,14 +121,17 @@ async fn counts_an_install_that_it_refuses_and_a_message_that_a_handler_does_not
     let token = key.sign(&claims).unwrap();
     let answer = stage.atlassian.post(&target, Some(&token), "{}".into(), None).await.unwrap();
     assert_eq!(answer.status, 401);
-    // Not what its event carries: the handler fails it.
+    // Not what its event carries: the handler gives it up.
     let odd = json!({"webhookEvent": "jira:issue_created", "issue": {"fields": 1}});
     assert_eq!(stage.send("/issue-created", &odd, &stage.jira).await.status, 204);
+    assert_eq!(stage.order(json!({"do": "fail"})).await.status, 204);
 
+    stage.logged("delivery given up", 1).await;
     stage.logged("delivery failed", 1).await;
-    // Rejected and InstallRejected; Untyped and Accepted; BatchItemFailures.
-    let lines = stage.logged("metric", 5).await;
-    for name in ["InstallRejected", "BatchItemFailures"] {
+    // Rejected and InstallRejected; Untyped, and Accepted twice; DeadLetters and BatchItemFailures;
+    // and what the order is to the receiver.
+    let lines = stage.logged("metric", 7).await;
+    for name in ["InstallRejected", "DeadLetters", "BatchItemFailures"] {
         assert_eq!(lines.iter().filter(|line| line[name] == 1).count(), 1, "{name}: {lines:?}");
     }
     stage.stack.stop().await;
