@@ -14,6 +14,7 @@ mod line;
 mod observe;
 mod once;
 mod outage;
+mod recover;
 mod refuse;
 mod road;
 mod soak;

@@ -1,7 +1,5 @@
 //! The table of what was handled, against a model of it: any order of messages, crashes and clocks.
 
-use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
-use aws_types::SdkConfig;
 use handlers::{Begun, Handled};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -79,15 +77,7 @@ fn model(row: &mut Option<Row>, step: &Step, now: Timestamp) -> Option<Begun> {
 fn the_table_does_what_the_model_says() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let stage = runtime.block_on(Stage::empty(|template| template));
-    let config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(aws_types::region::Region::new("us-east-1"))
-        .credentials_provider(aws_sdk_dynamodb::config::SharedCredentialsProvider::new(
-            aws_sdk_dynamodb::config::Credentials::new("t", "t", None, None, "t"),
-        ))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .endpoint_url(stage.stack.dynamodb_endpoint())
-        .build();
+    let config = stage.aws(stage.stack.dynamodb_endpoint());
     let table = &stage.stack.deployment().tables["HandledTable"].name;
     let handled = Handled::new(&config, table);
 

@@ -177,24 +177,34 @@ impl Stage {
     }
 
     pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
-        let config = aws_sdk_sqs::Config::builder()
-            .behavior_version(aws_sdk_sqs::config::BehaviorVersion::v2026_01_12())
-            .region(aws_sdk_sqs::config::Region::new("us-east-1"))
-            .credentials_provider(aws_sdk_sqs::config::Credentials::new("t", "t", None, None, "t"))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .endpoint_url(self.stack.sqs_endpoint());
-        aws_sdk_sqs::Client::from_conf(config.build())
+        aws_sdk_sqs::Client::new(&self.aws(self.stack.sqs_endpoint()))
     }
 
     pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
-        use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
-        let config = aws_sdk_dynamodb::Config::builder()
+        aws_sdk_dynamodb::Client::new(&self.aws(self.stack.dynamodb_endpoint()))
+    }
+
+    /// What leads an SDK client to the stack.
+    pub(crate) fn aws(&self, endpoint: &str) -> aws_types::SdkConfig {
+        use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, SharedCredentialsProvider};
+        let credentials = Credentials::new("t", "t", None, None, "t");
+        aws_types::SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("t", "t", None, None, "t"))
+            .region(aws_types::region::Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
             .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .endpoint_url(self.stack.dynamodb_endpoint());
-        aws_sdk_dynamodb::Client::from_conf(config.build())
+            .endpoint_url(endpoint)
+            .build()
+    }
+
+    /// The table of tenants, as a tool reads it.
+    pub(crate) fn tenants(&self) -> tenants::Table {
+        let lifecycle = &self.stack.deployment().functions["Lifecycle"].environment;
+        let key = lifecycle.get("TENANTS_KEY").cloned();
+        let kms = self.aws(self.stack.kms_endpoint());
+        let secrets = tenants::Secrets::new(&kms, key, &DESCRIPTOR.key);
+        let dynamodb = self.aws(self.stack.dynamodb_endpoint());
+        tenants::Table::new(&dynamodb, &lifecycle["TENANTS_TABLE"], secrets)
     }
 
     /// The URL of a queue, by its logical id.

@@ -9,6 +9,7 @@
 //!   webhooks as Jira and Confluence do.
 //! - [`local`] puts the three together.
 //! - [`dead`] lists what no handler could handle, and puts it back.
+//! - [`recover`] fetches what Jira could not deliver.
 
 pub mod atlassian;
 pub mod binaries;
@@ -17,6 +18,7 @@ pub mod dead;
 pub mod events;
 pub mod local;
 pub mod plan;
+pub mod recover;
 pub mod root;
 pub mod samples;
 pub mod send;

@@ -10,8 +10,11 @@ use connect::tenant::SharedSecret;
 use infra::binaries::Profile;
 use infra::check::{self, Files, Severity};
 use infra::dead::{self, Filter, Form, Queues};
+use infra::plan::Plan;
 use infra::template::Rollout;
-use infra::{events, local, root, send, template};
+use infra::{events, local, recover, root, send, template};
+use jiff::{SignedDuration, Timestamp};
+use tenants::{Secrets, Table};
 
 /// Atlassian Connect webhooks on AWS Lambda: run them here, and prepare them for there.
 #[derive(Parser)]
@@ -46,6 +49,11 @@ enum Command {
     ///
     /// Each is deleted only when the queue has it, so nothing is lost if this is stopped half-way.
     Replay(Replay),
+    /// Fetch what Jira could not deliver, and queue it
+    ///
+    /// Jira keeps for 72 hours what an app did not take after the last retry. Each webhook keeps its
+    /// identifier, so what did arrive is not handled twice.
+    Recover(Recover),
     /// Say whether descriptor, events, handlers and template agree, and what to do if not
     Check,
 }
@@ -151,6 +159,32 @@ struct Replay {
 }
 
 #[derive(Args)]
+struct Recover {
+    /// Name of a deployed stack
+    ///
+    /// AWS is reached with AWS_REGION and the credentials in the environment, as `aws configure
+    /// export-credentials --format env` writes them. They need dynamodb:Scan, kms:Decrypt and
+    /// sqs:SendMessage.
+    #[arg(long, value_name = "NAME")]
+    stack: String,
+    /// Name of the tenants' table: the stack's output TenantsTable
+    #[arg(long, value_name = "NAME")]
+    table: String,
+    /// The key of the tenants' secrets: the stack's output TenantsKey
+    #[arg(long, value_name = "ARN")]
+    key: Option<String>,
+    /// Only this tenant
+    #[arg(long, value_name = "CLIENT_KEY")]
+    tenant: Option<String>,
+    /// Only what failed in the last so many hours
+    #[arg(long, value_name = "HOURS", default_value_t = 72, value_parser = clap::value_parser!(u16).range(1..=72))]
+    hours: u16,
+    /// Only say how many would be queued
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Args)]
 struct Template {
     /// Print it instead of writing it
     #[arg(long)]
@@ -184,6 +218,7 @@ fn main() -> ExitCode {
         })),
         Command::Dead(options) => run(list_dead(options)),
         Command::Replay(options) => run(replay(options)),
+        Command::Recover(options) => run(recover(options)),
         Command::Template(options) => write_template(&options),
         Command::Events(options) => list_events(&options.filter),
         Command::Check => return check(),
@@ -222,6 +257,39 @@ async fn replay(options: Replay) -> anyhow::Result<()> {
     let done = dead::replay(&queues, &how).await?;
     let verb = if options.dry_run { "would be moved" } else { "moved" };
     println!("{} letters {verb}, {} left where they are", done.moved, done.left);
+    Ok(())
+}
+
+async fn recover(options: Recover) -> anyhow::Result<()> {
+    let descriptor = descriptor::embedded().map_err(anyhow::Error::msg)?;
+    let plan = Plan::of(&descriptor);
+    let queues = Queues::find(Some(&options.stack), None).await?;
+    let aws = lambda::aws::config().map_err(anyhow::Error::from_boxed)?;
+    let now = Timestamp::now();
+    let table = Table::new(&aws, options.table, Secrets::new(&aws, options.key, &plan.app_key));
+    let what = recover::Recover {
+        since: now - SignedDuration::from_hours(options.hours.into()),
+        dry_run: options.dry_run,
+    };
+    let client = infra::atlassian::client()?;
+    let mut failures = 0;
+    for jira in recover::jiras(&table, now).await? {
+        if options.tenant.as_deref().is_some_and(|tenant| tenant != jira.key.as_str()) {
+            continue;
+        }
+        match recover::recover(&jira, &plan, &client, &what, &queues).await {
+            Ok(done) => {
+                let verb = if options.dry_run { "would be queued" } else { "queued" };
+                println!("{}: {} {verb}, {} left", jira.base_url, done.queued, done.left);
+            }
+            // One site that is away does not keep the others from theirs.
+            Err(error) => {
+                failures += 1;
+                eprintln!("{}: {error:#}", jira.base_url);
+            }
+        }
+    }
+    anyhow::ensure!(failures == 0, "{failures} sites failed; run it again for those");
     Ok(())
 }
 

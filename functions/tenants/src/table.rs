@@ -83,7 +83,44 @@ impl Table {
 
 impl Find for Table {
     async fn find(&self, key: &ClientKey, now: Timestamp) -> Result<Option<Tenant>, Unavailable> {
-        let Some(row) = self.row(key, &Self::FOUND).await? else { return Ok(None) };
+        match self.row(key, &Self::FOUND).await? {
+            Some(row) => self.tenant(key, &row, now).await,
+            None => Ok(None),
+        }
+    }
+}
+
+impl Table {
+    /// Every tenant that has the app installed, and its site. It reads the whole table, so it is for
+    /// tools; needs `dynamodb:Scan` and `kms:Decrypt`.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`], also for a single secret that cannot be read.
+    pub async fn sites(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<(ClientKey, String, Tenant)>, Unavailable> {
+        let scan = self.client.scan().table_name(&self.name).consistent_read(true);
+        let rows: Result<Vec<Row>, _> = scan.into_paginator().items().send().collect().await;
+        let mut sites = Vec::new();
+        for row in rows.map_err(|error| self.unavailable(error))? {
+            let text = |name| row.get(name).and_then(|value: &AttributeValue| value.as_s().ok());
+            let key = text(Self::KEY).and_then(|key| ClientKey::new(key.as_str()).ok());
+            let (Some(key), Some(base_url)) = (key, text(BASE_URL)) else { continue };
+            if let Some(tenant) = self.tenant(&key, &row, now).await? {
+                sites.push((key, base_url.clone(), tenant));
+            }
+        }
+        Ok(sites)
+    }
+
+    async fn tenant(
+        &self,
+        key: &ClientKey,
+        row: &Row,
+        now: Timestamp,
+    ) -> Result<Option<Tenant>, Unavailable> {
         let product = row.get(PRODUCT).and_then(|product| Product::parse(product.as_s().ok()?));
         // A row without a secret is a tenant that left.
         let (Some(secret), Some(product)) = (row.get(SECRET), product) else { return Ok(None) };

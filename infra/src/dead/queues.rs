@@ -89,6 +89,13 @@ impl Queues {
         &self.pairs
     }
 
+    /// The queue of a handler, as a receiver writes to it.
+    pub(crate) fn of_handler(&self, handler: &str) -> anyhow::Result<receiver::Queue> {
+        let pair = self.pairs.iter().find(|pair| pair.handler == handler);
+        let pair = pair.with_context(|| format!("the stack has no handler {handler}"))?;
+        Ok(receiver::Queue::new(self.client.clone(), &pair.queue))
+    }
+
     pub(super) fn client(&self) -> &Client {
         &self.client
     }
