@@ -17,6 +17,8 @@ pub(crate) enum Line {
     Silent,
     /// It is done, and its answer is lost.
     Deaf,
+    /// It is done, and its answer is still awaited.
+    Held,
 }
 
 /// A service behind a line.
@@ -69,7 +71,7 @@ async fn carry(mut client: TcpStream, service: String, line: watch::Receiver<Lin
                 let Ok(length @ 1..) = read else { return };
                 let line = *line.borrow();
                 match line {
-                    Line::Whole | Line::Deaf => {
+                    Line::Whole | Line::Deaf | Line::Held => {
                         if service.write_all(&request[..length]).await.is_err() { return }
                     }
                     Line::Cut => return,
@@ -82,8 +84,11 @@ async fn carry(mut client: TcpStream, service: String, line: watch::Receiver<Lin
             }
             read = service.read(&mut answer) => {
                 let Ok(length @ 1..) = read else { return };
-                let is_heard = *line.borrow() == Line::Whole;
-                if !is_heard || client.write_all(&answer[..length]).await.is_err() { return }
+                let line = *line.borrow();
+                if line == Line::Held {
+                    continue;
+                }
+                if line != Line::Whole || client.write_all(&answer[..length]).await.is_err() { return }
             }
         }
     }

@@ -1,8 +1,10 @@
 //! A service of AWS is away for a while.
 
+use std::collections::BTreeSet;
+
 use connect::event::Product;
 use connect::lifecycle::Callback;
-use infra::atlassian::Site;
+use infra::atlassian::{Site, Webhook};
 use serde_json::json;
 
 use crate::line::{Line, Wire};
@@ -107,5 +109,92 @@ async fn a_rotation_under_load_turns_no_webhook_away() {
         site = new;
     }
     assert_eq!(stage.total_depth().await, sent);
+    stage.stack.stop().await;
+}
+
+/// The queue has the webhook, and the receiver is killed before it can say so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_is_killed_before_its_answer_costs_a_repetition_and_nothing_else() {
+    let wire = Wire::new().await;
+    let stage = Stage::empty(|template| {
+        template.replace(
+            "QUEUE_URL: !Ref ObedientQueue\n          TENANTS_KEY:",
+            &format!(
+                "QUEUE_URL: !Ref ObedientQueue\n          AWS_ENDPOINT_URL_SQS: '{}'\n          \
+                 TENANTS_KEY:",
+                wire.url()
+            ),
+        )
+    })
+    .await;
+    wire.leads_to(stage.stack.sqs_endpoint());
+    let site = stage.installed(Product::Jira).await;
+    let send = async || {
+        let webhook = Webhook {
+            base_url: stage.stack.url(),
+            url: "/orders",
+            body: json!({ "webhookEvent": "jira:issue_updated" }).to_string(),
+            identifier: Some("the-one".into()),
+        };
+        stage.atlassian.send(webhook, &site).await.unwrap().status.as_u16()
+    };
+    let other = json!({ "webhookEvent": "jira:issue_updated" });
+    assert_eq!(stage.send("/orders", &other, &site).await.status, 204);
+    stage.logged("obeyed", 1).await;
+
+    wire.becomes(Line::Held);
+    let killed = async {
+        stage.logged("obeyed", 2).await;
+        kill("receiver", wire.url());
+        wire.becomes(Line::Whole);
+    };
+    let (status, ()) = tokio::join!(send(), killed);
+    assert!(status >= 500, "{status}: Jira sends it again");
+    assert_eq!(send().await, 204);
+    stage.logged("delivery repeated", 1).await;
+    assert_eq!(stage.logged("obeyed", 2).await.len(), 2);
+    stage.drained("ObedientQueue").await;
+    stage.stack.stop().await;
+}
+
+/// Kills the processes of a binary that were told of a service at this URL.
+fn kill(binary: &str, url: &str) {
+    let mut killed = 0;
+    for process in std::fs::read_dir("/proc").unwrap().flatten() {
+        let path = process.path();
+        let runs = std::fs::read_link(path.join("exe")).is_ok_and(|exe| exe.ends_with(binary));
+        let told = std::fs::read(path.join("environ"))
+            .is_ok_and(|environ| String::from_utf8_lossy(&environ).contains(url));
+        if runs && told {
+            let id = process.file_name();
+            let status = std::process::Command::new("kill").arg("-9").arg(id).status().unwrap();
+            killed += usize::from(status.success());
+        }
+    }
+    assert!(killed > 0, "no process of {binary} was there to be killed");
+}
+
+/// Everything stops while messages are queued, under way and locked, and starts again from disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_loses_nothing_that_was_queued() {
+    let stage = Stage::in_haste().await.on_disk().await;
+    let site = stage.installed(Product::Jira).await;
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..60 {
+        // Some are in the middle of it when everything stops.
+        let once = folder.path().join(number.to_string());
+        let what = if number % 20 == 9 { "hang" } else { "succeed" };
+        let order = json!({
+            "webhookEvent": "jira:issue_updated", "do": what, "once": once, "number": number,
+        });
+        assert_eq!(stage.send("/orders", order, &site).await.status, 204);
+    }
+    stage.logged("obeyed", 10).await;
+    let stage = stage.restarted().await;
+    stage.logged("obeyed", 60).await;
+    stage.drained("ObedientQueue").await;
+    let obeyed = stage.logged("obeyed", 60).await;
+    let payloads = obeyed.iter().map(|line| line["payload"].as_str().unwrap());
+    assert_eq!(payloads.collect::<BTreeSet<_>>().len(), 60, "none is missing");
     stage.stack.stop().await;
 }

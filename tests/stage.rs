@@ -52,7 +52,8 @@ pub(crate) struct Stage {
     pub(crate) jira: Site,
     pub(crate) confluence: Site,
     log: watch::Receiver<Vec<Value>>,
-    _folder: TempDir,
+    options: Options,
+    folder: TempDir,
 }
 
 impl Stage {
@@ -108,25 +109,43 @@ impl Stage {
         let path = folder.path().join("template.yaml");
         let text = template::render(&DESCRIPTOR).unwrap();
         std::fs::write(&path, tamper(text)).unwrap();
-        let stack = Stack::start(Options {
+        let options = Options {
             template: path,
             binaries: functions().into(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             parameters: BTreeMap::from([("InstallKeysUrl".into(), atlassian.keys_url().into())]),
             state: None,
             concurrency: 2,
-        })
-        .await
-        .unwrap();
-        let log = collect(&stack);
+        };
+        let stack = Stack::start(options.clone()).await.unwrap();
+        let log = collect(&stack, Vec::new());
         Self {
             stack,
             atlassian,
             jira: Site::new(Product::Jira, "stranger"),
             confluence: Site::new(Product::Confluence, "stranger"),
             log,
-            _folder: folder,
+            options,
+            folder,
         }
+    }
+
+    /// The same app with tables and queues on disk, where they outlive [`Stage::restarted`].
+    pub(crate) async fn on_disk(mut self) -> Self {
+        self.options.state = Some(self.folder.path().join("state"));
+        self.restarted().await
+    }
+
+    /// The same app, stopped and started again, with what it has logged.
+    pub(crate) async fn restarted(self) -> Self {
+        self.stack.stop().await;
+        let mut log = self.log;
+        let ended = async { while log.changed().await.is_ok() {} };
+        tokio::time::timeout(PATIENCE, ended).await.expect("a stack that was stopped logs no more");
+        let logged = log.borrow().clone();
+        let stack = Stack::start(self.options.clone()).await.unwrap();
+        let log = collect(&stack, logged);
+        Self { stack, log, ..self }
     }
 
     /// A new tenant.
@@ -292,9 +311,9 @@ pub(crate) fn functions() -> &'static Path {
     })
 }
 
-fn collect(stack: &Stack) -> watch::Receiver<Vec<Value>> {
+fn collect(stack: &Stack, logged: Vec<Value>) -> watch::Receiver<Vec<Value>> {
     let mut lines = stack.subscribe();
-    let (sender, log) = watch::channel(Vec::new());
+    let (sender, log) = watch::channel(logged);
     tokio::spawn(async move {
         loop {
             match lines.recv().await {
