@@ -1,9 +1,13 @@
 //! Bodies of every size arrive byte for byte.
 
-use connect::delivery::Delivery;
+use connect::delivery::{Delivery, Parcel};
+use connect::event::Product;
+use infra::template::{Extras, render_with};
 use serde_json::json;
+use uuid::Uuid;
 
-use crate::stage::Stage;
+use crate::line::{Line, Wire};
+use crate::stage::{DESCRIPTOR, Stage, with_variables};
 
 /// A body of so many bytes, with what is awkward in JSON, in SQS and in UTF-8.
 fn body(bytes: usize) -> String {
@@ -55,5 +59,85 @@ async fn a_long_body_reaches_its_handler_and_the_dead_letter_queue() {
     let dead = stage.receive("ObedientDeadLetterQueue").await;
     let delivery = Delivery::from_message(&dead.body.unwrap()).unwrap();
     assert!(delivery.payload.as_str().len() > 2_000_000);
+    stage.stack.stop().await;
+}
+
+/// So many bytes that no compression makes much shorter.
+pub(crate) fn noise(bytes: usize) -> String {
+    let words = std::iter::repeat_with(|| Uuid::new_v4().simple().to_string());
+    let mut noise: String = words.take(bytes / 32 + 1).collect();
+    noise.truncate(bytes);
+    noise
+}
+
+/// The app's template with a bucket, and with everything in a hurry.
+fn with_a_bucket(s3: &Wire) -> String {
+    let template = render_with(&DESCRIPTOR, Extras { bodies: true, ..Extras::default() }).unwrap();
+    with_variables(&template, &[("AWS_ENDPOINT_URL_S3", s3.url())])
+        .replace("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'")
+        .replace("maxReceiveCount: 5", "maxReceiveCount: 1000")
+        .replace("MAX_RECEIVES: \"5\"", "MAX_RECEIVES: '1000'")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_queue_takes_waits_in_the_bucket() {
+    let s3 = Wire::new().await;
+    let stage = Stage::empty(|_| with_a_bucket(&s3)).await;
+    s3.leads_to(stage.stack.s3_endpoint());
+    let site = stage.installed(Product::Jira).await;
+    for (number, bytes) in [2_000_000, 5_000_000].into_iter().enumerate() {
+        let body = json!({ "webhookEvent": "jira:issue_updated", "noise": noise(bytes) });
+        let length = body.to_string().len();
+        assert_eq!(stage.send("/orders", &body, &site).await.status, 204);
+        assert_eq!(stage.logged("obeyed", number + 1).await[number]["bytes"], length);
+    }
+
+    // Not stored: nobody is told that it is queued, and nothing is.
+    let body = json!({ "webhookEvent": "jira:issue_updated", "noise": noise(2_000_000) });
+    s3.becomes(Line::Cut);
+    assert_eq!(stage.send("/orders", &body, &site).await.status, 503);
+    assert_eq!(stage.depth("ObedientQueue").await, 0);
+    s3.becomes(Line::Whole);
+    assert_eq!(stage.send("/orders", &body, &site).await.status, 204);
+    stage.logged("obeyed", 3).await;
+    stage.drained("ObedientQueue").await;
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_in_the_bucket_is_awaited_and_what_is_elsewhere_is_not_fetched() {
+    let s3 = Wire::new().await;
+    let template = with_a_bucket(&s3);
+    // The handler's way to the bucket is cut, and the receivers' is not.
+    let stage = Stage::empty(|_| {
+        template.replace("BatchSize: 10", "BatchSize: 10\n            Enabled: false")
+    })
+    .await;
+    s3.leads_to(stage.stack.s3_endpoint());
+    let site = stage.installed(Product::Jira).await;
+    let body = json!({ "webhookEvent": "jira:issue_updated", "noise": noise(2_000_000) });
+    assert_eq!(stage.send("/orders", &body, &site).await.status, 204);
+    let message = stage.receive("ObedientQueue").await.body.unwrap();
+    let Ok(Parcel::Stored(stored)) = Parcel::open(&message) else { panic!("{message}") };
+    assert!(stored.object().starts_with("bodies/20"), "{stored:?}");
+    stage.stack.stop().await;
+
+    let s3 = Wire::new().await;
+    let stage = Stage::empty(|_| with_a_bucket(&s3)).await;
+    s3.leads_to(stage.stack.s3_endpoint());
+    let send = async |body: String| {
+        let send = stage.sqs().send_message().queue_url(stage.queue("ObedientQueue"));
+        send.message_body(body).send().await.unwrap();
+    };
+    // Of another stack: this one's bucket does not have it, and may have it in a moment.
+    send(message.clone()).await;
+    let failed = stage.logged("delivery failed", 2).await;
+    let error = failed[0]["error"].as_str().unwrap();
+    assert!(error.contains("BodiesBucket") && error.contains("NoSuchKey"), "{error}");
+    // One that leads elsewhere is not followed.
+    send(message.replace("bodies/20", "others/20")).await;
+    let given_up = stage.logged("delivery given up", 1).await;
+    let error = given_up[0]["error"].as_str().unwrap();
+    assert!(error.contains("no receiver writes"), "{error}");
     stage.stack.stop().await;
 }

@@ -4,8 +4,8 @@ use connect::jwt::{self, Statement};
 use infra::atlassian::{Site, qsh_of};
 use jiff::Timestamp;
 use serde_json::json;
-use uuid::Uuid;
 
+use crate::bodies::noise;
 use crate::stage::Stage;
 
 /// A request that has to be refused.
@@ -90,7 +90,7 @@ fn attempts(stage: &Stage) -> Vec<Attempt> {
             "more than the queue takes",
             url,
             &stage.jira,
-            json!({ "webhookEvent": "jira:issue_created", "x": noise(60_000) }).to_string(),
+            json!({ "webhookEvent": "jira:issue_created", "x": noise(2_000_000) }).to_string(),
             413,
             "the body is too large",
             "too_large",
@@ -145,9 +145,4 @@ async fn asks_to_try_again_when_the_tenants_are_gone() {
     let failed = &stage.logged("request failed", 1).await[0];
     assert_eq!(failed["reason"], "tenants_unavailable");
     stage.stack.stop().await;
-}
-
-/// What no compression makes much shorter: so many random words.
-fn noise(words: usize) -> String {
-    (0..words).map(|_| Uuid::new_v4().to_string()).collect()
 }

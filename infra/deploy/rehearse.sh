@@ -67,7 +67,7 @@ tools=$rehearsal/tools/bin
 say "Validating, expanding and linting the template"
 "$tools/sam" validate --template template.yaml
 # cfn-lint does not know that a parameter which the translator writes out is used: W2001.
-for form in "" --canary; do
+for form in "" --bodies --canary; do
     cargo hooks template --print $form >"$rehearsal/template.yaml"
     "$tools/python" infra/deploy/expand.py "$rehearsal/template.yaml" "$rehearsal/expanded.json"
     "$tools/cfn-lint" ${form:+--ignore-checks W2001} --template "$rehearsal/expanded.json"

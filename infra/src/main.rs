@@ -11,7 +11,7 @@ use infra::binaries::Profile;
 use infra::check::{self, Files, Severity};
 use infra::dead::{self, Filter, Form, Queues};
 use infra::plan::Plan;
-use infra::template::Rollout;
+use infra::template::Extras;
 use infra::{events, local, recover, root, send, template};
 use jiff::{SignedDuration, Timestamp};
 use tenants::{Secrets, Table};
@@ -194,6 +194,9 @@ struct Template {
     /// Takes three resources more for each function, of the 500 that a stack can have.
     #[arg(long)]
     canary: bool,
+    /// Add a bucket for events that are too long for a queue even when compressed: above 1 MiB
+    #[arg(long)]
+    bodies: bool,
 }
 
 fn main() -> ExitCode {
@@ -298,8 +301,8 @@ fn write_template(options: &Template) -> anyhow::Result<()> {
         findings.iter().for_each(|finding| eprintln!("{finding}"));
         anyhow::anyhow!("the descriptor has to be right before a template can be made from it")
     })?;
-    let rollout = if options.canary { Rollout::ByDegrees } else { Rollout::AtOnce };
-    let text = template::render_with(&descriptor, rollout)?;
+    let extras = Extras { by_degrees: options.canary, bodies: options.bodies };
+    let text = template::render_with(&descriptor, extras)?;
     if options.print {
         return Ok(std::io::stdout().write_all(text.as_bytes())?);
     }

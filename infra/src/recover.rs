@@ -13,7 +13,7 @@ use connect::jwt::{self, Statement};
 use connect::qsh;
 use connect::tenant::{ClientKey, SharedSecret};
 use jiff::Timestamp;
-use receiver::{Declared, Enqueue as _};
+use receiver::{Declared, Enqueue as _, Refused};
 use reqwest::StatusCode;
 use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
 use serde::Deserialize;
@@ -97,7 +97,15 @@ pub async fn recover(
             };
             if !what.dry_run {
                 let queue = queues.of_handler(&url.handler.name)?;
-                queue.enqueue(&delivery, PATIENCE).await.context("run it again for the rest")?;
+                match queue.enqueue(&delivery, PATIENCE).await {
+                    Ok(_) => {}
+                    Err(Refused::TooLarge { bytes }) => {
+                        done.left += 1;
+                        eprintln!("left: the webhook {} has {bytes} bytes", failed.id);
+                        continue;
+                    }
+                    Err(refused) => return Err(refused).context("run it again for the rest"),
+                }
             }
             done.queued += 1;
         }

@@ -15,7 +15,7 @@
 //!
 //! [`Stack::start`] reads the template that is deployed to AWS ([`deployment`]), and runs the
 //! binaries that are deployed to AWS. They notice no difference: Lambda's Runtime API hands them
-//! their events, and their own AWS SDK clients find SQS, DynamoDB and KMS through
+//! their events, and their own AWS SDK clients find SQS, DynamoDB, KMS and S3 through
 //! `AWS_ENDPOINT_URL_SQS` and its like.
 //!
 //! What is not imitated: permissions, encryption at rest, throttling, logs and metrics in CloudWatch, and
@@ -28,6 +28,7 @@ pub mod intrinsics;
 mod kms;
 pub mod lambda;
 mod log;
+mod s3;
 mod state;
 
 use std::collections::BTreeMap;
@@ -196,7 +197,7 @@ pub struct Stack {
     functions: BTreeMap<String, lambda::Function>,
     /// What invokes functions: the HTTP API and the event sources.
     invokers: Service,
-    /// What functions use: SQS, DynamoDB and KMS.
+    /// What functions use: SQS, DynamoDB, KMS and S3.
     backends: Service,
     /// Held while the folder for the state is used.
     _state_lock: Option<File>,
@@ -214,11 +215,13 @@ impl Stack {
         let sqs_listener = listen(loopback).await?;
         let dynamodb_listener = listen(loopback).await?;
         let kms_listener = listen(loopback).await?;
+        let s3_listener = listen(loopback).await?;
         let endpoints = Endpoints {
             http_api: url_of(&listener)?,
             sqs: url_of(&sqs_listener)?,
             dynamodb: url_of(&dynamodb_listener)?,
             kms: url_of(&kms_listener)?,
+            s3: url_of(&s3_listener)?,
         };
         let deployment = read(&options, &endpoints)?;
         let (lines, _) = broadcast::channel(LOG_LINES);
@@ -250,6 +253,10 @@ impl Stack {
         });
         backends.spawn(|stopped| async {
             let _ = kms::serve(kms_listener, kms, stopped).await;
+        });
+        let s3 = s3::S3::open(state);
+        backends.spawn(|stopped| async {
+            let _ = s3::serve(s3_listener, s3, stopped).await;
         });
 
         let mut invokers = Service::new();
@@ -304,6 +311,12 @@ impl Stack {
     #[must_use]
     pub fn kms_endpoint(&self) -> &str {
         &self.endpoints.kms
+    }
+
+    /// The URL of the S3 service.
+    #[must_use]
+    pub fn s3_endpoint(&self) -> &str {
+        &self.endpoints.s3
     }
 
     /// What the template declares.
@@ -437,6 +450,7 @@ fn aws_environment(endpoints: &Endpoints) -> Vec<(String, String)> {
     vec![
         ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), endpoints.dynamodb.clone()),
         ("AWS_ENDPOINT_URL_KMS".to_owned(), endpoints.kms.clone()),
+        ("AWS_ENDPOINT_URL_S3".to_owned(), endpoints.s3.clone()),
         ("AWS_ENDPOINT_URL_SQS".to_owned(), endpoints.sqs.clone()),
     ]
 }

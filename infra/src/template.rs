@@ -12,6 +12,8 @@
 //! instead: receivers have the role of their handler, all functions have one log group, and no URL
 //! has an alarm of its own, as what goes wrong there is a 5xx of the API.
 
+use bodies::Bodies;
+use connect::delivery::Stored;
 use connect::descriptor::Descriptor;
 use gateway::BaseUrl;
 use handlers::Handled;
@@ -35,6 +37,10 @@ pub const HTTP_TIMEOUT: u32 = 10;
 /// How often a message is tried.
 pub const MAX_RECEIVES: u32 = 5;
 
+/// How long the bodies of long deliveries are kept, in days: longer than a message that waits for four
+/// days, is dead for fourteen, is replayed, and does both again.
+const BODIES_DAYS: u32 = 40;
+
 /// The memory of a function, in MB. Lambda gives CPU in proportion, and a cold start is TLS.
 pub const MEMORY: u32 = 256;
 
@@ -51,36 +57,34 @@ const ACCESS_LOG: [(&str, &str); 8] = [
     ("sourceIp", "identity.sourceIp"),
 ];
 
-/// How a new version of the functions takes over.
+/// What a template can have besides, if it is asked for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Rollout {
-    /// At once.
-    #[default]
-    AtOnce,
-    /// By degrees, and back if an alarm goes off; the parameter `Deployment` says how. Each function
-    /// takes three resources more (a version, an alias and a deployment group), so that a URL takes
-    /// five: too many for every event of both products in one stack, which is why it is asked for.
-    ByDegrees,
+pub struct Extras {
+    /// A new version takes over by degrees, and back if an alarm goes off; the parameter `Deployment`
+    /// says how. Each function takes three resources more (a version, an alias and a deployment
+    /// group), so that a URL takes five: too many for every event of both products in one stack.
+    pub by_degrees: bool,
+    /// A bucket for deliveries that are too long for a queue, even when compressed.
+    pub bodies: bool,
 }
 
-impl Rollout {
-    /// The rollout of a template as it was written.
+impl Extras {
+    /// Those of a template as it was written.
     pub fn of(template: &str) -> Self {
-        if template.contains("\n    DeploymentPreference:") {
-            Self::ByDegrees
-        } else {
-            Self::AtOnce
+        Self {
+            by_degrees: template.contains("\n    DeploymentPreference:"),
+            bodies: template.contains("\n  BodiesBucket:"),
         }
     }
 }
 
-/// Writes the template of a descriptor, with a rollout at once.
+/// Writes the template of a descriptor, with nothing besides.
 ///
 /// # Errors
 ///
 /// minijinja's, which can only be a mistake in the template's own text.
 pub fn render(descriptor: &Descriptor) -> Result<String, minijinja::Error> {
-    render_with(descriptor, Rollout::AtOnce)
+    render_with(descriptor, Extras::default())
 }
 
 /// Writes the template of a descriptor.
@@ -88,7 +92,7 @@ pub fn render(descriptor: &Descriptor) -> Result<String, minijinja::Error> {
 /// # Errors
 ///
 /// As [`render`].
-pub fn render_with(descriptor: &Descriptor, rollout: Rollout) -> Result<String, minijinja::Error> {
+pub fn render_with(descriptor: &Descriptor, extras: Extras) -> Result<String, minijinja::Error> {
     let plan = Plan::of(descriptor);
     let mut jinja = Environment::new();
     let mut syntax = SyntaxConfig::builder();
@@ -103,6 +107,7 @@ pub fn render_with(descriptor: &Descriptor, rollout: Rollout) -> Result<String, 
         names => context! {
             app_key => App::KEY,
             base_url => BaseUrl::VARIABLE,
+            bodies => Bodies::VARIABLE,
             dead_letters => handlers::Queue::DEAD_LETTERS,
             handled => Handled::VARIABLE,
             install_keys => InstallKeys::VARIABLE,
@@ -133,7 +138,10 @@ pub fn render_with(descriptor: &Descriptor, rollout: Rollout) -> Result<String, 
             events => metrics::ALL,
         },
         access_log => access_log(),
-        by_degrees => rollout == Rollout::ByDegrees,
+        by_degrees => extras.by_degrees,
+        bodies => extras.bodies,
+        bodies_prefix => Stored::PREFIX,
+        bodies_days => BODIES_DAYS,
         memory => MEMORY,
         http_timeout => HTTP_TIMEOUT,
         install_keys_url => InstallKeys::ATLASSIAN,

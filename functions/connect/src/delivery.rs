@@ -1,6 +1,9 @@
 //! What travels through the queue: one webhook, verified, with its payload byte for byte.
 
 mod packed;
+mod stored;
+
+pub use stored::{Parcel, Stored};
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -297,17 +300,17 @@ pub enum Unreadable {
         /// Where the first error is, from 1.
         column: usize,
     },
-    /// It is compressed, and does not unpack.
-    #[error(
-        "the message is compressed, and does not unpack to one of at most {} bytes",
-        packed::MOST
-    )]
+    /// It is compressed and does not unpack, or what it names was changed.
+    #[error("what the message unpacks to, or names, is not what a receiver wrote")]
     Damaged,
+    /// It says that the delivery is where no receiver writes.
+    #[error("the message names an object that no receiver writes; find out who sent it")]
+    Astray,
     /// A newer receiver wrote it.
     #[error(
         "the delivery has version {version}, this handler reads up to version {}; \
          deploy the handlers before the receivers, then replay the dead-letter queue",
-        Delivery::PACKED
+        Stored::VERSION
     )]
     Version {
         /// The version it has.
@@ -480,9 +483,9 @@ mod tests {
 
     #[test]
     fn refuses_a_message_of_another_version_or_kind() {
-        let newer = delivery("{}").to_message().replace("\"version\":1", "\"version\":3");
+        let newer = delivery("{}").to_message().replace("\"version\":1", "\"version\":4");
         let error = Delivery::from_message(&newer).unwrap_err();
-        assert!(matches!(error, Unreadable::Version { version: 3 }), "{error}");
+        assert!(matches!(error, Unreadable::Version { version: 4 }), "{error}");
         for message in ["", "{}", "null", "{\"version\":1}", "hello"] {
             assert!(matches!(
                 Delivery::from_message(message),

@@ -8,7 +8,8 @@ use std::panic::AssertUnwindSafe;
 use std::time::{Duration, SystemTime};
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use connect::delivery::{Delivery, Unreadable};
+use bodies::Bodies;
+use connect::delivery::{Delivery, Parcel, Unreadable};
 use connect::event::FromPayload;
 use futures_util::{FutureExt, StreamExt, stream};
 use jiff::Timestamp;
@@ -32,6 +33,8 @@ pub(crate) struct Bench {
     pub(crate) handled: Option<Handled>,
     /// Where messages come from, and go to.
     pub(crate) queue: Option<Queue>,
+    /// Where deliveries are that are too long for a queue.
+    pub(crate) bodies: Option<Bodies>,
 }
 
 /// Hands every message of a batch to the handler, and names those that have to come again.
@@ -127,11 +130,16 @@ impl<H> Invocation<'_, H> {
         F: Future<Output = Result<(), Error>>,
     {
         let body = message.body.as_deref().unwrap_or_default();
-        let delivery = Delivery::from_message(body).map_err(|error| match error {
-            // A receiver that is newer than this handler, which may be deployed in a moment.
-            Unreadable::Version { .. } => Failure::Failed(error.into()),
-            error => Failure::Hopeless(error.into()),
-        })?;
+        let delivery = match Parcel::open(body).map_err(unreadable)? {
+            Parcel::Delivery(delivery) => delivery,
+            Parcel::Stored(stored) => {
+                let bodies = self.bench.bodies.as_ref();
+                let bodies = bodies.ok_or_else(|| Failure::Failed(NO_BUCKET.into()))?;
+                let object = bodies.get(&stored).await;
+                let object = object.map_err(|error| Failure::Failed(error.into()))?;
+                stored.delivery(&object).map_err(unreadable)?
+            }
+        };
         let (id, event, tenant) =
             (delivery.id.clone(), delivery.event.clone(), delivery.tenant.clone());
         let key = self.key(&delivery);
@@ -298,6 +306,17 @@ enum Failure {
 
 /// What is left for locks, delays and the answer when a handler is stopped.
 const MARGIN: Duration = Duration::from_millis(1000);
+
+fn unreadable(error: Unreadable) -> Failure {
+    match error {
+        // A receiver that is newer than this handler, which may be deployed in a moment.
+        Unreadable::Version { .. } => Failure::Failed(error.into()),
+        error => Failure::Hopeless(error.into()),
+    }
+}
+
+const NO_BUCKET: &str =
+    "the delivery is in a bucket, and BODIES_BUCKET is not set; the template sets it";
 
 const OUT_OF_TIME: &str =
     "the function's time was over; raise Timeout of the handler, or do less for one message";

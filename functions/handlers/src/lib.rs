@@ -76,6 +76,7 @@ pub use verdict::{LONGEST_DELAY, give_up, retry_after};
 use std::process::ExitCode;
 
 use aws_lambda_events::sqs::SqsEvent;
+use bodies::Bodies;
 use connect::event::FromPayload;
 use lambda::environment::required;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -195,6 +196,7 @@ impl Runner {
             }
         };
         tokio::join!(warm_up, queue.warm_up());
-        Ok(Bench { mode, concurrency, in_order, handled, queue: Some(queue) })
+        let bodies = Bodies::from_environment(&aws);
+        Ok(Bench { mode, concurrency, in_order, handled, queue: Some(queue), bodies })
     }
 }

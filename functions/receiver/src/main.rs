@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use bodies::Bodies;
 use gateway::BaseUrl;
 use jiff::Timestamp;
 use lambda::environment::{optional, parsed, required};
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
         let secrets = Secrets::new(&aws, optional(Secrets::KEY), required(App::KEY)?);
         let table = Table::new(&aws, required(Table::VARIABLE)?, secrets);
         let queue = Queue::new(aws_sdk_sqs::Client::new(&aws), required(Queue::VARIABLE)?);
+        let queue = queue.with(Bodies::from_environment(&aws));
         let base_url = optional(BaseUrl::VARIABLE);
         tokio::join!(table.warm_up(), queue.warm_up());
         let tenants = Cached::new(table);

@@ -6,7 +6,8 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::send_message::SendMessageError;
 use aws_sdk_sqs::types::MessageAttributeValue;
-use connect::delivery::Delivery;
+use bodies::Bodies;
+use connect::delivery::{Delivery, Stored};
 use gateway::Rejection;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -25,6 +26,7 @@ pub trait Enqueue {
 pub struct Queue {
     client: Client,
     url: String,
+    bodies: Option<Bodies>,
 }
 
 impl Queue {
@@ -39,7 +41,13 @@ impl Queue {
 
     /// A queue by its URL.
     pub fn new(client: Client, url: impl Into<String>) -> Self {
-        Self { client, url: url.into() }
+        Self { client, url: url.into(), bodies: None }
+    }
+
+    /// The same queue, with a bucket for what is too long for it.
+    #[must_use]
+    pub fn with(self, bodies: Option<Bodies>) -> Self {
+        Self { bodies, ..self }
     }
 
     /// Opens the connection, so that the first webhook need not wait for it.
@@ -64,7 +72,13 @@ impl Enqueue for Queue {
         }
         let bytes = message.len() + described;
         if bytes > Self::MAX_MESSAGE {
-            return Err(Refused::TooLarge { bytes });
+            let bodies = self.bodies.as_ref().ok_or(Refused::TooLarge { bytes })?;
+            let text = delivery.to_message();
+            let stored = Stored::of(delivery, &text);
+            // First, so that no message names what is not there.
+            let put = bodies.put(&stored, text).await;
+            put.map_err(|error| Refused::Unavailable(error.into()))?;
+            message = stored.to_message();
         }
         let mut request = self
             .client

@@ -22,7 +22,7 @@ use connect::descriptor::Descriptor;
 use super::{Finding, shown};
 use crate::binaries;
 use crate::stack::intrinsics;
-use crate::template::{Rollout, render_with};
+use crate::template::{Extras, render_with};
 
 pub(super) fn check(descriptor: &Descriptor, path: &Path) -> Vec<Finding> {
     let written = match std::fs::read_to_string(path) {
@@ -32,7 +32,7 @@ pub(super) fn check(descriptor: &Descriptor, path: &Path) -> Vec<Finding> {
             return vec![Finding::error(shown(path), advice)];
         }
     };
-    let wanted = match render_with(descriptor, Rollout::of(&written)) {
+    let wanted = match render_with(descriptor, Extras::of(&written)) {
         Ok(wanted) => wanted,
         Err(error) => return vec![Finding::error("infra/src/template.yaml.j2", error.to_string())],
     };
@@ -429,40 +429,61 @@ mod tests {
         assert!(findings[0].contains("Lifecycle") && findings[0].contains("4096"), "{findings:?}");
     }
 
-    /// What the functions can be given besides: a bucket for large bodies.
+    /// With a bucket for long deliveries: the name of the fault, the words that are replaced, what by,
+    /// the resource that is named, and what is said of it.
     #[test]
-    fn accepts_permissions_only_with_what_they_are_for() {
-        let statement = |action: &str| {
-            format!(
-                "              - Effect: Allow\n                Action: {action}\n                \
-                 Resource: !Sub \"${{BodiesBucket.Arn}}/bodies/*\"\n"
-            )
-        };
-        let variables = |text: &str| {
-            text.replace(
-                "          QUEUE_URL: !Ref IssueCreatedQueue\n",
-                "          QUEUE_URL: !Ref IssueCreatedQueue\n          BODIES_BUCKET: !Ref \
-                 BodiesBucket\n",
-            )
-        };
-        let permissions = |text: &str| {
-            let receive = "              - Effect: Allow\n                Action: sqs:SendMessage\n                Resource: !GetAtt IssueCreatedQueue.Arn\n";
-            let handle = "                  - sqs:GetQueueAttributes\n                Resource: !GetAtt IssueCreatedQueue.Arn\n";
-            text.replace(receive, &format!("{receive}{}", statement("s3:PutObject")))
-                .replace(handle, &format!("{handle}{}", statement("s3:GetObject")))
-        };
-        let resources = |text: &str| {
-            text.replace("Resources:\n", "Resources:\n  BodiesBucket: { Type: AWS::S3::Bucket }\n")
-        };
-        let text = resources(&crate::template::render(&descriptor()).unwrap());
-        let both = permissions(&variables(&text));
-        assert_eq!(found(&both), Vec::<String>::new());
-
-        let findings = found(&permissions(&text));
-        assert!(findings.iter().any(|f| f.contains("must not do s3:PutObject")), "{findings:#?}");
-        let findings = found(&variables(&text));
-        assert!(findings.iter().any(|f| f.contains("needs s3:GetObject")), "{findings:#?}");
+    fn finds_each_seeded_fault_of_a_bucket() {
+        let extras = Extras { bodies: true, ..Extras::default() };
+        let good = render_with(&descriptor(), extras).unwrap();
+        assert_eq!(Extras::of(&good), extras);
+        assert_eq!(found(&good), Vec::<String>::new());
+        let rows = [
+            (
+                "bodies that expire before their letters",
+                "ExpirationInDays: 40",
+                "ExpirationInDays: 15",
+                "BodiesBucket",
+                "more than 28 days",
+            ),
+            (
+                "a bucket that can be public",
+                "BlockPublicPolicy: true",
+                "BlockPublicPolicy: false",
+                "BodiesBucket",
+                "could be made public",
+            ),
+            (
+                "a receiver that writes anywhere",
+                "${BodiesBucket.Arn}/bodies/*\"",
+                "${BodiesBucket.Arn}/*\"",
+                "IssueCreatedReceiverRole",
+                "s3:PutObject on ${BodiesBucket.Arn}/*",
+            ),
+            (
+                "a handler that cannot read them",
+                "                Action: s3:GetObject\n",
+                "                Action: s3:PutObject\n",
+                "IssueCreatedHandlerRole",
+                "needs s3:GetObject",
+            ),
+            (
+                "permission without a bucket",
+                "          BODIES_BUCKET: !Ref BodiesBucket\n          QUEUE_URL",
+                "          QUEUE_URL",
+                "IssueCreatedReceiver",
+                "must not do s3:PutObject",
+            ),
+        ];
+        for (fault, words, by, resource, advice) in rows {
+            let bad = good.replacen(words, by, 1);
+            assert_ne!(bad, good, "{fault}: the template does not say {words}");
+            let findings = found(&bad);
+            let named = |finding: &&String| finding.contains(resource) && finding.contains(advice);
+            assert!(findings.iter().any(|finding| named(&finding)), "{fault}: {findings:#?}");
+        }
     }
+
+    const BY_DEGREES: Extras = Extras { by_degrees: true, bodies: false };
 
     fn every_event(handler: impl Fn(usize) -> String) -> Descriptor {
         let webhooks: Vec<_> = EventName::ALL
@@ -548,12 +569,12 @@ mod tests {
 
     #[test]
     fn a_rollout_by_degrees_is_sound_and_counted() {
-        let text = render_with(&descriptor(), Rollout::ByDegrees).unwrap();
-        assert_eq!(Rollout::of(&text), Rollout::ByDegrees);
+        let text = render_with(&descriptor(), BY_DEGREES).unwrap();
+        assert_eq!(Extras::of(&text), BY_DEGREES);
         assert_eq!(found(&text), Vec::<String>::new());
 
         let descriptor = every_event(|_| "everything".to_owned());
-        let text = render_with(&descriptor, Rollout::ByDegrees).unwrap();
+        let text = render_with(&descriptor, BY_DEGREES).unwrap();
         let findings = invariants(&descriptor, "template.yaml", &text);
         let [finding] = &findings[..] else { panic!("{findings:?}") };
         assert!(finding.advice.contains("--canary"), "{finding}");

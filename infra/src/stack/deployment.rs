@@ -35,6 +35,8 @@ pub struct Endpoints {
     pub dynamodb: String,
     /// The KMS service.
     pub kms: String,
+    /// The S3 service.
+    pub s3: String,
 }
 
 /// A template with everything resolved: what the local stack runs.
@@ -1149,6 +1151,7 @@ Outputs:
             sqs: "http://127.0.0.1:9324".to_owned(),
             dynamodb: "http://127.0.0.1:8000".to_owned(),
             kms: "http://127.0.0.1:8080".to_owned(),
+            s3: "http://127.0.0.1:9090".to_owned(),
         }
     }
 

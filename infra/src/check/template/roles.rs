@@ -1,12 +1,14 @@
 //! Each role may do what its functions do, and nothing else.
 
+use bodies::Bodies;
+use connect::delivery::Stored;
 use handlers::Handled;
 use receiver::Queue;
 use serde_json::Value;
 use tenants::Secrets;
 
 use super::Written;
-use super::written::{FUNCTION, Job, KEY, QUEUE, ROLE, Resource, TABLE, as_text};
+use super::written::{BUCKET, FUNCTION, Job, KEY, QUEUE, ROLE, Resource, TABLE, as_text};
 use crate::check::Finding;
 
 pub(super) fn check(written: &Written<'_>, findings: &mut Vec<Finding>) {
@@ -75,7 +77,6 @@ fn grants(written: &Written<'_>, function: Resource<'_>) -> Vec<Grant> {
         resource: "*".to_owned(),
         condition: None,
     });
-    let has = |name: &str| function.variable(name).is_some();
     let arn = |name: &str, kind: &str| {
         let target = written.target(function.variable(name), kind);
         target.map(|target| format!("${{{}.Arn}}", target.id))
@@ -88,7 +89,8 @@ fn grants(written: &Written<'_>, function: Resource<'_>) -> Vec<Grant> {
         })
     };
     let bodies = |action: &'static str| {
-        has("BODIES_BUCKET").then(|| grant(&[action], "${BodiesBucket.Arn}/bodies/*"))
+        let bucket = arn(Bodies::VARIABLE, BUCKET);
+        bucket.map(|bucket| grant(&[action], &format!("{bucket}/{}*", Stored::PREFIX)))
     };
     match function.job() {
         Some(Job::Lifecycle) => {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use tenants::Table;
 
 use super::Written;
-use super::written::{FUNCTION, Job, KEY, QUEUE, Resource, TABLE, as_text, pointed};
+use super::written::{BUCKET, FUNCTION, Job, KEY, QUEUE, Resource, TABLE, as_text, pointed};
 use crate::check::Finding;
 
 /// What Amazon SQS keeps messages for, if a queue does not say, in seconds.
@@ -42,6 +42,9 @@ pub(super) fn check(written: &Written<'_>, findings: &mut Vec<Finding>) {
         {
             check_tenants(written, table, findings);
         }
+    }
+    for bucket in written.of_kind(BUCKET) {
+        check_bodies(written, bucket, findings);
     }
     for key in written.of_kind(KEY) {
         check_key(written, key, findings);
@@ -122,6 +125,32 @@ fn check_source(
     };
     if !sources.is_some_and(|sources| sources.iter().any(is_source)) {
         find(dead.id, format!("RedriveAllowPolicy does not name {}", queue.id));
+    }
+}
+
+/// A bucket of deliveries: what a message names has to be there as long as the message.
+fn check_bodies(written: &Written<'_>, bucket: Resource<'_>, findings: &mut Vec<Finding>) {
+    let retention = |queue: Resource<'_>| written.number(queue.property("MessageRetentionPeriod"));
+    let longest = written.of_kind(QUEUE).filter_map(retention).max().unwrap_or(DEFAULT_RETENTION);
+    let rule = bucket.property("LifecycleConfiguration.Rules").and_then(|rules| rules.get(0));
+    let days = rule.and_then(|rule| written.number(rule.get("ExpirationInDays")));
+    if days.is_some_and(|days| days * 86_400 <= 2 * longest) {
+        let advice = format!(
+            "ExpirationInDays has to be more than {} days: a message is kept for as long in a \
+             queue, and as long again once it is replayed",
+            2 * longest / 86_400,
+        );
+        findings.push(written.finding(bucket.id, advice));
+    }
+    let blocks =
+        ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"];
+    let is_blocked = |name: &str| {
+        let name = format!("PublicAccessBlockConfiguration.{name}");
+        bucket.property(&name) == Some(&Value::Bool(true))
+    };
+    if !blocks.into_iter().all(is_blocked) {
+        let advice = "it could be made public; set all of PublicAccessBlockConfiguration";
+        findings.push(written.finding(bucket.id, advice.to_owned()));
     }
 }
 

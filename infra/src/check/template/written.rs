@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::check::Finding;
 
+pub(super) const BUCKET: &str = "AWS::S3::Bucket";
 pub(super) const FUNCTION: &str = "AWS::Serverless::Function";
 pub(super) const HTTP_API: &str = "AWS::Serverless::HttpApi";
 pub(super) const KEY: &str = "AWS::KMS::Key";

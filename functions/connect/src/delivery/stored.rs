@@ -1,0 +1,129 @@
+//! A message that says where its delivery is.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::{Delivery, Unreadable, not_a_delivery, version};
+
+/// What a message holds.
+#[derive(Debug)]
+pub enum Parcel {
+    /// The delivery.
+    Delivery(Delivery),
+    /// Where it is.
+    Stored(Stored),
+}
+
+impl Parcel {
+    /// Reads a message body.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`] if it is neither, or one of another version.
+    pub fn open(message: &str) -> Result<Self, Unreadable> {
+        if version(message)? != Stored::VERSION {
+            return Delivery::from_message(message).map(Self::Delivery);
+        }
+        let Message { stored, .. } = serde_json::from_str(message).map_err(not_a_delivery)?;
+        if !stored.is_ours() {
+            return Err(Unreadable::Astray);
+        }
+        Ok(Self::Stored(stored))
+    }
+}
+
+/// A delivery that is in a bucket, which one the function is told: never by a message.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Stored {
+    object: String,
+    sha256: String,
+}
+
+impl Stored {
+    /// The version of a message that says where its delivery is.
+    pub const VERSION: u32 = 3;
+    /// What the names of all objects begin with.
+    pub const PREFIX: &str = "bodies/";
+
+    /// Where a delivery is stored, whose message is this text.
+    pub fn of(delivery: &Delivery, text: &str) -> Self {
+        let day = delivery.received_at.strftime("%F");
+        let object = format!("{}{day}/{}", Self::PREFIX, delivery.id);
+        Self { object, sha256: hash(text.as_bytes()) }
+    }
+
+    /// The name of the object.
+    pub fn object(&self) -> &str {
+        &self.object
+    }
+
+    /// Writes the message body.
+    pub fn to_message(&self) -> String {
+        let message = Message { version: Self::VERSION, stored: self.clone() };
+        serde_json::to_string(&message).expect("a number and strings always serialise")
+    }
+
+    /// Reads the delivery from what was stored.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable::Damaged`] if it is not what the message speaks of.
+    pub fn delivery(&self, object: &[u8]) -> Result<Delivery, Unreadable> {
+        if !bool::from(hash(object).as_bytes().ct_eq(self.sha256.as_bytes())) {
+            return Err(Unreadable::Damaged);
+        }
+        let text = std::str::from_utf8(object).map_err(|_| Unreadable::Damaged)?;
+        Delivery::from_plain_message(text)
+    }
+
+    /// Whether a receiver can have named it so.
+    fn is_ours(&self) -> bool {
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        let segments = self.object.strip_prefix(Self::PREFIX).map(|rest| rest.split('/'));
+        segments.is_some_and(|segments| {
+            segments.clone().count() == 2
+                && segments.into_iter().all(|part| !part.is_empty() && part.chars().all(plain))
+        })
+    }
+}
+
+#[derive(Deserialize, Serialize)]
+struct Message {
+    version: u32,
+    stored: Stored,
+}
+
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn follows_no_message_to_where_no_receiver_writes() {
+        for object in [
+            "",
+            "bodies/",
+            "bodies/x",
+            "bodies//x",
+            "bodies/../x",
+            "bodies/x/..",
+            "other/x/y",
+            "/bodies/x/y",
+            "bodies/x/y/z",
+            "bodies/x/y?versionId=1",
+            "bodies/x/%2e",
+            "bodies\\x\\y",
+        ] {
+            let stored = Stored { object: object.into(), sha256: String::new() };
+            let error = Parcel::open(&stored.to_message()).unwrap_err();
+            assert!(matches!(error, Unreadable::Astray), "{object}: {error}");
+        }
+        let stored = Stored { object: "bodies/2026-11-24/a-1".into(), sha256: String::new() };
+        assert!(matches!(Parcel::open(&stored.to_message()), Ok(Parcel::Stored(_))));
+        assert!(matches!(stored.delivery(b"{}"), Err(Unreadable::Damaged)));
+    }
+}
