@@ -89,14 +89,14 @@ async fn every_delivery_is_handled_once_or_waits_with_its_reason() {
             }
         }
     };
-    // A fault every half a second, shorter than what the functions have patience for.
+    // A fault every half a second, most of them shorter than what the functions have patience for.
     let faults = async {
         let lines = [Line::Cut, Line::Deaf, Line::Cut, Line::Deaf, Line::Silent];
         for number in 0_usize.. {
             sleep(Duration::from_millis(250)).await;
             let wire = if number % 2 == 0 { &sqs } else { &dynamodb };
             wire.becomes(lines[number / 2 % lines.len()]);
-            sleep(Duration::from_millis(250)).await;
+            sleep(Duration::from_millis(if number % 40 == 38 { 6000 } else { 250 })).await;
             wire.becomes(Line::Whole);
         }
     };

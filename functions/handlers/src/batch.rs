@@ -328,7 +328,7 @@ fn text(panic: &(dyn Any + Send)) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
 
     use connect::event::jira::IssueEvent;
     use serde_json::json;
@@ -353,18 +353,77 @@ mod tests {
         T: FromPayload,
         F: Future<Output = Result<(), Error>>,
     {
+        failures_with(&Bench::default(), bodies, handler).await
+    }
+
+    async fn failures_with<T, F>(
+        bench: &Bench,
+        bodies: &[String],
+        handler: impl Fn(Delivery<T>) -> F,
+    ) -> Vec<String>
+    where
+        T: FromPayload,
+        F: Future<Output = Result<(), Error>>,
+    {
         let records = bodies.iter().enumerate().map(|(number, body)| {
             json!({
                 "messageId": number.to_string(), "receiptHandle": "r", "body": body,
-                "attributes": {"ApproximateReceiveCount": "1"}, "messageAttributes": {},
+                "attributes": {"ApproximateReceiveCount": "1", "MessageGroupId": group(body)},
+                "messageAttributes": {},
                 "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:x:0:q", "awsRegion": "x",
             })
         });
         let batch = json!({ "Records": records.collect::<Vec<_>>() });
         let deadline = SystemTime::now() + MARGIN + Duration::from_millis(500);
         let batch = serde_json::from_value(batch).unwrap();
-        let response = run(batch, deadline, &Bench::default(), &handler).await;
+        let response = run(batch, deadline, bench, &handler).await;
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    }
+
+    /// The tenant of a body: `a` of `a-1`.
+    fn group(body: &str) -> String {
+        let delivery = Delivery::from_message(body).map(|delivery| delivery.id);
+        delivery.map_or_else(|_| "none".into(), |id| id.split('-').next().unwrap().to_owned())
+    }
+
+    #[tokio::test]
+    async fn works_on_as_many_at_a_time_as_it_is_told_to() {
+        let bodies: Vec<String> = (0..9).map(|number| delivery(&number.to_string())).collect();
+        for concurrency in [1, 3] {
+            let (now, most) = (Cell::new(0), Cell::new(0));
+            let bench = Bench { concurrency, ..Bench::default() };
+            let failed = failures_with(&bench, &bodies, async |_: Delivery| {
+                now.set(now.get() + 1);
+                most.set(most.get().max(now.get()));
+                tokio::task::yield_now().await;
+                now.set(now.get() - 1);
+                Ok(())
+            });
+            assert_eq!(failed.await, Vec::<String>::new());
+            assert_eq!(most.get(), concurrency);
+        }
+    }
+
+    #[tokio::test]
+    async fn keeps_the_order_of_a_tenant_and_begins_nothing_behind_a_failure() {
+        let seen = RefCell::new(Vec::new());
+        let bodies = ["a-1", "b-1", "a-2", "b-2", "a-3", "b-3"].map(delivery);
+        let bench = Bench { concurrency: 10, in_order: true, ..Bench::default() };
+        let mut failed = failures_with(&bench, &bodies, async |delivery: Delivery| {
+            tokio::task::yield_now().await;
+            seen.borrow_mut().push(delivery.id.clone());
+            if delivery.id == "a-2" { Err("no".into()) } else { Ok(()) }
+        })
+        .await;
+        failed.sort_unstable();
+        assert_eq!(failed, ["2", "4"], "a-2, and a-3 behind it");
+        let of = |tenant: char| -> Vec<String> {
+            seen.borrow().iter().filter(|id| id.starts_with(tenant)).cloned().collect()
+        };
+        assert_eq!(
+            (of('a').join(" "), of('b').join(" ")),
+            ("a-1 a-2".into(), "b-1 b-2 b-3".into())
+        );
     }
 
     #[tokio::test]
