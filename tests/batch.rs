@@ -152,7 +152,7 @@ async fn handles_a_webhook_once_however_often_it_is_sent() {
 async fn survives_a_handler_whose_process_ends() {
     let stage = Stage::in_haste().await;
     let folder = tempfile::tempdir().unwrap();
-    // Killed half-way: its lock is left behind, and the same message takes it over.
+    // Killed half-way: its lock is left behind, and is over when the message comes again.
     let order = json!({ "do": "exit", "once": folder.path().join("exit") });
     assert_eq!(stage.order(order).await.status, 204);
     stage.logged("obeyed", 1).await;

@@ -60,7 +60,7 @@ fn model(row: &mut Option<Row>, step: &Step, now: Timestamp) -> Option<Begun> {
     };
     let taken = current.filter(|row| match (locked_until, row.locked_until) {
         (None, _) => row.message != message,
-        (Some(_), Some(until)) => until >= now && row.message != message,
+        (Some(_), Some(until)) => until >= now,
         (Some(_), None) => true,
     });
     match taken {

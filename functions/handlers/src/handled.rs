@@ -7,12 +7,13 @@
 //!            begin                      complete
 //!   absent ────────▶ locked by a message ────────▶ done, until it expires
 //!      ▲                    │  │  ▲
-//!      └──── release ───────┘  └──┘ begin, when the lock is over or the message is the same
+//!      └──── release ───────┘  └──┘ begin, when the lock is over
 //! ```
 //!
 //! A lock lasts as long as the invocation can: a function that is killed leaves one behind, which
-//! ends by itself. The same message may take its own lock over, because SQS hands it out again only
-//! when the invocation that had it has ended.
+//! ends by itself, and before SQS hands the message out again. Not even the same message takes a lock
+//! over while it lasts: SQS can hand out one message to two invocations at once (Amazon SQS Developer
+//! Guide, "At-least-once delivery").
 
 use std::time::Duration;
 
@@ -157,19 +158,18 @@ impl Handled {
             .item(Self::KEY, string(key))
             .item(MESSAGE, string(message))
             .item(Self::EXPIRES_AT, seconds(now + Self::WINDOW))
-            .expression_attribute_values(":seconds", seconds(now))
-            .expression_attribute_values(":message", string(message));
+            .expression_attribute_values(":seconds", seconds(now));
         let (put, may) = match locked_until {
             // A row without a lock is done, whoever did it.
             Some(until) => (
                 put.item(LOCKED_UNTIL, milliseconds(until))
                     .expression_attribute_values(":milliseconds", milliseconds(now)),
-                format!(
-                    "attribute_exists({LOCKED_UNTIL}) AND \
-                     ({LOCKED_UNTIL} < :milliseconds OR {MESSAGE} = :message)"
-                ),
+                format!("attribute_exists({LOCKED_UNTIL}) AND {LOCKED_UNTIL} < :milliseconds"),
             ),
-            None => (put, format!("{MESSAGE} = :message")),
+            None => (
+                put.expression_attribute_values(":message", string(message)),
+                format!("{MESSAGE} = :message"),
+            ),
         };
         let put = put
             .condition_expression(format!(
