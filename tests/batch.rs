@@ -1,5 +1,7 @@
 //! What fails, fails alone, and ends where it can be looked at.
 
+use std::time::Duration;
+
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, SendMessageBatchRequestEntry};
 use connect::delivery::{Delivery, Payload, Webhook};
 use connect::event::{Product, Reading};
@@ -8,9 +10,14 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::line::{Line, Wire};
-use crate::stage::Stage;
+use crate::stage::{Stage, with_variables};
 
 fn delivery(stage: &Stage, order: &str) -> String {
+    delivery_of(stage, json!({ "do": order }))
+}
+
+/// A message that carries an order to the obedient handler.
+pub(crate) fn delivery_of(stage: &Stage, order: serde_json::Value) -> String {
     let delivery = Delivery {
         id: Uuid::new_v4().to_string(),
         event: "jira:issue_updated".into(),
@@ -20,7 +27,7 @@ fn delivery(stage: &Stage, order: &str) -> String {
         webhook: Webhook::default(),
         params: [].into(),
         reading: Reading::Read,
-        payload: Payload::from_body(json!({ "do": order }).to_string()).unwrap(),
+        payload: Payload::from_body(order.to_string()).unwrap(),
     };
     delivery.to_message()
 }
@@ -37,7 +44,7 @@ async fn enqueue(stage: &Stage, bodies: impl IntoIterator<Item = String>) {
 }
 
 /// The reason of a dead letter.
-fn reason(dead: &Message) -> Option<&str> {
+pub(crate) fn reason(dead: &Message) -> Option<&str> {
     dead.message_attributes.as_ref()?.get("reason")?.string_value()
 }
 
@@ -51,11 +58,11 @@ async fn handles_nine_good_messages_beside_a_poisoned_one() {
     assert_eq!(dead.body.as_deref(), Some("poison"), "it is kept as it was");
     assert!(reason(&dead).unwrap().contains("not a delivery"), "{dead:?}");
     let given_up = stage.logged("delivery given up", 1).await;
-    assert_eq!(given_up[0]["message.receives"], 1, "nobody tries what cannot be read");
+    assert_eq!(given_up[0]["message.attempts"], 1, "nobody tries what cannot be read");
 
     let handled = stage.logged("delivery handled", 9).await;
     assert_eq!(handled.len(), 9, "no good message comes twice because of its neighbour");
-    assert!(handled.iter().all(|line| line["message.receives"] == 1));
+    assert!(handled.iter().all(|line| line["message.attempts"] == 1));
     stage.drained("ObedientQueue").await;
     stage.stack.stop().await;
 }
@@ -75,7 +82,7 @@ async fn tries_as_often_as_the_template_says_and_keeps_the_reason() {
     let failed = stage.logged("delivery failed", 8).await;
     assert_eq!(failed.iter().filter(|line| line["error"] == "as ordered").count(), 4);
     let given_up = stage.logged("delivery given up", 2).await;
-    assert!(given_up.iter().all(|line| line["message.receives"] == 5), "{given_up:#?}");
+    assert!(given_up.iter().all(|line| line["message.attempts"] == 5), "{given_up:#?}");
     stage.drained("ObedientQueue").await;
     stage.stack.stop().await;
 }
@@ -156,10 +163,11 @@ async fn survives_a_handler_whose_process_ends() {
     let order = json!({ "do": "exit", "once": folder.path().join("exit") });
     assert_eq!(stage.order(order).await.status, 204);
     stage.logged("obeyed", 1).await;
-    // Killed every time: SQS itself moves it.
+    // Killed every time: it is given up without a sixth.
     assert_eq!(stage.order(json!({ "do": "exit" })).await.status, 204);
     let dead = stage.receive("ObedientDeadLetterQueue").await;
-    assert_eq!(reason(&dead), None);
+    assert!(reason(&dead).unwrap().contains("the function was killed"), "{dead:?}");
+    assert_eq!(stage.logged("begun", 2 + 5).await.len(), 2 + 5);
     // A new environment does what the one that ended cannot.
     assert_eq!(stage.order(json!({ "do": "succeed" })).await.status, 204);
     assert_eq!(stage.logged("obeyed", 2).await.len(), 2);
@@ -171,14 +179,10 @@ async fn survives_a_handler_whose_process_ends() {
 async fn waits_while_it_cannot_know_what_was_handled() {
     let wire = Wire::new().await;
     let stage = Stage::empty(|template| {
-        template
-            .replace("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'")
-            .replace("MAX_RECEIVES: \"5\"", "MAX_RECEIVES: '1000'")
-            .replace("maxReceiveCount: 5", "maxReceiveCount: 1000")
-            .replace(
-                "RETRY_DELAY:",
-                &format!("AWS_ENDPOINT_URL_DYNAMODB: '{}'\n          RETRY_DELAY:", wire.url()),
-            )
+        template.replace("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'").replace(
+            "RETRY_DELAY:",
+            &format!("AWS_ENDPOINT_URL_DYNAMODB: '{}'\n          RETRY_DELAY:", wire.url()),
+        )
     })
     .await;
     wire.leads_to(stage.stack.dynamodb_endpoint());
@@ -187,10 +191,99 @@ async fn waits_while_it_cannot_know_what_was_handled() {
     let body = json!({ "webhookEvent": "jira:issue_updated" });
     assert_eq!(stage.send("/orders", body, &site).await.status, 204);
     let failed = stage.logged("delivery failed", 2).await;
-    assert!(failed[0]["error"].as_str().unwrap().contains("HandledTable"), "{failed:#?}");
+    assert!(failed[0]["error"].as_str().unwrap().contains("IdempotencyTable"), "{failed:#?}");
     assert_eq!(stage.logged("obeyed", 0).await.len(), 0);
     wire.becomes(Line::Whole);
     stage.logged("obeyed", 1).await;
     stage.drained("ObedientQueue").await;
+    stage.stack.stop().await;
+}
+
+/// An effect that must rather be missing than happen twice, and functions that are killed.
+#[tokio::test(flavor = "multi_thread")]
+async fn passes_no_claim_though_functions_are_killed() {
+    let stage = Stage::with(|template| {
+        with_variables(template, &[("HANDLER_MODE", "claim_once")])
+            .replace("VisibilityTimeout: 180", "VisibilityTimeout: 6")
+            .replace("Timeout: 30", "Timeout: 6")
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let orders = (0..20).map(|number| {
+        let what = if number % 4 == 1 { "exit" } else { "succeed" };
+        let once = folder.path().join(number.to_string());
+        let once = if what == "exit" { json!(once) } else { json!(null) };
+        json!({ "do": what, "once": once, "number": number }).to_string()
+    });
+    // Each comes twice.
+    let orders: Vec<String> = orders.collect();
+    for _ in 0..2 {
+        for (number, order) in orders.iter().enumerate() {
+            let mut body: serde_json::Value = serde_json::from_str(order).unwrap();
+            body["webhookEvent"] = "jira:issue_updated".into();
+            let webhook = infra::atlassian::Webhook {
+                base_url: stage.stack.url(),
+                url: "/orders",
+                body: body.to_string(),
+                identifier: Some(number.to_string()),
+            };
+            assert_eq!(stage.atlassian.send(webhook, &stage.jira).await.unwrap().status, 204);
+        }
+    }
+    stage.drained_within("ObedientQueue", Duration::from_secs(120)).await;
+    assert_eq!(stage.logged("begun", 20).await.len(), 20, "no effect was begun twice");
+    assert_eq!(stage.logged("obeyed", 15).await.len(), 15);
+    let dead = stage.all("ObedientDeadLetterQueue").await;
+    assert_eq!(dead.len(), 5, "what was begun and did not end is reported");
+    for dead in &dead {
+        assert!(reason(dead).unwrap().contains("whether its effect happened is unknown"));
+    }
+    // Somebody has looked, and says so.
+    let queues = crate::dead::queues(&stage, stage.stack.sqs_endpoint());
+    stage.visible("ObedientDeadLetterQueue", &dead).await;
+    assert_eq!(infra::dead::replay(&queues, &Default::default()).await.unwrap().moved, 5);
+    assert_eq!(stage.logged("obeyed", 20).await.len(), 20);
+    stage.drained("ObedientQueue").await;
+    assert_eq!(stage.logged("begun", 25).await.len(), 25);
+    assert_eq!(stage.depth("ObedientDeadLetterQueue").await, 0);
+    stage.stack.stop().await;
+}
+
+/// Messages that no receiver wrote, and that have no room for the attributes of a dead letter.
+#[tokio::test(flavor = "multi_thread")]
+async fn gives_up_once_on_what_has_no_room_for_its_reason() {
+    let stage = Stage::new().await;
+    let most = 1024 * 1024;
+    let crowded = (0..10).map(|number| (format!("a{number}"), "x".to_owned()));
+    let rows: Vec<(usize, Vec<(String, String)>)> = vec![
+        (most, vec![]),
+        (most - 60, vec![]),
+        (most - 150, vec![]),
+        (10, crowded.collect()),
+        (most - 40, vec![("a".into(), "x".repeat(30))]),
+    ];
+    let count = rows.len();
+    for (bytes, attributes) in rows {
+        let mut send = stage
+            .sqs()
+            .send_message()
+            .queue_url(stage.queue("ObedientQueue"))
+            .message_body("x".repeat(bytes));
+        for (name, value) in attributes {
+            let value = aws_sdk_sqs::types::MessageAttributeValue::builder()
+                .data_type("String")
+                .string_value(value);
+            send = send.message_attributes(name, value.build().unwrap());
+        }
+        send.send().await.unwrap();
+    }
+    let given_up = stage.logged("delivery given up", count).await;
+    assert!(given_up.iter().all(|line| line["message.attempts"] == 1), "{given_up:#?}");
+    stage.drained("ObedientQueue").await;
+    assert_eq!(stage.logged("delivery given up", count).await.len(), count);
+    let dead = stage.all("ObedientDeadLetterQueue").await;
+    assert_eq!(dead.len(), count);
+    let without_a_reason = dead.iter().filter(|dead| reason(dead).is_none()).count();
+    assert_eq!(without_a_reason, 1, "only where there is not one byte left");
     stage.stack.stop().await;
 }

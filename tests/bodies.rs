@@ -75,8 +75,6 @@ fn with_a_bucket(s3: &Wire) -> String {
     let template = render_with(&DESCRIPTOR, Extras { bodies: true, ..Extras::default() }).unwrap();
     with_variables(&template, &[("AWS_ENDPOINT_URL_S3", s3.url())])
         .replace("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'")
-        .replace("maxReceiveCount: 5", "maxReceiveCount: 1000")
-        .replace("MAX_RECEIVES: \"5\"", "MAX_RECEIVES: '1000'")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::line::{Line, Wire};
 use crate::stage::Stage;
 
-fn queues(stage: &Stage, endpoint: &str) -> Queues {
+pub(crate) fn queues(stage: &Stage, endpoint: &str) -> Queues {
     let pair = Pair {
         handler: "obedient".into(),
         queue: stage.queue("ObedientQueue").into(),

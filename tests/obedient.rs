@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use handlers::{Delivery, Error, give_up, retry_after};
+use handlers::{Delivery, Error, Runner, give_up, retry_after};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -15,10 +15,17 @@ struct Order {
     /// A file that is made by the first of several attempts: only that one does as it is told.
     #[serde(default)]
     once: Option<PathBuf>,
+    /// How many milliseconds it takes, whatever it does.
+    #[serde(default)]
+    takes: u64,
 }
 
 async fn handle(delivery: Delivery) -> Result<(), Error> {
-    let Order { what, once } = delivery.payload.read()?;
+    let Order { what, once, takes } = delivery.payload.read()?;
+    let text = delivery.payload.as_str();
+    let shown = if text.len() < 10_000 { text } else { "long" };
+    tracing::info!(delivery.id, payload = shown, "begun");
+    tokio::time::sleep(Duration::from_millis(takes)).await;
     if once.is_none_or(|path| File::create_new(path).is_ok()) {
         match what.as_str() {
             "fail" => return Err("as ordered".into()),
@@ -30,11 +37,10 @@ async fn handle(delivery: Delivery) -> Result<(), Error> {
             _ => (),
         }
     }
-    let text = delivery.payload.as_str();
     tracing::info!(
         delivery.id,
         bytes = text.len(),
-        payload = if text.len() < 10_000 { text } else { "long" },
+        payload = shown,
         params = ?delivery.params,
         webhook = ?delivery.webhook,
         "obeyed"
@@ -42,6 +48,14 @@ async fn handle(delivery: Delivery) -> Result<(), Error> {
     Ok(())
 }
 
+/// `HANDLER_MODE` says how it is run: one word for each of the runner's settings.
 fn main() -> ExitCode {
-    handlers::run(handle)
+    let mode = lambda::environment::optional("HANDLER_MODE").unwrap_or_default();
+    let runner = mode.split_whitespace().fold(Runner::new(), |runner, word| match word {
+        "claim_once" => runner.claim_once(),
+        "every_time" => runner.every_time(),
+        "in_order" => runner.in_order(),
+        concurrency => runner.concurrency(concurrency.parse().expect("a number or a setting")),
+    });
+    runner.run(handle)
 }

@@ -1,6 +1,6 @@
-//! The table of what was handled, against a model of it: any order of messages, crashes and clocks.
+//! The idempotency table against a model of it: any order of messages, replays, crashes and clocks.
 
-use handlers::{Begun, Handled};
+use handlers::{Claim, Claimant, IdempotencyStore, Takeover};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -8,67 +8,124 @@ use uuid::Uuid;
 
 use crate::stage::Stage;
 
-/// What one of three messages with the same webhook does. A crash is a message that does no more.
+/// One of two messages with the same webhook, or a replay of the first.
+type Who = u8;
+
+const REPLAYS: [(&str, Option<&str>); 4] =
+    [("first", None), ("second", None), ("first", Some("one")), ("first", Some("two"))];
+
+fn claimant(who: Who) -> Claimant<'static> {
+    let (message, replay) = REPLAYS[usize::from(who)];
+    Claimant { message, replay }
+}
+
+/// What a message does. A crash is a message that does no more.
 #[derive(Clone, Debug)]
 enum Step {
-    Begin { message: u8, seconds: i64 },
-    Claim { message: u8 },
-    Complete { message: u8 },
-    Release { message: u8 },
-    Wait { seconds: i64 },
+    Claim {
+        who: Who,
+        seconds: i64,
+    },
+    Complete {
+        who: Who,
+    },
+    /// With the attempt that it claimed last, which counts or does not.
+    Release {
+        who: Who,
+        counts: bool,
+    },
+    Forget {
+        who: Who,
+    },
+    Wait {
+        seconds: i64,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    InProgress { until: Timestamp },
+    Failed,
+    Completed,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Row {
-    message: u8,
-    locked_until: Option<Timestamp>,
+    who: Who,
+    attempts: u32,
+    state: State,
     expires: Timestamp,
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let message = || 0_u8..3;
+    let who = || 0_u8..4;
     prop_oneof![
-        4 => (message(), 1_i64..40).prop_map(|(message, seconds)| Step::Begin { message, seconds }),
-        1 => message().prop_map(|message| Step::Claim { message }),
-        2 => message().prop_map(|message| Step::Complete { message }),
-        2 => message().prop_map(|message| Step::Release { message }),
-        2 => prop_oneof![1_i64..60, Just(15 * 24 * 60 * 60)]
+        6 => (who(), 1_i64..40).prop_map(|(who, seconds)| Step::Claim { who, seconds }),
+        2 => who().prop_map(|who| Step::Complete { who }),
+        2 => (who(), any::<bool>()).prop_map(|(who, counts)| Step::Release { who, counts }),
+        1 => who().prop_map(|who| Step::Forget { who }),
+        3 => prop_oneof![1_i64..60, Just(15 * 24 * 60 * 60)]
             .prop_map(|seconds| Step::Wait { seconds }),
     ]
 }
 
-/// What the table should answer, and becomes.
-fn model(row: &mut Option<Row>, step: &Step, now: Timestamp) -> Option<Begun> {
-    let window = SignedDuration::try_from(Handled::WINDOW).unwrap();
-    let current = row.filter(|row| row.expires.as_second() > now.as_second());
-    let (message, locked_until) = match *step {
-        Step::Begin { message, seconds } => {
-            (message, Some(now + SignedDuration::from_secs(seconds)))
-        }
-        Step::Claim { message } => (message, None),
-        Step::Complete { message } => {
-            if let Some(row) = row.as_mut().filter(|row| row.message == message) {
-                *row = Row { locked_until: None, expires: now + window, ..*row };
+/// What the table should answer, and becomes. `claimed` is the attempt that each claimed last.
+fn model(
+    row: &mut Option<Row>,
+    claimed: &[u32; 4],
+    step: &Step,
+    takeover: Takeover,
+    now: Timestamp,
+) -> Option<Claim> {
+    let window = SignedDuration::try_from(IdempotencyStore::WINDOW).unwrap();
+    let holds = |row: &Row, who: Who| row.who == who && row.attempts == claimed[usize::from(who)];
+    match *step {
+        Step::Complete { who } => {
+            if let Some(row) = row.as_mut().filter(|row| row.who == who) {
+                *row = Row { state: State::Completed, expires: now + window, ..*row };
             }
-            return None;
+            None
         }
-        Step::Release { message } => {
-            *row = row.filter(|row| row.message != message);
-            return None;
+        Step::Release { who, counts } => {
+            let held = row.as_mut().filter(|row| holds(row, who));
+            if let Some(row) = held.filter(|row| row.state != State::Completed) {
+                row.state = State::Failed;
+                row.attempts -= u32::from(!counts);
+            }
+            None
         }
-        Step::Wait { .. } => return None,
-    };
-    let taken = current.filter(|row| match (locked_until, row.locked_until) {
-        (None, _) => row.message != message,
-        (Some(_), Some(until)) => until >= now,
-        (Some(_), None) => true,
-    });
-    match taken {
-        Some(Row { locked_until: Some(until), .. }) => Some(Begun::Elsewhere(until)),
-        Some(Row { locked_until: None, .. }) => Some(Begun::Done),
-        None => {
-            *row = Some(Row { message, locked_until, expires: now + window });
-            Some(Begun::Now)
+        Step::Forget { who } => {
+            *row = row.filter(|row| !holds(row, who) || row.state == State::Completed);
+            None
+        }
+        Step::Wait { .. } => None,
+        Step::Claim { who, seconds } => {
+            let current = row.filter(|row| row.expires.as_second() > now.as_second());
+            let is_other_replay = |row: &Row| who >= 2 && row.who != who;
+            let claim = match current {
+                None => Claim::Acquired { attempt: 1, killed: false },
+                Some(Row { state: State::Completed, .. }) => Claim::Duplicate,
+                Some(Row { state: State::InProgress { until }, .. }) if until >= now => {
+                    Claim::InProgress(until)
+                }
+                Some(row) if is_other_replay(&row) => Claim::Acquired { attempt: 1, killed: false },
+                Some(Row { state: State::Failed, attempts, .. }) => {
+                    Claim::Acquired { attempt: attempts + 1, killed: false }
+                }
+                Some(row) => match takeover {
+                    Takeover::Allowed => {
+                        Claim::Acquired { attempt: row.attempts + 1, killed: true }
+                    }
+                    Takeover::Refused if row.who == who => Claim::Unfinished,
+                    Takeover::Refused => Claim::Duplicate,
+                },
+            };
+            if let Claim::Acquired { attempt, .. } = claim {
+                let until = now + SignedDuration::from_secs(seconds);
+                let state = State::InProgress { until };
+                *row = Some(Row { who, attempts: attempt, state, expires: now + window });
+            }
+            Some(claim)
         }
     }
 }
@@ -78,45 +135,87 @@ fn the_table_does_what_the_model_says() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let stage = runtime.block_on(Stage::empty(|template| template));
     let config = stage.aws(stage.stack.dynamodb_endpoint());
-    let table = &stage.stack.deployment().tables["HandledTable"].name;
-    let handled = Handled::new(&config, table);
+    let table = &stage.stack.deployment().tables["IdempotencyTable"].name;
+    let store = IdempotencyStore::new(&config, table);
 
-    let steps = prop::collection::vec(step(), 1..25);
-    TestRunner::new(ProptestConfig::with_cases(96))
-        .run(&steps, |steps| {
+    let takeover = prop_oneof![Just(Takeover::Allowed), Just(Takeover::Refused)];
+    let steps = (takeover, prop::collection::vec(step(), 1..25));
+    TestRunner::new(ProptestConfig::with_cases(128))
+        .run(&steps, |(takeover, steps)| {
             let key = Uuid::new_v4().to_string();
             let start = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
-            let (mut row, mut now) = (None, start);
+            let (mut row, mut now, mut claimed) = (None, start, [0; 4]);
             for (number, step) in steps.iter().enumerate() {
-                let name = |message: &u8| format!("message-{message}");
-                let expected = model(&mut row, step, now);
+                let expected = model(&mut row, &claimed, step, takeover, now);
+                let attempt = |who: Who| claimed[usize::from(who)];
                 let answer = runtime.block_on(async {
-                    match step {
-                        Step::Begin { message, seconds } => {
-                            let until = now + SignedDuration::from_secs(*seconds);
-                            Some(handled.begin(&key, &name(message), now, until).await.unwrap())
+                    match *step {
+                        Step::Claim { who, seconds } => {
+                            let until = now + SignedDuration::from_secs(seconds);
+                            let claim = store.claim(&key, claimant(who), takeover, now, until);
+                            Some(claim.await.unwrap())
                         }
-                        Step::Claim { message } => {
-                            Some(handled.claim(&key, &name(message), now).await.unwrap())
-                        }
-                        Step::Complete { message } => {
-                            handled.complete(&key, &name(message), now).await.unwrap();
+                        Step::Complete { who } => {
+                            store.complete(&key, claimant(who), now).await.unwrap();
                             None
                         }
-                        Step::Release { message } => {
-                            handled.release(&key, &name(message)).await.unwrap();
+                        Step::Release { who, counts } => {
+                            let spent = attempt(who).saturating_sub(u32::from(!counts));
+                            let held = attempt(who);
+                            store.release(&key, claimant(who), held, spent).await.unwrap();
+                            None
+                        }
+                        Step::Forget { who } => {
+                            store.forget(&key, claimant(who), attempt(who)).await.unwrap();
                             None
                         }
                         Step::Wait { seconds } => {
-                            now += SignedDuration::from_secs(*seconds);
+                            now += SignedDuration::from_secs(seconds);
                             None
                         }
                     }
                 });
                 prop_assert_eq!(answer, expected, "step {} of {:?}", number, steps);
+                if let (Step::Claim { who, .. }, Some(Claim::Acquired { attempt, .. })) =
+                    (step, answer)
+                {
+                    claimed[usize::from(*who)] = attempt;
+                }
             }
             Ok(())
         })
         .unwrap();
     runtime.block_on(stage.stack.stop());
+}
+
+/// Many messages with one webhook at once: one of them has it.
+#[test]
+fn one_of_many_claims_is_acquired() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let stage = Stage::empty(|template| template).await;
+        let config = stage.aws(stage.stack.dynamodb_endpoint());
+        let table = &stage.stack.deployment().tables["IdempotencyTable"].name;
+        let store = IdempotencyStore::new(&config, table);
+        let start = Timestamp::now();
+        for attempt in 1..=10_u32 {
+            let now = start + SignedDuration::from_secs(i64::from(attempt) * 100);
+            let until = now + SignedDuration::from_secs(10);
+            // Each round finds the row that a killed function left behind in the one before.
+            let claims = (0..16).map(|number| {
+                let store = &store;
+                async move {
+                    let message = format!("message {number}");
+                    let claimant = Claimant { message: &message, replay: None };
+                    store.claim("one", claimant, Takeover::Allowed, now, until).await.unwrap()
+                }
+            });
+            let claims = futures_util::future::join_all(claims).await;
+            let acquired = Claim::Acquired { attempt, killed: attempt > 1 };
+            assert_eq!(claims.iter().filter(|claim| **claim == acquired).count(), 1, "{claims:?}");
+            let waits = claims.iter().filter(|claim| matches!(claim, Claim::InProgress(_)));
+            assert_eq!(waits.count(), 15, "{claims:?}");
+        }
+        stage.stack.stop().await;
+    });
 }

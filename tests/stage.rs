@@ -65,13 +65,7 @@ impl Stage {
     /// The app, but a message that failed comes again at once, and one whose function was killed in
     /// two seconds.
     pub(crate) async fn in_haste() -> Self {
-        Self::with(|template| {
-            template
-                .replace("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'")
-                .replace("VisibilityTimeout: 180", "VisibilityTimeout: 2")
-                .replace("Timeout: 30", "Timeout: 2")
-        })
-        .await
+        Self::with(in_haste).await
     }
 
     /// The app without its handlers: what is queued stays queued.
@@ -102,6 +96,14 @@ impl Stage {
 
     /// The app before anybody installed it.
     pub(crate) async fn empty(tamper: impl FnOnce(String) -> String) -> Self {
+        Self::with_concurrency(2, tamper).await
+    }
+
+    /// The app before anybody installed it, each function in so many environments at most.
+    pub(crate) async fn with_concurrency(
+        concurrency: usize,
+        tamper: impl FnOnce(String) -> String,
+    ) -> Self {
         static KEY: OnceLock<InstallKey> = OnceLock::new();
         let key = KEY.get_or_init(|| InstallKey::generate().unwrap()).clone();
         let atlassian = Atlassian::start(key).await.unwrap();
@@ -115,7 +117,7 @@ impl Stage {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             parameters: BTreeMap::from([("InstallKeysUrl".into(), atlassian.keys_url().into())]),
             state: None,
-            concurrency: 2,
+            concurrency,
         };
         let stack = Stack::start(options.clone()).await.unwrap();
         let log = collect(&stack, Vec::new());
@@ -260,11 +262,41 @@ impl Stage {
 
     pub(crate) async fn drained_within(&self, queue: &str, patience: Duration) {
         let empty = async {
+            let mut poll = tokio::time::interval(Duration::from_millis(20));
             while self.depth(queue).await > 0 {
-                tokio::task::yield_now().await;
+                poll.tick().await;
             }
         };
         tokio::time::timeout(patience, empty).await.expect("every message is handled and deleted");
+    }
+
+    /// All messages of a queue that are visible; they are not afterwards.
+    pub(crate) async fn all(&self, queue: &str) -> Vec<aws_sdk_sqs::types::Message> {
+        let mut all = Vec::new();
+        loop {
+            let request = self
+                .sqs()
+                .receive_message()
+                .queue_url(self.queue(queue))
+                .max_number_of_messages(10)
+                .visibility_timeout(600)
+                .message_system_attribute_names("All".into())
+                .message_attribute_names("All");
+            let messages = request.send().await.unwrap().messages.unwrap_or_default();
+            if messages.is_empty() {
+                return all;
+            }
+            all.extend(messages);
+        }
+    }
+
+    /// Makes messages visible again.
+    pub(crate) async fn visible(&self, queue: &str, messages: &[aws_sdk_sqs::types::Message]) {
+        for message in messages {
+            let change = self.sqs().change_message_visibility().queue_url(self.queue(queue));
+            let change = change.set_receipt_handle(message.receipt_handle.clone());
+            change.visibility_timeout(0).send().await.unwrap();
+        }
     }
 
     /// Waits for one message in a queue, and returns it.
@@ -289,12 +321,24 @@ impl Stage {
     }
 }
 
+/// A template in which a message that failed comes again at once, and one whose function was killed
+/// in two seconds.
+pub(crate) fn in_haste(template: impl AsRef<str>) -> String {
+    template
+        .as_ref()
+        .replace("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'")
+        .replace("VisibilityTimeout: 180", "VisibilityTimeout: 2")
+        .replace("Timeout: 30", "Timeout: 2")
+}
+
 /// A template whose functions have these variables besides.
-pub(crate) fn with_variables(template: &str, variables: &[(&str, &str)]) -> String {
+pub(crate) fn with_variables(template: impl AsRef<str>, variables: &[(&str, &str)]) -> String {
     let variables: Vec<String> =
         variables.iter().map(|(name, value)| format!("{name}: '{value}'")).collect();
     let environment = format!("    Environment: {{ Variables: {{ {} }} }}\n", variables.join(", "));
-    template.replace("Globals:\n  Function:\n", &format!("Globals:\n  Function:\n{environment}"))
+    template
+        .as_ref()
+        .replace("Globals:\n  Function:\n", &format!("Globals:\n  Function:\n{environment}"))
 }
 
 /// The built functions; built once for all tests of a process.

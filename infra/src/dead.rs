@@ -96,7 +96,7 @@ fn table(letters: &[Letter], out: &mut impl Write) -> std::io::Result<()> {
                 letter.receives.map_or_else(unsaid, |receives| receives.to_string()),
                 letter.bytes.to_string(),
                 letter.reason.clone().unwrap_or_else(|| {
-                    "not said: SQS moved it, after a crash or a time-out of the function".into()
+                    "none: SQS moved it, because the function could not start or was killed each time".into()
                 }),
             ]
         })

@@ -16,7 +16,7 @@ use bodies::Bodies;
 use connect::delivery::Stored;
 use connect::descriptor::Descriptor;
 use gateway::BaseUrl;
-use handlers::Handled;
+use handlers::IdempotencyStore;
 use lambda::metrics;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
@@ -34,8 +34,13 @@ pub const HANDLER_TIMEOUT: u32 = 30;
 /// How long a function behind the API may take, in seconds. The API itself waits for thirty.
 pub const HTTP_TIMEOUT: u32 = 10;
 
-/// How often a message is tried.
-pub const MAX_RECEIVES: u32 = 5;
+/// How often a delivery is attempted before it is given up.
+pub const MAX_ATTEMPTS: u32 = 5;
+
+/// How often SQS hands a message out before it moves it to the dead-letter queue by itself. A handler
+/// counts its attempts and gives up with a reason; this is the limit for functions that never get so
+/// far, and far above.
+pub const MAX_RECEIVES: u32 = 100;
 
 /// How long the bodies of long deliveries are kept, in days: longer than a message that waits for four
 /// days, is dead for fourteen, is replayed, and does both again.
@@ -109,10 +114,11 @@ pub fn render_with(descriptor: &Descriptor, extras: Extras) -> Result<String, mi
             base_url => BaseUrl::VARIABLE,
             bodies => Bodies::VARIABLE,
             dead_letters => handlers::Queue::DEAD_LETTERS,
-            handled => Handled::VARIABLE,
+            idempotency => IdempotencyStore::VARIABLE,
             install_keys => InstallKeys::VARIABLE,
             key => Secrets::KEY,
             lifecycle => App::LIFECYCLE,
+            max_attempts => handlers::Queue::MAX_ATTEMPTS,
             max_receives => handlers::Queue::MAX_RECEIVES,
             other_base_urls => App::OTHER_BASE_URLS,
             queue => Queue::VARIABLE,
@@ -126,7 +132,8 @@ pub fn render_with(descriptor: &Descriptor, extras: Extras) -> Result<String, mi
             expires_at => Table::EXPIRES_AT,
             found => Table::FOUND,
         },
-        handled => context! { key => Handled::KEY, expires_at => Handled::EXPIRES_AT },
+        idempotency => context! { key => IdempotencyStore::KEY, expires_at => IdempotencyStore::EXPIRES_AT },
+        max_attempts => MAX_ATTEMPTS,
         max_receives => MAX_RECEIVES,
         metrics => context! {
             namespace => metrics::NAMESPACE,

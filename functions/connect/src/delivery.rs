@@ -23,6 +23,12 @@ pub const REASON: &str = "reason";
 pub const RECEIVES: &str = "receives";
 /// The message attribute that names the message as which a delivery was first queued.
 pub const ORIGIN: &str = "origin";
+/// The message attribute that says when that message was sent, in milliseconds since 1970.
+pub const SENT: &str = "sent";
+/// The message attribute that says how many attempts were spent before a message was queued again.
+pub const ATTEMPTS: &str = "attempts";
+/// The message attribute that names the replay by which an operator queued a dead letter again.
+pub const REPLAY: &str = "replay";
 
 /// One verified webhook on its way from a receiver to a handler.
 ///

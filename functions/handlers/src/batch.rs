@@ -2,12 +2,22 @@
 //!
 //! AWS Lambda's documentation, "Handling errors for an SQS event source", section "Implementing
 //! partial batch responses": the messages that are named come again, the others are deleted.
+//!
+//! A message leaves its batch in one of four ways:
+//!
+//! | | what becomes of it | spends an attempt |
+//! |---|---|---|
+//! | handled, or a duplicate | Lambda deletes it | |
+//! | not begun, or stopped before it had its share of time | a copy is queued | no |
+//! | failed | it is kept back, and comes again | yes |
+//! | given up | it is sent to the dead-letter queue with its reason | |
 
 use std::any::Any;
+use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, SystemTime};
 
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
 use bodies::Bodies;
 use connect::delivery::{Delivery, Parcel, Unreadable};
 use connect::event::FromPayload;
@@ -16,32 +26,33 @@ use jiff::Timestamp;
 use lambda::metrics;
 use tokio::time::Instant;
 
-use crate::handled::{Begun, Handled};
-use crate::queue::{Queue, origin, receives};
-use crate::verdict::Verdict;
+use crate::idempotency::{Claim, Claimant, IdempotencyStore, Takeover};
+use crate::message::{Batch, Message};
+use crate::queue::{Queue, age};
+use crate::retry::Disposition;
 use crate::{Error, Mode};
 
-/// What a batch is worked through with.
+/// Settings and clients shared by all messages of a batch.
 #[derive(Debug, Default)]
-pub(crate) struct Bench {
+pub(crate) struct BatchContext {
     pub(crate) mode: Mode,
     /// How many messages are handled at a time.
     pub(crate) concurrency: usize,
     /// Whether those of one tenant are handled one after the other.
     pub(crate) in_order: bool,
-    /// Where what was handled is known.
-    pub(crate) handled: Option<Handled>,
+    /// Which webhooks were handled.
+    pub(crate) idempotency: Option<IdempotencyStore>,
     /// Where messages come from, and go to.
     pub(crate) queue: Option<Queue>,
-    /// Where deliveries are that are too long for a queue.
+    /// Deliveries that are too long for a queue.
     pub(crate) bodies: Option<Bodies>,
 }
 
 /// Hands every message of a batch to the handler, and names those that have to come again.
 pub(crate) async fn run<H, T, F>(
-    batch: SqsEvent,
+    batch: Batch,
     deadline: SystemTime,
-    bench: &Bench,
+    context: &BatchContext,
     handler: &H,
 ) -> SqsBatchResponse
 where
@@ -50,34 +61,54 @@ where
     F: Future<Output = Result<(), Error>>,
 {
     let time = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+    let start = Instant::now();
     let invocation = Invocation {
-        bench,
+        context,
         handler,
-        end: Instant::now() + time.saturating_sub(MARGIN),
+        start,
+        end: start + time.saturating_sub(MARGIN),
         over: Timestamp::now() + time,
+        longest: Cell::default(),
     };
-    let lanes = lanes(batch.records, bench.in_order);
-    let failed = stream::iter(lanes).map(|lane| invocation.work_through(lane));
-    let failed: Vec<Vec<String>> =
-        failed.buffer_unordered(bench.concurrency.max(1)).collect().await;
+    let lanes = lanes(batch.messages, context.in_order);
+    let returned = stream::iter(lanes).map(|lane| invocation.work_through(lane));
+    let returned: Vec<Vec<Returned>> =
+        returned.buffer_unordered(context.concurrency.max(1)).collect().await;
+    let mut kept_back = Vec::new();
+    let mut waiting = Vec::new();
+    for returned in returned.into_iter().flatten() {
+        match returned {
+            Returned::KeptBack(message, delay) => kept_back.push((message, delay)),
+            Returned::Waiting(message, delay) => waiting.push((message, delay)),
+        }
+    }
+    if let Some(queue) = &context.queue {
+        kept_back.extend(queue.requeue(waiting).await);
+        queue.put_back(&kept_back).await;
+    } else {
+        kept_back.extend(waiting);
+    }
     let mut response = SqsBatchResponse::default();
-    for message in failed.into_iter().flatten() {
-        // An empty name would fail the whole batch, which is right for a message without one.
+    for (message, _) in kept_back {
+        // An empty name fails the whole batch, which is right for a message without one: it must not
+        // be deleted.
         let mut failure = BatchItemFailure::default();
-        failure.item_identifier = message;
+        failure.item_identifier = message.id.unwrap_or_default();
         response.batch_item_failures.push(failure);
     }
     response
 }
 
-/// Messages that are handled one after the other, in the order in which they came.
-type Lane = Vec<SqsMessage>;
+/// Messages that are handled one after the other.
+type Lane = Vec<Message>;
 
-fn lanes(messages: Vec<SqsMessage>, in_order: bool) -> Vec<Lane> {
-    let group = |message: &SqsMessage| message.attributes.get("MessageGroupId").cloned();
+/// Divides a batch into lanes, the oldest message first: what has waited longest is next, whether or
+/// not it is a copy.
+fn lanes(mut messages: Vec<Message>, in_order: bool) -> Vec<Lane> {
+    messages.sort_by_key(Message::first_sent);
     let mut lanes: Vec<Lane> = Vec::new();
     for message in messages {
-        let same = |lane: &&mut Lane| in_order && group(&lane[0]) == group(&message);
+        let same = |lane: &&mut Lane| in_order && lane[0].group == message.group;
         match lanes.iter_mut().find(same) {
             Some(lane) => lane.push(message),
             None => lanes.push(vec![message]),
@@ -86,83 +117,92 @@ fn lanes(messages: Vec<SqsMessage>, in_order: bool) -> Vec<Lane> {
     lanes
 }
 
+/// A message that comes again, and how long it is kept back.
+enum Returned {
+    /// As itself, with one more receive.
+    KeptBack(Message, Duration),
+    /// As a copy.
+    Waiting(Message, Duration),
+}
+
 struct Invocation<'a, H> {
-    bench: &'a Bench,
+    context: &'a BatchContext,
     handler: &'a H,
+    start: Instant,
     /// When a handler is stopped.
     end: Instant,
     /// When the invocation is over in any case.
     over: Timestamp,
+    /// How long the handler took for the message that took longest.
+    longest: Cell<Duration>,
+}
+
+/// An attempt that the idempotency store knows as begun.
+struct Attempt {
+    key: String,
+    number: u32,
 }
 
 impl<H> Invocation<'_, H> {
     /// Handles a lane, and returns the messages that have to come again.
-    async fn work_through<T, F>(&self, lane: Lane) -> Vec<String>
+    async fn work_through<T, F>(&self, lane: Lane) -> Vec<Returned>
     where
         H: Fn(Delivery<T>) -> F,
         T: FromPayload,
         F: Future<Output = Result<(), Error>>,
     {
-        let mut failed = Vec::new();
-        let mut delay = None;
+        let mut returned = Vec::new();
+        let mut ahead = None;
         for message in lane {
-            // What cannot end any more does not begin, and what is behind a message that comes
-            // again waits for it.
-            let turn = if delay.is_some() || Instant::now() >= self.end {
-                Err(Failure::NotBegun(delay.unwrap_or_default()))
-            } else {
-                self.handle(&message).await
+            let handled = match ahead {
+                // What is behind a message that comes again waits for it.
+                Some(delay) => Err((Failure::NotBegun(delay), None)),
+                None if self.has_time() => self.handle(&message).await,
+                None => Err((Failure::NotBegun(Duration::ZERO), None)),
             };
-            if let Err(failure) = turn
-                && let Some(kept_back) = self.settle(&message, failure).await
-            {
-                delay = Some(kept_back).filter(|_| self.bench.in_order);
-                failed.push(message.message_id.unwrap_or_default());
-            }
+            let Err((failure, attempt)) = handled else { continue };
+            let Some(message) = self.settle(message, failure, attempt).await else { continue };
+            let (Returned::KeptBack(_, delay) | Returned::Waiting(_, delay)) = &message;
+            ahead = Some(*delay).filter(|_| self.context.in_order);
+            returned.push(message);
         }
-        failed
+        returned
     }
 
-    async fn handle<T, F>(&self, message: &SqsMessage) -> Result<(), Failure>
+    /// Whether a message that takes as long as the longest so far would end in time.
+    fn has_time(&self) -> bool {
+        Instant::now() + self.longest.get() < self.end
+    }
+
+    async fn handle<T, F>(&self, message: &Message) -> Result<(), (Failure, Option<Attempt>)>
     where
         H: Fn(Delivery<T>) -> F,
         T: FromPayload,
         F: Future<Output = Result<(), Error>>,
     {
-        let body = message.body.as_deref().unwrap_or_default();
-        let delivery = match Parcel::open(body).map_err(unreadable)? {
-            Parcel::Delivery(delivery) => delivery,
-            Parcel::Stored(stored) => {
-                let bodies = self.bench.bodies.as_ref();
-                let bodies = bodies.ok_or_else(|| Failure::Failed(NO_BUCKET.into()))?;
-                let object = bodies.get(&stored).await;
-                let object = object.map_err(|error| Failure::Failed(error.into()))?;
-                stored.delivery(&object).map_err(unreadable)?
-            }
-        };
+        let delivery = self.open(message).await.map_err(|failure| (failure, None))?;
         let (id, event, tenant) =
             (delivery.id.clone(), delivery.event.clone(), delivery.tenant.clone());
         let key = self.key(&delivery);
-        let delivery = delivery.read().map_err(|error| Failure::Hopeless(error.into()))?;
+        let delivery = delivery.read().map_err(|error| (Failure::Hopeless(error.into()), None))?;
 
-        match self.begin(&key, message).await.map_err(Failure::Failed)? {
-            Begun::Now => {}
-            Begun::Done => {
-                metrics::count(metrics::DUPLICATES);
-                tracing::info!(
-                    delivery.id = id,
-                    delivery.event = %event,
-                    tenant.key = %tenant,
-                    message.id = message.message_id,
-                    "delivery repeated"
-                );
-                return Ok(());
-            }
-            Begun::Elsewhere(until) => {
-                let wait = Duration::try_from(until - Timestamp::now()).unwrap_or_default();
-                return Err(Failure::NotBegun(wait + Duration::from_secs(1)));
-            }
+        let Some(number) = self.begin(&key, message).await.map_err(|failure| (failure, None))?
+        else {
+            metrics::count(metrics::DUPLICATES);
+            tracing::info!(
+                delivery.id = id,
+                delivery.event = %event,
+                tenant.key = %tenant,
+                message.id = message.id,
+                "delivery repeated"
+            );
+            return Ok(());
+        };
+        let attempt = Attempt { key, number };
+        if number > self.max_attempts() {
+            return Err((Failure::Hopeless(KILLED.into()), Some(attempt)));
         }
+        let begun = Instant::now();
         // The call itself is inside, in case it panics before there is a future. Nothing of a
         // handler that panicked is used again: its delivery is dropped, and it is called anew for
         // the next.
@@ -170,147 +210,234 @@ impl<H> Invocation<'_, H> {
         let handled = match tokio::time::timeout_at(self.end, handled).await {
             Ok(Ok(handled)) => handled,
             Ok(Err(panic)) => Err(format!("the handler panicked: {}", text(&*panic)).into()),
+            // It had less time than an invocation has: the next one may be enough.
+            Err(_) if begun - self.start > (self.end - self.start) / 10 => {
+                return Err((Failure::Interrupted, Some(attempt)));
+            }
             Err(_) => Err(OUT_OF_TIME.into()),
         };
+        self.longest.set(self.longest.get().max(begun.elapsed()));
         if let Err(error) = handled {
-            self.release(&key, message).await;
-            return Err(match Verdict::of(&*error) {
-                Verdict::GiveUp => Failure::Hopeless(error),
-                Verdict::Retry { after: Some(delay) } => Failure::Later(delay, error),
-                Verdict::Retry { after: None } => Failure::Failed(error),
-            });
+            let failure = match Disposition::of(&*error) {
+                Disposition::DeadLetter => Failure::Hopeless(error),
+                Disposition::Retry { after } => Failure::Failed { after, error },
+            };
+            return Err((failure, Some(attempt)));
         }
-        self.complete(&key, message).await;
+        self.complete(&attempt, message).await;
         tracing::info!(
             delivery.id = id,
             delivery.event = %event,
             tenant.key = %tenant,
-            message.id = message.message_id,
-            message.receives = receives(message),
+            message.id = message.id,
+            message.attempts = number,
             "delivery handled"
         );
         Ok(())
     }
 
-    /// Says what becomes of a message that was not handled: how long it is kept back, or nothing if
-    /// it is in the dead-letter queue.
-    async fn settle(&self, message: &SqsMessage, failure: Failure) -> Option<Duration> {
-        let receives = receives(message);
-        let queue = self.bench.queue.as_ref();
-        let is_last = queue.is_some_and(|queue| queue.is_last(receives));
-        let backoff = queue.map_or(Duration::ZERO, |queue| queue.backoff(message, receives));
-        let (delay, error) = match &failure {
-            Failure::NotBegun(delay) => (*delay, None),
-            Failure::Later(delay, error) => (backoff.max(*delay), Some(error)),
-            Failure::Failed(error) | Failure::Hopeless(error) => (backoff, Some(error)),
+    /// Reads the delivery that a message carries or names.
+    async fn open(&self, message: &Message) -> Result<Delivery, Failure> {
+        match Parcel::open(&message.body).map_err(unreadable)? {
+            Parcel::Delivery(delivery) => Ok(delivery),
+            Parcel::Stored(stored) => {
+                let bodies = self.context.bodies.as_ref();
+                let bodies = bodies.ok_or_else(|| Failure::Unavailable(NO_BUCKET.into()))?;
+                let object = bodies.get(&stored).await;
+                let object = object.map_err(|error| Failure::Unavailable(error.into()))?;
+                stored.delivery(&object).map_err(unreadable)
+            }
+        }
+    }
+
+    /// Says what becomes of a message that was not handled, unless it is in the dead-letter queue.
+    async fn settle(
+        &self,
+        message: Message,
+        failure: Failure,
+        attempt: Option<Attempt>,
+    ) -> Option<Returned> {
+        let attempts = attempt.as_ref().map_or_else(|| message.attempts(), |begun| begun.number);
+        let queue = self.context.queue.as_ref();
+        let is_last = queue.is_some_and(|queue| queue.is_last_receive(&message));
+        let has_waited_too_long = age(&message, Timestamp::now()) >= LONGEST_WAIT;
+        let gives_up = match &failure {
+            Failure::NotBegun(_) | Failure::Interrupted => has_waited_too_long,
+            Failure::Unavailable(_) => is_last || has_waited_too_long,
+            Failure::Failed { .. } => is_last || attempts >= self.max_attempts(),
+            Failure::Hopeless(_) => true,
         };
-        let error = error.map(|error| lambda::chain(&**error));
-        let is_dead = matches!(failure, Failure::Hopeless(_)) || (is_last && error.is_some());
-        if let (true, Some(queue), Some(reason)) = (is_dead, queue, &error) {
-            match queue.bury(message, reason).await {
+        let error = match &failure {
+            Failure::NotBegun(_) | Failure::Interrupted => NO_TURN.to_owned(),
+            Failure::Unavailable(error)
+            | Failure::Failed { error, .. }
+            | Failure::Hopeless(error) => lambda::chain(&**error),
+        };
+        if let (true, Some(queue)) = (gives_up, queue) {
+            match queue.send_to_dead_letter_queue(&message, attempts, &error).await {
                 Ok(()) => {
                     metrics::count(metrics::DEAD_LETTERS);
                     tracing::error!(
-                        message.id = message.message_id,
-                        message.receives = receives,
+                        message.id = message.id,
+                        message.attempts = attempts,
                         error,
                         "delivery given up"
                     );
+                    self.forget(attempt.as_ref(), &message).await;
                     return None;
                 }
-                // SQS moves it when its receives are used up, without a reason.
+                // It comes again, and is given up then.
                 Err(error) => {
                     let error = lambda::chain(&*error);
-                    tracing::error!(message.id = message.message_id, error, "dead letter not sent");
+                    tracing::error!(message.id = message.id, error, "dead letter not sent");
                 }
             }
         }
+        let backoff =
+            |attempts| queue.map_or(Duration::ZERO, |queue| queue.backoff(&message, attempts));
+        let delay = match &failure {
+            Failure::NotBegun(delay) => *delay,
+            Failure::Interrupted => Duration::ZERO,
+            Failure::Unavailable(_) => {
+                backoff(message.receives).clamp(SHORTEST_OUTAGE_DELAY, LONGEST_OUTAGE_DELAY)
+            }
+            Failure::Failed { after, .. } => backoff(attempts).max(after.unwrap_or_default()),
+            Failure::Hopeless(_) => backoff(attempts),
+        };
+        if matches!(failure, Failure::NotBegun(_) | Failure::Interrupted) {
+            tracing::info!(
+                message.id = message.id,
+                retry.seconds = delay.as_secs(),
+                begun = matches!(failure, Failure::Interrupted),
+                "delivery waits for its turn"
+            );
+            self.release(attempt.as_ref(), &message, attempts.saturating_sub(1)).await;
+            return Some(Returned::Waiting(message, delay));
+        }
         metrics::count(metrics::BATCH_ITEM_FAILURES);
-        match error {
-            Some(error) => tracing::error!(
-                message.id = message.message_id,
-                message.receives = receives,
-                retry.seconds = delay.as_secs(),
-                error,
-                "delivery failed"
-            ),
-            None => tracing::info!(
-                message.id = message.message_id,
-                retry.seconds = delay.as_secs(),
-                "delivery not begun"
-            ),
-        }
-        if let Some(queue) = queue {
-            queue.put_back(message, delay).await;
-        }
-        Some(delay)
+        tracing::error!(
+            message.id = message.id,
+            message.attempts = attempts,
+            retry.seconds = delay.as_secs(),
+            error,
+            "delivery failed"
+        );
+        self.release(attempt.as_ref(), &message, attempts).await;
+        Some(Returned::KeptBack(message, delay))
     }
 
     /// What a delivery is known by: the same for all messages of one webhook to one handler.
     fn key(&self, delivery: &Delivery) -> String {
-        let handler = self.bench.queue.as_ref().map_or("", Queue::name);
+        let handler = self.context.queue.as_ref().map_or("", Queue::name);
         format!("{handler} {} {}", delivery.tenant, delivery.identity())
     }
 
-    async fn begin(&self, key: &str, message: &SqsMessage) -> Result<Begun, Error> {
-        let Some(handled) = &self.bench.handled else { return Ok(Begun::Now) };
-        let now = Timestamp::now();
-        Ok(match self.bench.mode {
-            Mode::ExactlyOnce => handled.begin(key, origin(message), now, self.over).await?,
-            Mode::ClaimOnce => handled.claim(key, origin(message), now).await?,
-            Mode::EveryTime => Begun::Now,
-        })
+    fn max_attempts(&self) -> u32 {
+        self.context.queue.as_ref().map_or(u32::MAX, Queue::max_attempts)
     }
 
-    async fn complete(&self, key: &str, message: &SqsMessage) {
-        if let (Some(handled), Mode::ExactlyOnce) = (&self.bench.handled, self.bench.mode) {
-            // It has had its effect: to fail it now would repeat it for certain. So this is tried for
-            // as long as there is time.
-            while let Err(error) = handled.complete(key, origin(message), Timestamp::now()).await {
-                if Instant::now() >= self.end {
-                    let error = lambda::chain(&error);
-                    tracing::error!(
-                        message.id = message.message_id,
-                        error,
-                        "handling not recorded"
-                    );
-                    return;
-                }
-                tokio::time::sleep(Duration::from_millis(100)).await;
+    /// Begins an attempt, and returns its number, or nothing if the webhook was handled before.
+    async fn begin(&self, key: &str, message: &Message) -> Result<Option<u32>, Failure> {
+        let takeover = match self.context.mode {
+            Mode::ExactlyOnce => Takeover::Allowed,
+            Mode::ClaimOnce => Takeover::Refused,
+            Mode::EveryTime => {
+                // Receives are attempts here, as copies spend none; but a function that is killed
+                // spends one for every message of its batch.
+                let killed = message.attempts() > self.max_attempts().saturating_mul(4);
+                return if killed {
+                    Err(Failure::Hopeless(KILLED.into()))
+                } else {
+                    Ok(Some(message.attempts().min(self.max_attempts())))
+                };
             }
+        };
+        let Some(store) = &self.context.idempotency else { return Ok(Some(1)) };
+        let claim = store.claim(key, claimant(message), takeover, Timestamp::now(), self.over);
+        match claim.await.map_err(|error| Failure::Unavailable(error.into()))? {
+            Claim::Acquired { attempt, .. } => Ok(Some(attempt)),
+            Claim::Duplicate => Ok(None),
+            Claim::InProgress(until) => {
+                let wait = Duration::try_from(until - Timestamp::now()).unwrap_or_default();
+                Err(Failure::NotBegun(wait + Duration::from_secs(1)))
+            }
+            Claim::Unfinished => Err(Failure::Hopeless(UNFINISHED.into())),
         }
     }
 
-    async fn release(&self, key: &str, message: &SqsMessage) {
-        if let (Some(handled), Mode::ExactlyOnce | Mode::ClaimOnce) =
-            (&self.bench.handled, self.bench.mode)
-            && let Err(error) = handled.release(key, origin(message)).await
+    async fn complete(&self, attempt: &Attempt, message: &Message) {
+        let Some(store) = self.store() else { return };
+        // It has had its effect: to fail it now would repeat it for certain. So this is tried for as
+        // long as there is time.
+        while let Err(error) =
+            store.complete(&attempt.key, claimant(message), Timestamp::now()).await
+        {
+            if Instant::now() >= self.end {
+                let error = lambda::chain(&error);
+                tracing::error!(message.id = message.id, error, "handling not recorded");
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn release(&self, attempt: Option<&Attempt>, message: &Message, spent: u32) {
+        if let (Some(store), Some(attempt)) = (self.store(), attempt)
+            && let Err(error) =
+                store.release(&attempt.key, claimant(message), attempt.number, spent).await
         {
             let error = lambda::chain(&error);
-            tracing::warn!(message.id = message.message_id, error, "lock not released");
+            tracing::warn!(message.id = message.id, error, "lock not released");
         }
     }
+
+    async fn forget(&self, attempt: Option<&Attempt>, message: &Message) {
+        if let (Some(store), Some(attempt)) = (self.store(), attempt)
+            && let Err(error) = store.forget(&attempt.key, claimant(message), attempt.number).await
+        {
+            let error = lambda::chain(&error);
+            tracing::warn!(message.id = message.id, error, "lock not released");
+        }
+    }
+
+    fn store(&self) -> Option<&IdempotencyStore> {
+        self.context.idempotency.as_ref().filter(|_| self.context.mode != Mode::EveryTime)
+    }
+}
+
+fn claimant(message: &Message) -> Claimant<'_> {
+    Claimant { message: message.origin(), replay: message.replay() }
 }
 
 /// Why a message is not handled.
 enum Failure {
     /// Its turn has not come; it waits for so long.
     NotBegun(Duration),
-    /// Its handler failed, and asks for a delay.
-    Later(Duration, Error),
-    /// Its handler failed.
-    Failed(Error),
+    /// The invocation ended before its handler had the time that an invocation has.
+    Interrupted,
+    /// What has to be known first cannot be known now.
+    Unavailable(Error),
+    /// It failed, and may ask for a delay.
+    Failed { after: Option<Duration>, error: Error },
     /// It cannot be handled, however often it comes.
     Hopeless(Error),
 }
 
-/// What is left for locks, delays and the answer when a handler is stopped.
+/// The time reserved for locks, delays and the answer after a handler is stopped.
 const MARGIN: Duration = Duration::from_millis(1000);
+
+/// How long a delivery may wait without a failure of its own: less than SQS keeps a message.
+const LONGEST_WAIT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+/// The shortest and the longest delay while a table or a bucket does not answer. Each spends a receive,
+/// of which there are enough for a day.
+const SHORTEST_OUTAGE_DELAY: Duration = Duration::from_secs(1);
+const LONGEST_OUTAGE_DELAY: Duration = Duration::from_secs(15 * 60);
 
 fn unreadable(error: Unreadable) -> Failure {
     match error {
         // A receiver that is newer than this handler, which may be deployed in a moment.
-        Unreadable::Version { .. } => Failure::Failed(error.into()),
+        Unreadable::Version { .. } => Failure::Failed { after: None, error: error.into() },
         error => Failure::Hopeless(error.into()),
     }
 }
@@ -320,6 +447,15 @@ const NO_BUCKET: &str =
 
 const OUT_OF_TIME: &str =
     "the function's time was over; raise Timeout of the handler, or do less for one message";
+
+const NO_TURN: &str = "its turn never came: the handler is too slow for what arrives; raise its \
+                       concurrency, or lower BatchSize, then replay it";
+
+const KILLED: &str = "the function was killed during the last attempt that was allowed; look for a \
+                      timeout, too little memory or an exit in its log, then replay it";
+
+const UNFINISHED: &str = "the function was killed after the webhook was claimed, so whether its \
+                          effect happened is unknown; find out, and replay it if it did not";
 
 fn text(panic: &(dyn Any + Send)) -> &str {
     let literal = panic.downcast_ref::<&str>().copied();
@@ -353,11 +489,11 @@ mod tests {
         T: FromPayload,
         F: Future<Output = Result<(), Error>>,
     {
-        failures_with(&Bench::default(), bodies, handler).await
+        failures_with(&BatchContext::default(), bodies, handler).await
     }
 
     async fn failures_with<T, F>(
-        bench: &Bench,
+        context: &BatchContext,
         bodies: &[String],
         handler: impl Fn(Delivery<T>) -> F,
     ) -> Vec<String>
@@ -376,7 +512,7 @@ mod tests {
         let batch = json!({ "Records": records.collect::<Vec<_>>() });
         let deadline = SystemTime::now() + MARGIN + Duration::from_millis(500);
         let batch = serde_json::from_value(batch).unwrap();
-        let response = run(batch, deadline, bench, &handler).await;
+        let response = run(batch, deadline, context, &handler).await;
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 
@@ -391,8 +527,8 @@ mod tests {
         let bodies: Vec<String> = (0..9).map(|number| delivery(&number.to_string())).collect();
         for concurrency in [1, 3] {
             let (now, most) = (Cell::new(0), Cell::new(0));
-            let bench = Bench { concurrency, ..Bench::default() };
-            let failed = failures_with(&bench, &bodies, async |_: Delivery| {
+            let context = BatchContext { concurrency, ..BatchContext::default() };
+            let failed = failures_with(&context, &bodies, async |_: Delivery| {
                 now.set(now.get() + 1);
                 most.set(most.get().max(now.get()));
                 tokio::task::yield_now().await;
@@ -408,8 +544,8 @@ mod tests {
     async fn keeps_the_order_of_a_tenant_and_begins_nothing_behind_a_failure() {
         let seen = RefCell::new(Vec::new());
         let bodies = ["a-1", "b-1", "a-2", "b-2", "a-3", "b-3"].map(delivery);
-        let bench = Bench { concurrency: 10, in_order: true, ..Bench::default() };
-        let mut failed = failures_with(&bench, &bodies, async |delivery: Delivery| {
+        let context = BatchContext { concurrency: 10, in_order: true, ..BatchContext::default() };
+        let mut failed = failures_with(&context, &bodies, async |delivery: Delivery| {
             tokio::task::yield_now().await;
             seen.borrow_mut().push(delivery.id.clone());
             if delivery.id == "a-2" { Err("no".into()) } else { Ok(()) }

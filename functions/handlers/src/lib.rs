@@ -25,10 +25,15 @@
 //!
 //! # When it fails
 //!
-//! Any error, and a panic, puts this one message back. It comes again after half a minute, two
-//! minutes, eight, and half an hour, give or take, and after the fifth time it goes to the
-//! dead-letter queue with the error as its reason. A handler can say more with the error it returns:
-//! [`retry_after`] a time that somebody asked for, or [`give_up`] at once.
+//! Any error, and a panic, fails this one delivery. It is attempted again after half a minute, two
+//! minutes, eight, and half an hour, give or take. After the fifth attempt it goes to the dead-letter
+//! queue with the error as its reason. A handler can say more with the error it returns:
+//! [`retry_after`] a delay that somebody asked for, or [`give_up`] at once.
+//!
+//! Only an attempt counts. A delivery whose turn does not come before the invocation ends is queued
+//! again as a copy, and is next when it comes back, as the oldest of its batch. So does one whose
+//! handler had to be stopped although it had begun late. A function that is killed in the middle of
+//! an attempt has spent it.
 //!
 //! ```
 //! use std::time::Duration;
@@ -48,45 +53,46 @@
 //!
 //! # When it comes twice
 //!
-//! Atlassian repeats what it got no answer for, and SQS delivers at least once. So a table knows what
-//! was handled, for fourteen days, and a handler chooses how careful that is:
+//! Atlassian repeats what it got no answer for, and SQS delivers at least once. An idempotency table
+//! knows for fourteen days which webhooks were handled, and a handler chooses what that means:
 //!
-//! | | what it means | writes for an event | $ for a million |
+//! | | a function is killed half-way | writes for an event | $ for a million |
 //! |---|---|---|---|
-//! | [`run`] | its effect happens once: a handler that ends half-way is called again, one that ended is not | 2 | 1.25 |
-//! | [`Runner::claim_once`] | the first message with a webhook is handled, any other is not | 1 | 0.62 |
-//! | [`Runner::every_time`] | whatever comes is handled; for a handler that can be repeated | 0 | 0 |
+//! | [`run`] | the handler is called again | 2 | 1.25 |
+//! | [`Runner::claim_once`] | the handler is not called again; the event goes to the dead-letter queue | 2 | 1.25 |
+//! | [`Runner::every_time`] | the handler is called again, and for duplicates as well | 0 | 0 |
 //!
-//! "Once" ends where a function is killed between its effect and the write that records it: nobody
-//! outside of the effect's own transaction can promise more. A webhook is known by its tenant and
-//! Jira's identifier, or else by a hash of its body, if that has a timestamp.
+//! With the first two, a handler that ended is never called again for the same webhook. A webhook is
+//! identified by its tenant and Jira's identifier. Without an identifier, a body with a timestamp is
+//! identified by its hash.
 
 mod batch;
-mod handled;
+mod idempotency;
+mod message;
 mod queue;
-mod verdict;
+mod retry;
 
 pub use connect::delivery::Delivery;
 pub use connect::event::{Event, confluence, jira};
-pub use handled::{Begun, Handled, Unavailable};
+pub use idempotency::{Claim, Claimant, IdempotencyStore, Takeover, Unavailable};
 pub use lambda::Error;
 pub use queue::Queue;
-pub use verdict::{LONGEST_DELAY, give_up, retry_after};
+pub use retry::{LONGEST_DELAY, give_up, retry_after};
 
 use std::process::ExitCode;
 
-use aws_lambda_events::sqs::SqsEvent;
 use bodies::Bodies;
 use connect::event::FromPayload;
 use lambda::environment::required;
 use lambda_runtime::{LambdaEvent, service_fn};
 
-use batch::Bench;
+use batch::BatchContext;
+use message::Batch;
 
 /// Runs a handler until Lambda stops it: one event at a time, and each once.
 ///
 /// A handler that is not done shortly before its function's timeout is stopped, and its message
-/// fails alone; those behind it come again at once.
+/// fails alone. Those behind it wait for another invocation.
 pub fn run<H, T, F>(handler: H) -> ExitCode
 where
     H: Fn(Delivery<T>) -> F,
@@ -132,10 +138,12 @@ impl Runner {
         Self { mode: Mode::ExactlyOnce, concurrency: 1, in_order: false }
     }
 
-    /// Handles the first message with a webhook, and no other one. For half the price, and for
-    /// effects that must rather be missing than happen twice: a function that is killed half-way has
-    /// its own message again, but what SQS itself moved to the dead-letter queue is handled again
-    /// only by `cargo hooks replay`.
+    /// Calls the handler at most once for a webhook, unless it returns an error. For effects that must
+    /// rather be missing than happen twice.
+    ///
+    /// Nothing passes a claim, not even the message that made it. If the function is killed after the
+    /// claim, nobody knows whether the effect happened: the message goes to the dead-letter queue
+    /// with that reason, and `cargo hooks replay` handles it after all.
     #[must_use]
     pub fn claim_once(self) -> Self {
         Self { mode: Mode::ClaimOnce, ..self }
@@ -170,33 +178,33 @@ impl Runner {
         F: Future<Output = Result<(), Error>>,
     {
         lambda::start(async move {
-            let bench = self.bench().await?;
-            lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+            let context = self.context().await?;
+            lambda_runtime::run(service_fn(async |event: LambdaEvent<Batch>| {
                 let deadline = event.context.deadline();
-                Ok::<_, Error>(batch::run(event.payload, deadline, &bench, &handler).await)
+                Ok::<_, Error>(batch::run(event.payload, deadline, &context, &handler).await)
             }))
             .await
         })
     }
 
     /// What the template gave the function.
-    async fn bench(self) -> Result<Bench, Error> {
+    async fn context(self) -> Result<BatchContext, Error> {
         let Self { mode, concurrency, in_order } = self;
         let aws = lambda::aws::config()?;
         let queue = Queue::from_environment(&aws)?;
-        let handled = match mode {
+        let idempotency = match mode {
             Mode::EveryTime => None,
             Mode::ExactlyOnce | Mode::ClaimOnce => {
-                Some(Handled::new(&aws, required(Handled::VARIABLE)?))
+                Some(IdempotencyStore::new(&aws, required(IdempotencyStore::VARIABLE)?))
             }
         };
         let warm_up = async {
-            if let Some(handled) = &handled {
-                handled.warm_up().await;
+            if let Some(store) = &idempotency {
+                store.warm_up().await;
             }
         };
         tokio::join!(warm_up, queue.warm_up());
         let bodies = Bodies::from_environment(&aws);
-        Ok(Bench { mode, concurrency, in_order, handled, queue: Some(queue), bodies })
+        Ok(BatchContext { mode, concurrency, in_order, idempotency, queue: Some(queue), bodies })
     }
 }

@@ -1,19 +1,23 @@
-//! The queue that a handler reads, and the dead-letter queue behind it.
+//! The queue that a handler reads, and its dead-letter queue.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::time::Duration;
 
-use aws_lambda_events::sqs::SqsMessage;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::primitives::Blob;
-use aws_sdk_sqs::types::MessageAttributeValue;
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry,
+};
 use aws_types::SdkConfig;
-use connect::delivery::{ORIGIN, REASON, RECEIVES};
+use connect::delivery::{ATTEMPTS, ORIGIN, REASON, RECEIVES, SENT};
+use jiff::Timestamp;
 use lambda::environment::{parsed, required};
 
 use crate::Error;
-use crate::verdict::LONGEST_DELAY;
+use crate::message::{Attribute, AttributeValue, Message};
+use crate::retry::LONGEST_DELAY;
 
 /// A handler's queue, as its template describes it.
 #[derive(Clone, Debug)]
@@ -21,6 +25,7 @@ pub struct Queue {
     client: Client,
     url: String,
     dead_letters: String,
+    max_attempts: u32,
     max_receives: u32,
     delay: Duration,
     jitter: RandomState,
@@ -31,8 +36,10 @@ impl Queue {
     pub const URL: &str = "QUEUE_URL";
     /// The variable that holds the URL of its dead-letter queue.
     pub const DEAD_LETTERS: &str = "DEAD_LETTER_QUEUE_URL";
-    /// The variable that says how often a message is received at most: the queue's
-    /// `maxReceiveCount`.
+    /// The variable that says how often a delivery is attempted before it is given up.
+    pub const MAX_ATTEMPTS: &str = "MAX_ATTEMPTS";
+    /// The variable that says how often SQS hands a message out before it moves it to the
+    /// dead-letter queue by itself: the queue's `maxReceiveCount`.
     pub const MAX_RECEIVES: &str = "MAX_RECEIVES";
     /// The variable that says how long a message that failed is kept back the first time, in
     /// seconds.
@@ -44,6 +51,7 @@ impl Queue {
             client: Client::new(aws),
             url: required(Self::URL)?,
             dead_letters: required(Self::DEAD_LETTERS)?,
+            max_attempts: parsed(Self::MAX_ATTEMPTS)?,
             max_receives: parsed(Self::MAX_RECEIVES)?,
             delay: Duration::from_secs(parsed(Self::RETRY_DELAY)?),
             jitter: RandomState::new(),
@@ -55,62 +63,174 @@ impl Queue {
         self.url.rsplit('/').next().unwrap_or(&self.url)
     }
 
-    /// Whether a message that fails now is not handed out again.
-    pub(crate) fn is_last(&self, receives: u32) -> bool {
-        receives >= self.max_receives
+    /// How often a delivery is attempted.
+    pub(crate) fn max_attempts(&self) -> u32 {
+        self.max_attempts
     }
 
-    /// How long a message is kept back that was received so many times: four times as long each
-    /// time, so that five attempts span three quarters of an hour with the delay of the template.
-    /// Up to half of it is left to chance, so that what failed together does not come together.
-    pub(crate) fn backoff(&self, message: &SqsMessage, receives: u32) -> Duration {
-        let delay = self.delay.saturating_mul(4_u32.saturating_pow(receives.saturating_sub(1)));
-        let chance = self.jitter.hash_one((&message.message_id, receives)) % 1000;
+    /// Whether SQS would move the message to the dead-letter queue, without a reason, instead of
+    /// handing it out again.
+    pub(crate) fn is_last_receive(&self, message: &Message) -> bool {
+        message.receives >= self.max_receives
+    }
+
+    /// How long a message is kept back after so many attempts: four times as long each time, so that
+    /// five attempts span three quarters of an hour with the delay of the template. Up to half of it
+    /// is left to chance, so that what failed together does not come back together.
+    pub(crate) fn backoff(&self, message: &Message, attempts: u32) -> Duration {
+        let delay = self.delay.saturating_mul(4_u32.saturating_pow(attempts.saturating_sub(1)));
+        let chance = self.jitter.hash_one((&message.id, attempts)) % 1000;
         delay.min(LONGEST_DELAY).mul_f64(1.0 - chance as f64 / 2000.0)
     }
 
-    /// Keeps a message back. If that fails, it comes again after the queue's visibility timeout.
-    pub(crate) async fn put_back(&self, message: &SqsMessage, delay: Duration) {
-        let seconds = i32::try_from(delay.min(LONGEST_DELAY).as_secs()).unwrap_or(i32::MAX);
-        let change = self
-            .client
-            .change_message_visibility()
-            .queue_url(&self.url)
-            .set_receipt_handle(message.receipt_handle.clone())
-            .visibility_timeout(seconds);
-        if let Err(error) = change.send().await {
-            let error = lambda::chain(&error);
-            tracing::warn!(message.id = message.message_id, error, "delay not set");
+    /// Keeps messages back, each for its delay. Where that fails, the message comes back after the
+    /// queue's visibility timeout.
+    pub(crate) async fn put_back(&self, messages: &[(Message, Duration)]) {
+        for messages in messages.chunks(MAX_ENTRIES) {
+            let entries = messages.iter().enumerate().filter_map(|(number, (message, delay))| {
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(number.to_string())
+                    .receipt_handle(message.receipt_handle.clone()?)
+                    .visibility_timeout(seconds(*delay, LONGEST_DELAY))
+                    .build()
+                    .ok()
+            });
+            let change = self
+                .client
+                .change_message_visibility_batch()
+                .queue_url(&self.url)
+                .set_entries(Some(entries.collect()));
+            match change.send().await {
+                Ok(changed) => {
+                    for failed in changed.failed() {
+                        let number: Option<usize> = failed.id().parse().ok();
+                        let message = number.and_then(|number| messages.get(number));
+                        tracing::warn!(
+                            message.id = message.and_then(|(message, _)| message.id.as_deref()),
+                            error = failed.code(),
+                            "delay not set"
+                        );
+                    }
+                }
+                Err(error) => {
+                    let error = lambda::chain(&error);
+                    for (message, _) in messages {
+                        tracing::warn!(message.id = message.id, error, "delay not set");
+                    }
+                }
+            }
         }
     }
 
-    /// Puts a message into the dead-letter queue, with a reason. It is the caller's to let SQS
-    /// delete the one that it came as: only then, so it is in one of them at least.
-    pub(crate) async fn bury(&self, message: &SqsMessage, reason: &str) -> Result<(), Error> {
-        let mut send = self
-            .client
-            .send_message()
-            .queue_url(&self.dead_letters)
-            .set_message_body(message.body.clone())
-            .set_message_group_id(message.attributes.get("MessageGroupId").cloned());
-        for (name, value) in &message.message_attributes {
-            let value = MessageAttributeValue::builder()
-                .set_data_type(value.data_type.clone())
-                .set_string_value(value.string_value.clone())
-                .set_binary_value(value.binary_value.clone().map(|value| Blob::new(value.0)))
-                .build()?;
-            send = send.message_attributes(name, value);
+    /// Queues copies of messages whose turn has not come, each after its delay, and returns those
+    /// that could not be copied. A copy starts at no receives, so that waiting spends none; it knows
+    /// its origin, when that was sent, and the attempts that were spent.
+    ///
+    /// The originals are the caller's to delete, and only after this: a delivery is in the queue
+    /// once at least.
+    pub(crate) async fn requeue(
+        &self,
+        messages: Vec<(Message, Duration)>,
+    ) -> Vec<(Message, Duration)> {
+        let mut left = Vec::new();
+        for messages in chunks(messages) {
+            let entries = messages.iter().enumerate().map(|(number, (message, delay))| {
+                let mut attributes = message.attributes.clone();
+                let spent = message.attempts().saturating_sub(1);
+                attributes.insert(ORIGIN.into(), Attribute::string(message.origin()));
+                attributes.insert(ATTEMPTS.into(), Attribute::number(spent));
+                if let Some(sent) = message.first_sent() {
+                    attributes.insert(SENT.into(), Attribute::number(sent.as_millisecond()));
+                }
+                let mut entry = SendMessageBatchRequestEntry::builder()
+                    .id(number.to_string())
+                    .message_body(&message.body)
+                    .delay_seconds(seconds(*delay, MAX_SEND_DELAY))
+                    .set_message_group_id(message.group.clone());
+                for (name, attribute) in attributes {
+                    entry = entry.message_attributes(name, attribute.into_sdk()?);
+                }
+                entry.build()
+            });
+            let sent = match entries.collect::<Result<_, _>>() {
+                Ok(entries) => {
+                    let send = self.client.send_message_batch().queue_url(&self.url);
+                    send.set_entries(Some(entries))
+                        .send()
+                        .await
+                        .map_err(|error| lambda::chain(&error))
+                }
+                Err(error) => Err(lambda::chain(&error)),
+            };
+            match sent {
+                Ok(sent) => {
+                    let copied: Vec<usize> = sent
+                        .successful()
+                        .iter()
+                        .filter_map(|entry| entry.id().parse().ok())
+                        .collect();
+                    let all = messages.into_iter().enumerate();
+                    left.extend(
+                        all.filter(|(at, _)| !copied.contains(at)).map(|(_, message)| message),
+                    );
+                }
+                Err(error) => {
+                    tracing::warn!(messages = messages.len(), error, "messages not queued again");
+                    left.extend(messages);
+                }
+            }
         }
-        for (name, kind, value) in [
-            (REASON, "String", writable(reason)),
-            (RECEIVES, "Number", receives(message).to_string()),
-            (ORIGIN, "String", origin(message).to_owned()),
-        ] {
-            let value = MessageAttributeValue::builder().data_type(kind).string_value(value);
-            send = send.message_attributes(name, value.build()?);
+        left
+    }
+
+    /// Sends a message to the dead-letter queue, with a reason. Delete the original only after this,
+    /// so that the message is in one of the queues at least.
+    ///
+    /// A message that nobody's receiver wrote may have no room for a reason: then its own attributes
+    /// are left out, and in the end the reason, which is in the log as well.
+    pub(crate) async fn send_to_dead_letter_queue(
+        &self,
+        message: &Message,
+        attempts: u32,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let reason = writable(reason);
+        let short: String = reason.chars().take(SHORT_REASON).collect();
+        let own = |reason: &str| {
+            [
+                (REASON.to_owned(), Attribute::string(reason)),
+                (RECEIVES.to_owned(), Attribute::number(attempts)),
+                (ORIGIN.to_owned(), Attribute::string(message.origin())),
+            ]
+        };
+        let all = message.attributes.clone().into_iter().chain(own(&reason)).collect();
+        let forms: [BTreeMap<String, Attribute>; 5] = [
+            all,
+            own(&reason).into(),
+            own(&short).into(),
+            [(REASON.to_owned(), Attribute::string("see the log"))].into(),
+            [].into(),
+        ];
+        let mut result = Ok(());
+        for attributes in forms {
+            let mut send = self
+                .client
+                .send_message()
+                .queue_url(&self.dead_letters)
+                .message_body(&message.body)
+                .set_message_group_id(message.group.clone());
+            for (name, attribute) in attributes {
+                send = send.message_attributes(name, attribute.into_sdk()?);
+            }
+            let sent = send.send().await;
+            // Only what SQS itself refuses is worth another form.
+            let is_refused = matches!(&sent, Err(error) if error.as_service_error().is_some());
+            result = sent.map(drop).map_err(Error::from);
+            if !is_refused {
+                return result;
+            }
         }
-        send.send().await?;
-        Ok(())
+        result
     }
 
     /// Opens the connection, so that the first message need not wait for it.
@@ -120,22 +240,62 @@ impl Queue {
     }
 }
 
-/// The message as which a webhook was first queued: a replayed one is still the same.
-pub(crate) fn origin(message: &SqsMessage) -> &str {
-    let origin = message.message_attributes.get(ORIGIN);
-    let origin = origin.and_then(|origin| origin.string_value.as_deref());
-    origin.or(message.message_id.as_deref()).unwrap_or_default()
+impl Attribute {
+    fn into_sdk(self) -> Result<MessageAttributeValue, aws_sdk_sqs::error::BuildError> {
+        let attribute = MessageAttributeValue::builder().data_type(self.data_type);
+        match self.value {
+            AttributeValue::Text(text) => attribute.string_value(text),
+            AttributeValue::Binary(bytes) => attribute.binary_value(Blob::new(bytes)),
+        }
+        .build()
+    }
 }
 
-/// How often a message was received, this time included.
-pub(crate) fn receives(message: &SqsMessage) -> u32 {
-    let receives = message.attributes.get("ApproximateReceiveCount");
-    receives.and_then(|receives| receives.parse().ok()).unwrap_or(1)
+/// How long ago a delivery was first queued.
+pub(crate) fn age(message: &Message, now: Timestamp) -> Duration {
+    let sent = message.first_sent().unwrap_or(now);
+    Duration::try_from(now.duration_since(sent)).unwrap_or_default()
 }
 
-/// A reason as SQS takes it: some characters it refuses, and an empty text.
+/// The most messages that a batch request to SQS takes.
+const MAX_ENTRIES: usize = 10;
+/// The most bytes that a batch request to SQS takes, less some for what a copy is given besides
+/// (Amazon SQS Developer Guide, "Message quotas").
+const MAX_BATCH_BYTES: usize = 1024 * 1024 - 4096;
+/// The longest that SQS keeps a new message back (Amazon SQS API Reference, `SendMessage`).
+const MAX_SEND_DELAY: Duration = Duration::from_secs(900);
+/// The most characters of a reason.
+const MAX_REASON: usize = 500;
+/// The most characters of a reason for which there is little room.
+const SHORT_REASON: usize = 40;
+
+/// Messages in groups that each fit into one request.
+fn chunks(messages: Vec<(Message, Duration)>) -> Vec<Vec<(Message, Duration)>> {
+    let mut chunks: Vec<Vec<_>> = Vec::new();
+    let mut bytes = 0;
+    for (message, delay) in messages {
+        let size = message.body.len() + message.attributes.len() * 512;
+        match chunks.last_mut() {
+            Some(chunk) if chunk.len() < MAX_ENTRIES && bytes + size <= MAX_BATCH_BYTES => {
+                bytes += size;
+                chunk.push((message, delay));
+            }
+            _ => {
+                bytes = size;
+                chunks.push(vec![(message, delay)]);
+            }
+        }
+    }
+    chunks
+}
+
+fn seconds(delay: Duration, most: Duration) -> i32 {
+    i32::try_from(delay.min(most).as_secs()).unwrap_or(i32::MAX)
+}
+
+/// A reason as SQS takes it: it refuses some characters, and an empty text.
 fn writable(reason: &str) -> String {
     let printable = |c: char| !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}');
-    let reason: String = reason.chars().filter(|c| printable(*c)).take(500).collect();
-    if reason.is_empty() { "not said".into() } else { reason }
+    let reason: String = reason.chars().filter(|c| printable(*c)).take(MAX_REASON).collect();
+    if reason.is_empty() { "none was given".into() } else { reason }
 }

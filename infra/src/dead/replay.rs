@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
-use connect::delivery::{ORIGIN, REASON, RECEIVES};
+use connect::delivery::{ATTEMPTS, ORIGIN, REASON, RECEIVES, REPLAY, SENT};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
@@ -99,14 +99,16 @@ async fn put_back(queues: &Queues, pair: &Pair, message: &Message) -> anyhow::Re
     let group = message.attributes.as_ref();
     let group = group.and_then(|all| all.get(&MessageSystemAttributeName::MessageGroupId));
     let mut attributes = message.message_attributes.clone().unwrap_or_default();
-    attributes.remove(REASON);
-    attributes.remove(RECEIVES);
-    // A webhook that was claimed is still the same one, as another message.
-    if !attributes.contains_key(ORIGIN)
-        && let Some(id) = &message.message_id
-    {
-        let origin = MessageAttributeValue::builder().data_type("String").string_value(id);
-        attributes.insert(ORIGIN.into(), origin.build()?);
+    for name in [REASON, RECEIVES, ATTEMPTS, SENT] {
+        attributes.remove(name);
+    }
+    if let Some(id) = &message.message_id {
+        let id = MessageAttributeValue::builder().data_type("String").string_value(id).build()?;
+        // The dead letter names this replay: it passes what was claimed before it, and counts its
+        // attempts anew.
+        attributes.insert(REPLAY.into(), id.clone());
+        // A delivery is still the same one as another message.
+        attributes.entry(ORIGIN.into()).or_insert(id);
     }
     queues
         .client()

@@ -2,7 +2,7 @@
 
 use bodies::Bodies;
 use connect::delivery::Stored;
-use handlers::Handled;
+use handlers::IdempotencyStore;
 use receiver::Queue;
 use serde_json::Value;
 use tenants::Secrets;
@@ -117,14 +117,16 @@ fn grants(written: &Written<'_>, function: Resource<'_>) -> Vec<Grant> {
                     "sqs:DeleteMessage",
                     "sqs:ChangeMessageVisibility",
                     "sqs:GetQueueAttributes",
+                    // Copies of messages whose turn has not come.
+                    "sqs:SendMessage",
                 ];
                 grants.push(grant(&actions, &format!("${{{}.Arn}}", queue.id)));
                 let dead = queue.property("RedrivePolicy.deadLetterTargetArn").and_then(as_text);
                 grants.extend(dead.map(|dead| grant(&["sqs:SendMessage"], &dead)));
             }
-            let handled = arn(Handled::VARIABLE, TABLE);
+            let table = arn(IdempotencyStore::VARIABLE, TABLE);
             let writes = ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"];
-            grants.extend(handled.map(|handled| grant(&writes, &handled)));
+            grants.extend(table.map(|table| grant(&writes, &table)));
             grants.extend(bodies("s3:GetObject"));
         }
         Some(Job::Descriptor) | None => {}

@@ -1,6 +1,6 @@
 //! What is kept, is kept long enough and safely: queues and tables.
 
-use handlers::Handled;
+use handlers::IdempotencyStore;
 use serde_json::Value;
 use tenants::Table;
 
@@ -11,9 +11,10 @@ use crate::check::Finding;
 /// What Amazon SQS keeps messages for, if a queue does not say, in seconds.
 const DEFAULT_RETENTION: u64 = 345_600;
 
-/// How often a message has to be tried at least: while a function is throttled, Lambda receives
-/// messages that it cannot hand over (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS").
-const MIN_RECEIVES: u64 = 5;
+/// How often SQS has to hand a message out for each attempt of its handler, at least. Receives are
+/// spent without an attempt when a function is throttled (AWS Lambda Developer Guide, "Using Lambda
+/// with Amazon SQS"), when it is killed with a batch, or when it cannot start.
+const RECEIVES_PER_ATTEMPT: u64 = 10;
 
 pub(super) fn check(written: &Written<'_>, findings: &mut Vec<Finding>) {
     for queue in written.of_kind(QUEUE) {
@@ -31,10 +32,10 @@ pub(super) fn check(written: &Written<'_>, findings: &mut Vec<Finding>) {
                 check_source(written, handler, queue, written.number(window), findings);
             }
         }
-        if let Some(table) = written.target(handler.variable(Handled::VARIABLE), TABLE) {
-            check_handled(written, table, findings);
+        if let Some(table) = written.target(handler.variable(IdempotencyStore::VARIABLE), TABLE) {
+            check_idempotency(written, table, findings);
         } else if matches!(handler.job(), Some(Job::Handler(_))) {
-            let advice = format!("{} names no table of this template", Handled::VARIABLE);
+            let advice = format!("{} names no table of this template", IdempotencyStore::VARIABLE);
             findings.push(written.finding(handler.id, advice));
         }
         if handler.job() == Some(Job::Lifecycle)
@@ -80,8 +81,19 @@ fn check_source(
         return find(queue.id, advice.to_owned());
     };
     let receives = written.number(queue.property("RedrivePolicy.maxReceiveCount"));
-    if receives.unwrap_or_default() < MIN_RECEIVES {
-        find(queue.id, format!("maxReceiveCount has to be {MIN_RECEIVES} at least"));
+    let attempts = written.number(handler.variable(handlers::Queue::MAX_ATTEMPTS)).unwrap_or(0);
+    if attempts == 0 {
+        let name = handlers::Queue::MAX_ATTEMPTS;
+        find(handler.id, format!("{name} has to say how often a delivery is attempted"));
+    }
+    let needed = RECEIVES_PER_ATTEMPT * attempts;
+    if receives.unwrap_or_default() < needed {
+        let advice = format!(
+            "maxReceiveCount has to be {needed} at least: {} counts {attempts} attempts itself, and \
+             what SQS moves before that has no reason",
+            handler.id,
+        );
+        find(queue.id, advice);
     }
     let retention = |queue: Resource<'_>| {
         written.number(queue.property("MessageRetentionPeriod")).unwrap_or(DEFAULT_RETENTION)
@@ -98,6 +110,15 @@ fn check_source(
     }
     if handler.variable(handlers::Queue::RETRY_DELAY).is_none() {
         find(handler.id, format!("{} is missing", handlers::Queue::RETRY_DELAY));
+    }
+    let until_moved = receives.unwrap_or_default() * visibility;
+    if until_moved >= retention(queue) {
+        let advice = format!(
+            "maxReceiveCount times VisibilityTimeout is {until_moved} s, so a message whose function \
+             is killed each time is deleted first, after {} s; raise MessageRetentionPeriod",
+            retention(queue),
+        );
+        find(queue.id, advice);
     }
     if retention(dead) <= retention(queue) {
         find(
@@ -175,7 +196,7 @@ fn check_key(written: &Written<'_>, key: Resource<'_>, findings: &mut Vec<Findin
     }
 }
 
-fn check_handled(written: &Written<'_>, table: Resource<'_>, findings: &mut Vec<Finding>) {
+fn check_idempotency(written: &Written<'_>, table: Resource<'_>, findings: &mut Vec<Finding>) {
     let key = table.property("KeySchema").and_then(|keys| keys.get(0)?.get("AttributeName"));
     let expires = table.property("TimeToLiveSpecification.AttributeName");
     let mut find = |advice| {
@@ -184,15 +205,18 @@ fn check_handled(written: &Written<'_>, table: Resource<'_>, findings: &mut Vec<
             findings.push(finding);
         }
     };
-    if key != Some(&Value::from(Handled::KEY)) {
-        find(format!("KeySchema has to be {}, the attribute that the code reads", Handled::KEY));
+    if key != Some(&Value::from(IdempotencyStore::KEY)) {
+        find(format!(
+            "KeySchema has to be {}, the attribute that the code reads",
+            IdempotencyStore::KEY
+        ));
     }
-    if expires != Some(&Value::from(Handled::EXPIRES_AT))
+    if expires != Some(&Value::from(IdempotencyStore::EXPIRES_AT))
         || table.property("TimeToLiveSpecification.Enabled") != Some(&Value::Bool(true))
     {
         find(format!(
             "TimeToLiveSpecification has to name {}, the attribute that the code writes",
-            Handled::EXPIRES_AT,
+            IdempotencyStore::EXPIRES_AT,
         ));
     }
 }

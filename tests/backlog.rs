@@ -1,0 +1,100 @@
+//! Handlers that take their time, with more waiting than they can handle at once.
+//!
+//! The template's own batch size, attempts and receives; only the seconds are fewer, in the same
+//! proportion, so that a test can wait for them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use serde_json::{Value, json};
+
+use crate::batch::{delivery_of, reason};
+use crate::stage::{Stage, with_variables};
+
+/// The timeout of a handler here, in seconds. One of them is the runner's own.
+const TIMEOUT: u64 = 5;
+
+const BACKLOG: usize = 200;
+
+fn is_poisoned(number: usize) -> bool {
+    number % 10 == 3
+}
+
+/// Works through a backlog, one in ten of which always fails, with a handler that takes so much of
+/// its time for each.
+async fn gives_up_no_healthy_event(percent: u64, mode: &str) {
+    let stage = Stage::with_concurrency(20, |template| {
+        let template = with_variables(template, &[("HANDLER_MODE", mode)]);
+        template
+            .replace("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'")
+            .replace("VisibilityTimeout: 180", &format!("VisibilityTimeout: {}", 6 * TIMEOUT))
+            .replace("Timeout: 30", &format!("Timeout: {TIMEOUT}"))
+    })
+    .await;
+    let takes = (TIMEOUT - 1) * 1000 * percent / 100;
+    let numbers: Vec<usize> = (0..BACKLOG).collect();
+    for numbers in numbers.chunks(10) {
+        let mut request = stage.sqs().send_message_batch().queue_url(stage.queue("ObedientQueue"));
+        for number in numbers {
+            let order = if is_poisoned(*number) { "fail" } else { "succeed" };
+            let order = json!({ "do": order, "takes": takes, "number": number });
+            let entry = SendMessageBatchRequestEntry::builder()
+                .id(number.to_string())
+                .message_group_id(format!("tenant-{}", number % 5))
+                .message_body(delivery_of(&stage, order));
+            request = request.entries(entry.build().unwrap());
+        }
+        assert!(request.send().await.unwrap().failed.is_empty());
+    }
+    stage.drained_within("ObedientQueue", Duration::from_secs(400)).await;
+
+    let mut dead = BTreeSet::new();
+    for message in stage.all("ObedientDeadLetterQueue").await {
+        assert_eq!(reason(&message), Some("as ordered"), "{percent} % {mode}: {message:?}");
+        let attempts = message.message_attributes.as_ref().unwrap()["receives"].string_value();
+        assert_eq!(attempts, Some("5"), "{percent} % {mode}");
+        dead.insert(number(&body(&message)));
+    }
+    let expected = |poisoned: bool| -> BTreeSet<usize> {
+        (0..BACKLOG).filter(|number| is_poisoned(*number) == poisoned).collect()
+    };
+    assert_eq!(dead, expected(true), "{percent} % {mode}");
+    let mut times: BTreeMap<usize, usize> = BTreeMap::new();
+    for line in stage.logged("obeyed", 1).await {
+        let payload: Value = serde_json::from_str(line["payload"].as_str().unwrap()).unwrap();
+        *times.entry(number(&payload)).or_default() += 1;
+    }
+    assert_eq!(times, expected(false).into_iter().map(|number| (number, 1)).collect());
+    stage.stack.stop().await;
+}
+
+fn number(payload: &Value) -> usize {
+    usize::try_from(payload["number"].as_u64().unwrap()).unwrap()
+}
+
+fn body(message: &aws_sdk_sqs::types::Message) -> Value {
+    let delivery = connect::delivery::Delivery::from_message(message.body().unwrap()).unwrap();
+    delivery.payload.read().unwrap()
+}
+
+/// One test for each row, so that as many run at once as the machine has cores.
+macro_rules! gives_up_no_healthy_event {
+    ($($name:ident: $percent:literal, $mode:literal;)*) => {
+        $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                gives_up_no_healthy_event($percent, $mode).await;
+            }
+        )*
+    };
+}
+
+gives_up_no_healthy_event! {
+    that_takes_a_tenth_of_its_time: 10, "";
+    that_takes_two_fifths_of_its_time: 40, "";
+    that_takes_nine_tenths_of_its_time: 90, "";
+    that_takes_two_fifths_in_order_and_claims_once: 40, "claim_once in_order";
+    that_takes_two_fifths_every_time: 40, "every_time";
+    that_takes_nine_tenths_every_time_and_three_at_once: 90, "every_time 3";
+}
