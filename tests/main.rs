@@ -9,6 +9,7 @@ mod command;
 mod dead;
 mod deployed;
 mod events;
+mod gateway;
 mod lifecycle;
 mod line;
 mod observe;
