@@ -23,6 +23,14 @@ pub const REASON: &str = "reason";
 pub const RECEIVES: &str = "receives";
 /// The message attribute that names the message as which a delivery was first queued.
 pub const ORIGIN: &str = "origin";
+/// The longest [`REASON`], in characters.
+pub const LONGEST_REASON: usize = 500;
+/// The bytes that a message leaves free below what SQS takes, so that it fits as a dead letter too.
+///
+/// A dead letter has [`REASON`], [`RECEIVES`] and [`ORIGIN`] besides, and SQS counts names, types and
+/// values: up to 2000 bytes for the longest reason, and less than 200 for the rest. It is twice as
+/// much, for attributes that come later.
+pub const DEAD_LETTER_ROOM: usize = 4096;
 
 /// One verified webhook on its way from a receiver to a handler.
 ///
