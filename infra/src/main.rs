@@ -263,6 +263,9 @@ async fn replay(options: Replay) -> anyhow::Result<()> {
     let done = dead::replay(&queues, &how).await?;
     let verb = if options.dry_run { "would be moved" } else { "moved" };
     println!("{} letters {verb}, {} left where they are", done.moved, done.left);
+    if done.unfinished {
+        println!("there are more, and what was left came back first: name --event or --tenant");
+    }
     Ok(())
 }
 
