@@ -10,6 +10,7 @@ mod dead;
 mod deployed;
 mod events;
 mod gateway;
+mod http;
 mod lifecycle;
 mod line;
 mod observe;
