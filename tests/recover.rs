@@ -200,7 +200,9 @@ async fn skips_no_failure_of_a_crowded_millisecond_and_comes_to_an_end() {
         };
         times.enumerate().map(failed).collect()
     };
-    let rows: [(Paging, &[usize], Option<(u64, u64)>); 14] = [
+    /// What is queued, and how many milliseconds were crowded; nothing for an error.
+    type Outcome = Option<(u64, u64)>;
+    let rows: [(Paging, &[usize], Outcome); 14] = [
         (Paging::Documented, &[], Some((0, 0))),
         (Paging::Documented, &[1, 1, 1, 1, 1, 1], Some((6, 0))),
         (Paging::Documented, &[1, 9, 2, 1], Some((13, 0))),
