@@ -146,6 +146,8 @@ fn webhooks(site: &Site, other: &Site, atlassian: &InstallKey, stage: &Stage) ->
     let ordered = token(&with("qsh", qsh(&format!("{URL}?a=1&b=%20x")).into()));
     at("parameters in another order", &format!("{URL}?b=+x&a=1"), jwt(&ordered), "");
     at("a token at the edge of its time", URL, jwt(&token(&with("exp", (now - 5).into()))), "");
+    let fraction = token(&with("exp", json!(now as f64 + 180.5)));
+    at("a time with a fraction", URL, jwt(&fraction), "");
     at("a clock that is ahead", URL, jwt(&token(&with("iat", (now + 30).into()))), "");
     at("claims that nobody knows", URL, jwt(&token(&with("context", json!({"a": [1]})))), "");
     let bare = signed(&json!({"alg": "HS256"}), &claims.to_string(), &key, Algorithm::HS256);
@@ -280,7 +282,7 @@ fn webhooks(site: &Site, other: &Site, atlassian: &InstallKey, stage: &Stage) ->
     at("not valid yet", URL, jwt(&token(&with("nbf", early.into()))), "not_yet_valid");
     at("signed in the future", URL, jwt(&token(&with("iat", early.into()))), "not_yet_valid");
     at("no exp", URL, jwt(&token(&without("exp"))), "malformed_token");
-    for exp in [json!((now + 180).to_string()), json!(-1), json!(1.5), json!(null), json!([now])] {
+    for exp in [json!((now + 180).to_string()), json!(-1), json!(-1.5), json!(null), json!([now])] {
         at("an exp of another kind", URL, jwt(&token(&with("exp", exp))), "malformed_token");
     }
     let huge = claims.to_string().replace(&format!("\"exp\":{}", now + 180), "\"exp\":1e999999");

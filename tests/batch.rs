@@ -155,6 +155,37 @@ async fn handles_a_webhook_once_however_often_it_is_sent() {
     stage.stack.stop().await;
 }
 
+/// An identifier that says nothing tells nothing apart, and a long one is as good as any.
+#[tokio::test(flavor = "multi_thread")]
+async fn takes_no_two_webhooks_for_one_because_their_identifier_is_odd() {
+    let stage = Stage::in_haste().await;
+    let send = async |identifier: &str, time: u64| {
+        let webhook = infra::atlassian::Webhook {
+            base_url: stage.stack.url(),
+            url: "/orders",
+            body: json!({ "webhookEvent": "jira:issue_updated", "timestamp": time }).to_string(),
+            identifier: Some(identifier.to_owned()),
+        };
+        assert_eq!(stage.atlassian.send(webhook, &stage.jira).await.unwrap().status, 204);
+    };
+    for time in [1, 2, 2] {
+        send("", time).await;
+    }
+    stage.logged("delivery repeated", 1).await;
+    assert_eq!(stage.logged("obeyed", 2).await.len(), 2);
+
+    let (one, two) = ("x".repeat(9000), format!("{}y", "x".repeat(8999)));
+    for identifier in [&one, &one, &two] {
+        send(identifier, 3).await;
+    }
+    stage.logged("delivery repeated", 2).await;
+    assert_eq!(stage.logged("obeyed", 4).await.len(), 4);
+    stage.drained("ObedientQueue").await;
+    assert_eq!(stage.logged("delivery repeated", 2).await.len(), 2);
+    assert_eq!(stage.depth("ObedientDeadLetterQueue").await, 0);
+    stage.stack.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn survives_a_handler_whose_process_ends() {
     let stage = Stage::in_haste().await;

@@ -1,8 +1,11 @@
 //! Bodies of every size arrive byte for byte.
 
-use connect::delivery::{Delivery, Parcel};
-use connect::event::Product;
+use std::time::Duration;
+
+use connect::delivery::{Delivery, Parcel, Payload, Webhook};
+use connect::event::{EventName, Product, Reading};
 use infra::template::{Extras, render_with};
+use receiver::Enqueue as _;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -40,7 +43,7 @@ async fn bodies_of_every_size_are_queued_byte_for_byte() {
         assert_eq!(stage.send("/orders", &body, &stage.jira).await.status, 204, "{bytes}");
         let message = stage.receive("ObedientQueue").await;
         let text = message.body.unwrap();
-        assert!(text.len() <= mib, "{bytes}: {}", text.len());
+        assert!(text.len() <= mib - 4096, "{bytes}: {}", text.len());
         let delivery = Delivery::from_message(&text).unwrap();
         assert!(delivery.payload.as_str() == body, "{bytes} bytes are not what they were");
         let delete = stage.sqs().delete_message().queue_url(stage.queue("ObedientQueue"));
@@ -59,6 +62,45 @@ async fn a_long_body_reaches_its_handler_and_the_dead_letter_queue() {
     let dead = stage.receive("ObedientDeadLetterQueue").await;
     let delivery = Delivery::from_message(&dead.body.unwrap()).unwrap();
     assert!(delivery.payload.as_str().len() > 2_000_000);
+    stage.stack.stop().await;
+}
+
+/// The longest message that is sent as it is, and the shortest that is not: a dead letter has its
+/// reason in either case.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_leaves_room_for_what_a_dead_letter_says_of_it() {
+    let stage = Stage::in_haste().await;
+    let queue = receiver::Queue::new(stage.sqs(), stage.queue("ObedientQueue"));
+    let delivery = |fill: usize| {
+        let order = json!({ "do": "give up at length", "fill": "x".repeat(fill) });
+        Delivery {
+            id: "c6af9ac6-7b61-11e6-9a41-93e8deadbeef".into(),
+            event: EventName::IssueUpdated,
+            product: Product::Jira,
+            tenant: stage.jira.client_key.clone(),
+            received_at: "2026-11-23T10:00:00Z".parse().unwrap(),
+            webhook: Webhook::default(),
+            params: [].into(),
+            reading: Reading::Read,
+            payload: Payload::from_body(order.to_string()).unwrap(),
+        }
+    };
+    let attributes = "eventString".len()
+        + EventName::IssueUpdated.as_str().len()
+        + "tenantString".len()
+        + stage.jira.client_key.as_str().len();
+    let longest = (1 << 20) - 4096 - attributes - delivery(0).to_message().len();
+    for (number, (fill, version)) in [(longest, 1), (longest + 1, 2)].into_iter().enumerate() {
+        queue.enqueue(&delivery(fill), Duration::from_secs(20)).await.unwrap();
+        let dead = stage.receive("ObedientDeadLetterQueue").await;
+        let reason = dead.message_attributes.unwrap()["reason"].string_value.clone().unwrap();
+        assert_eq!((reason.chars().count(), reason.len()), (500, 2000));
+        assert!(dead.body.unwrap().starts_with(&format!("{{\"version\":{version},")));
+        let given_up = stage.logged("delivery given up", number + 1).await;
+        assert_eq!(given_up[number]["message.receives"], 1);
+    }
+    stage.drained("ObedientQueue").await;
+    assert_eq!(stage.logged("delivery given up", 2).await.len(), 2, "once each");
     stage.stack.stop().await;
 }
 

@@ -102,6 +102,16 @@ fn shows_the_journey_and_leaves_no_process_behind() {
     assert!(output.status.success(), "{stderr}");
     assert!(lines.by_ref().any(|line| line.contains("page created")));
 
+    // What others wrote forges no line, and gives the terminal no order.
+    let body = tempfile::NamedTempFile::new().unwrap();
+    let forged = r#"{"webhookEvent":"a\nERROR forged \u001b[31m"}"#;
+    std::fs::write(body.path(), forged).unwrap();
+    let path = body.path().to_str().unwrap();
+    let (output, stderr) = run(&["send", "jira:issue_created", "--body", path]);
+    assert!(!output.status.success() && stderr.contains("refused"), "{stderr}");
+    let refused = lines.by_ref().find(|line| line.contains("request refused")).unwrap();
+    assert!(refused.contains(r"the event a\nERROR forged \u{1b}[31m is not"), "{refused}");
+
     let children = children_of(local.id());
     assert!(!children.is_empty(), "the functions are processes of their own");
     let interrupt = Command::new("kill").args(["-INT", &local.id().to_string()]).status().unwrap();

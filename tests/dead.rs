@@ -10,12 +10,22 @@ use crate::line::{Line, Wire};
 use crate::stage::Stage;
 
 pub(crate) fn queues(stage: &Stage, endpoint: &str) -> Queues {
+    queues_held(stage, endpoint, Duration::from_secs(2))
+}
+
+/// A replay, which has an end.
+async fn replayed(queues: &Queues, replay: &Replay) -> Moved {
+    let done = tokio::time::timeout(Duration::from_secs(60), dead::replay(queues, replay)).await;
+    done.expect("a replay ends: it takes no letter twice, and none that dies meanwhile").unwrap()
+}
+
+fn queues_held(stage: &Stage, endpoint: &str, held: Duration) -> Queues {
     let pair = Pair {
         handler: "obedient".into(),
         queue: stage.queue("ObedientQueue").into(),
         dead_letters: stage.queue("ObedientDeadLetterQueue").into(),
     };
-    Queues::at(endpoint, vec![pair], Duration::from_secs(2))
+    Queues::at(endpoint, vec![pair], held)
 }
 
 async fn listed(queues: &Queues, filter: &Filter) -> Vec<Value> {
@@ -81,13 +91,20 @@ async fn puts_back_what_is_meant_and_leaves_the_rest() {
     let queues = queues(&stage, stage.stack.sqs_endpoint());
     let filter = Filter { event: Some("jira:issue_updated".into()), ..Filter::default() };
     let mut replay = Replay { filter, rate: Some(1000), dry_run: true };
-    let would = dead::replay(&queues, &replay).await.unwrap();
-    assert_eq!(would, Moved { moved: 12, left: 1 });
+    // As if there were more than can be held: whatever is looked at comes back at once.
+    let too_many = queues_held(&stage, stage.stack.sqs_endpoint(), Duration::ZERO);
+    let would = replayed(&too_many, &replay).await;
+    assert!(would.moved + would.left <= 13 && would.unfinished, "{would:?}");
+    let would = replayed(&queues, &replay).await;
+    assert_eq!(would, Moved { moved: 12, left: 1, unfinished: false });
     assert_eq!(stage.depth("ObedientDeadLetterQueue").await, 13, "it was a rehearsal");
 
+    // So slowly that what is left comes back meanwhile: it is counted once.
     replay.dry_run = false;
-    let done = dead::replay(&queues, &replay).await.unwrap();
-    assert_eq!(done, Moved { moved: 12, left: 1 });
+    replay.rate = Some(4);
+    let queues = queues_held(&stage, stage.stack.sqs_endpoint(), Duration::from_secs(1));
+    let done = replayed(&queues, &replay).await;
+    assert_eq!((done.moved, done.left), (12, 1));
     let obeyed = stage.logged("obeyed", 12).await;
     assert!(obeyed.iter().all(|line| line["payload"].as_str().unwrap().contains("ключ")));
     stage.drained("ObedientQueue").await;
@@ -96,7 +113,7 @@ async fn puts_back_what_is_meant_and_leaves_the_rest() {
 
     // What dies again at once is not put back for ever.
     let all = Replay::default();
-    assert_eq!(dead::replay(&queues, &all).await.unwrap().moved, 1);
+    assert_eq!(replayed(&queues, &all).await.moved, 1);
     stage.logged("delivery given up", 14).await;
     assert_eq!(stage.depth("ObedientDeadLetterQueue").await, 1);
     stage.stack.stop().await;
@@ -123,7 +140,7 @@ async fn loses_no_letter_when_it_is_stopped_half_way() {
     // What was hidden comes back when its time is over.
     let rest = self::queues(&stage, stage.stack.sqs_endpoint());
     while stage.depth("ObedientDeadLetterQueue").await > 0 {
-        dead::replay(&rest, &Replay::default()).await.unwrap();
+        replayed(&rest, &Replay::default()).await;
     }
     // Handled once each, though some were in both places.
     stage.logged("obeyed", 30).await;

@@ -10,6 +10,8 @@ mod command;
 mod dead;
 mod deployed;
 mod events;
+mod gateway;
+mod http;
 mod lifecycle;
 mod line;
 mod observe;

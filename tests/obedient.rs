@@ -30,6 +30,7 @@ async fn handle(delivery: Delivery) -> Result<(), Error> {
         match what.as_str() {
             "fail" => return Err("as ordered".into()),
             "give up" => return Err(give_up("as ordered, for good")),
+            "give up at length" => return Err(give_up("\u{1F600}".repeat(600))),
             "later" => return Err(retry_after(Duration::from_secs(1), "as ordered, later")),
             "panic" => panic!("as ordered"),
             "hang" => std::future::pending().await,

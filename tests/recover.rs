@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use connect::event::Product;
 use connect::jwt::Unverified;
 use connect::qsh;
 use infra::atlassian::{Site, Webhook};
@@ -19,14 +20,64 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use crate::stage::{DESCRIPTOR, Stage};
 
 /// A Jira that gave up on some webhooks, as "Get failed webhooks" of its REST API describes it.
 struct Refused {
     site: Site,
+    /// Oldest first.
     values: Vec<Value>,
+    /// The most on a page, whatever is asked for.
+    most: usize,
+    paging: Paging,
     requests: AtomicUsize,
+}
+
+/// How a list is cut into pages.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Paging {
+    /// Failures of one millisecond are on one page, however many they are.
+    Documented,
+    /// The limit is kept.
+    Cut,
+    /// The limit is kept, and the time that is asked for is included.
+    Inclusive,
+    /// Every page is the first.
+    Stuck,
+}
+
+impl Refused {
+    fn new(site: &Site, values: Vec<Value>, most: usize, paging: Paging) -> Arc<Self> {
+        Arc::new(Self { site: site.clone(), values, most, paging, requests: 0.into() })
+    }
+
+    fn page(&self, after: i64) -> &[Value] {
+        let time = |failed: &Value| failed["failureTime"].as_i64().unwrap();
+        let start = match self.paging {
+            Paging::Stuck => 0,
+            Paging::Inclusive => self.values.partition_point(|failed| time(failed) < after),
+            _ => self.values.partition_point(|failed| time(failed) <= after),
+        };
+        let end = self.values.len().min(start + self.most);
+        let end = match self.values[start..end].last() {
+            Some(last) if self.paging == Paging::Documented => {
+                self.values.partition_point(|failed| time(failed) <= time(last))
+            }
+            _ => end,
+        };
+        &self.values[start..end]
+    }
+
+    /// Serves it, and returns its URL.
+    async fn serve(self: Arc<Self>) -> (String, JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().route("/rest/api/3/webhook/failed", get(failed));
+        let server = axum::serve(listener, router.with_state(self)).into_future();
+        (base_url, tokio::spawn(async { server.await.unwrap() }))
+    }
 }
 
 #[derive(Deserialize)]
@@ -36,7 +87,7 @@ struct Asked {
     max_results: usize,
 }
 
-/// Two on a page, whatever is asked for; busy at first.
+/// Busy at first.
 async fn failed(
     State(jira): State<Arc<Refused>>,
     Query(asked): Query<Asked>,
@@ -57,10 +108,8 @@ async fn failed(
     if jira.requests.fetch_add(1, Ordering::SeqCst) == 0 {
         return (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "0")]).into_response();
     }
-    let later =
-        jira.values.iter().filter(|failed| failed["failureTime"].as_i64() > Some(asked.after));
-    let values: Vec<&Value> = later.take(2).collect();
-    Json(json!({ "values": values, "maxResults": 2, "next": "unused" })).into_response()
+    let values = jira.page(asked.after);
+    Json(json!({ "values": values, "maxResults": jira.most, "next": "unused" })).into_response()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,13 +143,9 @@ async fn queues_what_jira_gave_up_on_and_handles_it_once() {
     values.push(of(6, "/orders", None));
     let mut old = of(7, "/orders", Some(order(7).to_string()));
     old["failureTime"] = (now - 80 * 60 * 60 * 1000).into();
-    values.push(old);
-    let refused = Arc::new(Refused { site: stage.jira.clone(), values, requests: 0.into() });
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base_url = format!("http://{}", listener.local_addr().unwrap());
-    let router = Router::new().route("/rest/api/3/webhook/failed", get(failed));
-    let server = axum::serve(listener, router.with_state(refused)).into_future();
-    let server = tokio::spawn(server);
+    values.insert(0, old);
+    let refused = Refused::new(&stage.jira, values, 2, Paging::Documented);
+    let (base_url, server) = refused.serve().await;
 
     let jira =
         Jira { key: stage.jira.client_key.clone(), base_url, secret: stage.jira.secret.clone() };
@@ -114,7 +159,7 @@ async fn queues_what_jira_gave_up_on_and_handles_it_once() {
     let client = infra::atlassian::client().unwrap();
     let mut what =
         Recover { since: Timestamp::now() - SignedDuration::from_hours(72), dry_run: true };
-    let expected = Recovered { queued: 5, left: 2 };
+    let expected = Recovered { queued: 5, left: 2, crowded: 0 };
     let would = recover::recover(&jira, &plan, &client, &what, &queues).await.unwrap();
     assert_eq!(would, expected);
     assert_eq!(stage.depth("ObedientQueue").await, 0);
@@ -137,10 +182,69 @@ async fn queues_what_jira_gave_up_on_and_handles_it_once() {
     stage.stack.stop().await;
 }
 
+/// A site that was away for a moment: much of what failed, failed in the same one.
+#[tokio::test(flavor = "multi_thread")]
+async fn skips_no_failure_of_a_crowded_millisecond_and_comes_to_an_end() {
+    let now = Timestamp::now().as_millisecond();
+    let site = Site::new(Product::Jira, "crowded");
+    // So many fail in each of these milliseconds; up to four are on a page.
+    let failures = |counts: &[usize]| -> Vec<Value> {
+        let each = counts.iter().enumerate();
+        let times = each.flat_map(|(moment, count)| std::iter::repeat_n(moment, *count));
+        let failed = |(number, moment): (usize, usize)| {
+            json!({
+                "id": format!("webhook-{number}"), "url": "https://hooks.example.com/orders",
+                "body": r#"{"webhookEvent":"jira:issue_updated"}"#,
+                "failureTime": now - 60_000 + moment as i64,
+            })
+        };
+        times.enumerate().map(failed).collect()
+    };
+    /// What is queued, and how many milliseconds were crowded; nothing for an error.
+    type Outcome = Option<(u64, u64)>;
+    let rows: [(Paging, &[usize], Outcome); 14] = [
+        (Paging::Documented, &[], Some((0, 0))),
+        (Paging::Documented, &[1, 1, 1, 1, 1, 1], Some((6, 0))),
+        (Paging::Documented, &[1, 9, 2, 1], Some((13, 0))),
+        (Paging::Documented, &[9], Some((9, 0))),
+        (Paging::Documented, &[3, 3, 3], Some((9, 0))),
+        (Paging::Cut, &[1, 1, 1, 1], Some((4, 0))),
+        // Where the time of the last is left out, the rest of its millisecond is as well.
+        (Paging::Cut, &[3, 3, 3], Some((9, 0))),
+        (Paging::Cut, &[1, 9, 2, 1], Some((8, 1))),
+        (Paging::Cut, &[9, 1], Some((5, 1))),
+        (Paging::Cut, &[2, 4, 6], Some((10, 2))),
+        (Paging::Inclusive, &[1, 2, 1, 3, 1], Some((8, 0))),
+        (Paging::Inclusive, &[1, 9, 2, 1], Some((8, 1))),
+        (Paging::Stuck, &[1, 1, 1], Some((3, 0))),
+        (Paging::Stuck, &[1, 1, 1, 1, 1], None),
+    ];
+    for (paging, counts, expected) in rows {
+        let refused = Refused::new(&site, failures(counts), 4, paging);
+        let (base_url, server) = refused.serve().await;
+        let jira = Jira { key: site.client_key.clone(), base_url, secret: site.secret.clone() };
+        let queues = Queues::at("http://127.0.0.1:1", Vec::new(), Duration::ZERO);
+        let client = infra::atlassian::client().unwrap();
+        let since = Timestamp::now() - SignedDuration::from_hours(72);
+        let (plan, what) = (Plan::of(&DESCRIPTOR), Recover { since, dry_run: true });
+        let done = recover::recover(&jira, &plan, &client, &what, &queues);
+        let done = tokio::time::timeout(Duration::from_secs(60), done).await;
+        let done = done.unwrap_or_else(|_| panic!("no end: {paging:?} {counts:?}"));
+        match expected {
+            Some((queued, crowded)) => {
+                let expected = Recovered { queued, left: 0, crowded };
+                assert_eq!(done.unwrap(), expected, "{paging:?} {counts:?}");
+            }
+            None => assert!(done.unwrap_err().to_string().contains("try again later")),
+        }
+        server.abort();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn finds_the_jiras_of_a_table_whose_secrets_are_encrypted() {
     let stage = Stage::without_handlers().await;
-    let gone = stage.installed(connect::event::Product::Jira).await;
+    let gone = stage.installed(Product::Jira).await;
     let left = stage.call_back(connect::lifecycle::Callback::Uninstalled, &gone).await;
     assert_eq!(left.status, 204);
     let table = stage.tenants();

@@ -10,6 +10,8 @@ pub use replay::{Moved, Replay, replay};
 
 use std::io::Write;
 
+use crate::terminal::{escaped, escaped_json};
+
 /// Which letters are meant, of those of a handler.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -74,8 +76,7 @@ pub async fn list(
     match form {
         Form::Json => {
             for letter in &letters {
-                serde_json::to_writer(&mut *out, letter)?;
-                writeln!(out)?;
+                writeln!(out, "{}", escaped_json(&serde_json::to_string(letter)?))?;
             }
         }
         Form::Table => table(&letters, out)?,
@@ -99,6 +100,7 @@ fn table(letters: &[Letter], out: &mut impl Write) -> std::io::Result<()> {
                     "none: SQS moved it, because the function could not start or was killed each time".into()
                 }),
             ]
+            .map(|cell| escaped(&cell).into_owned())
         })
         .collect();
     if rows.is_empty() {
@@ -117,4 +119,30 @@ fn table(letters: &[Letter], out: &mut impl Write) -> std::io::Result<()> {
         writeln!(out, "{}", row[heads.len() - 1])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_one_letter_a_line_whatever_others_wrote() {
+        let forged = "a\nERROR forged \u{1b}[31m\u{9b}2J";
+        let letter = Letter {
+            handler: "obedient".into(),
+            message: "1".into(),
+            event: Some(forged.into()),
+            tenant: Some(forged.into()),
+            first_seen: None,
+            receives: Some(5),
+            bytes: 2,
+            reason: Some(forged.into()),
+        };
+        let mut out = Vec::new();
+        table(&[letter], &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().count(), 2, "{text}");
+        assert!(text.lines().all(|line| !line.contains(char::is_control)), "{text:?}");
+        assert_eq!(text.matches(r"a\nERROR forged \u{1b}[31m\u{9b}2J").count(), 3, "{text}");
+    }
 }

@@ -10,6 +10,7 @@
 //! - [`local`] puts the three together.
 //! - [`dead`] lists what no handler could handle, and puts it back.
 //! - [`recover`] fetches what Jira could not deliver.
+//! - [`terminal`] escapes what others wrote before any of these prints it.
 
 pub mod atlassian;
 pub mod binaries;
@@ -24,3 +25,4 @@ pub mod samples;
 pub mod send;
 pub mod stack;
 pub mod template;
+pub mod terminal;

@@ -12,6 +12,7 @@ use infra::check::{self, Files, Severity};
 use infra::dead::{self, Filter, Form, Queues};
 use infra::plan::Plan;
 use infra::template::Extras;
+use infra::terminal::escaped;
 use infra::{events, local, recover, root, send, template};
 use jiff::{SignedDuration, Timestamp};
 use tenants::{Secrets, Table};
@@ -229,7 +230,9 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // Some of ours have several lines. Another's is escaped where it becomes an error.
+            let error = format!("error: {error:#}");
+            error.lines().for_each(|line| eprintln!("{}", escaped(line)));
             ExitCode::FAILURE
         }
     }
@@ -260,6 +263,9 @@ async fn replay(options: Replay) -> anyhow::Result<()> {
     let done = dead::replay(&queues, &how).await?;
     let verb = if options.dry_run { "would be moved" } else { "moved" };
     println!("{} letters {verb}, {} left where they are", done.moved, done.left);
+    if done.unfinished {
+        println!("there are more, and what was left came back first: name --event or --tenant");
+    }
     Ok(())
 }
 
@@ -280,15 +286,19 @@ async fn recover(options: Recover) -> anyhow::Result<()> {
         if options.tenant.as_deref().is_some_and(|tenant| tenant != jira.key.as_str()) {
             continue;
         }
+        let site = escaped(&jira.base_url);
         match recover::recover(&jira, &plan, &client, &what, &queues).await {
             Ok(done) => {
                 let verb = if options.dry_run { "would be queued" } else { "queued" };
-                println!("{}: {} {verb}, {} left", jira.base_url, done.queued, done.left);
+                println!("{site}: {} {verb}, {} left", done.queued, done.left);
+                if done.crowded > 0 {
+                    println!("{site}: perhaps not all, see above; Jira lists no more");
+                }
             }
             // One site that is away does not keep the others from theirs.
             Err(error) => {
                 failures += 1;
-                eprintln!("{}: {error:#}", jira.base_url);
+                eprintln!("{site}: {}", escaped(&format!("{error:#}")));
             }
         }
     }

@@ -1,7 +1,9 @@
 //! What Jira gave up on, fetched and queued as if it had arrived.
 //!
 //! Atlassian's documentation, "The Jira Cloud platform REST API", `GET /rest/api/3/webhook/failed`:
-//! what could not be delivered to a Connect app after the last retry, for 72 hours, oldest first.
+//! what could not be delivered to a Connect app after the last retry, for 72 hours, oldest first. A
+//! page is asked for by the time of its failures, and is longer than asked for rather than end among
+//! failures of one millisecond.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -22,6 +24,7 @@ use uuid::Uuid;
 
 use crate::dead::Queues;
 use crate::plan::{Plan, Url};
+use crate::terminal::escaped;
 
 /// What to recover.
 #[derive(Clone, Debug)]
@@ -50,6 +53,8 @@ pub struct Recovered {
     pub queued: u64,
     /// So many cannot be: their URL is not declared any more, or Jira kept no body.
     pub left: u64,
+    /// In so many milliseconds more failed, perhaps, than Jira lists.
+    pub crowded: u64,
 }
 
 /// The Jiras that have the app installed. Confluence keeps no list of what it could not deliver.
@@ -68,9 +73,15 @@ pub async fn jiras(table: &Table, now: Timestamp) -> anyhow::Result<Vec<Jira>> {
 /// Each keeps the identifier that Jira gave it. So what did arrive, or was recovered before, is
 /// handled once all the same.
 ///
+/// A page is asked for from the last failure of the one before, that one included, whatever Jira makes
+/// of the limit: what is there twice is known by its identifier. Where that brings nothing new, a Jira
+/// that keeps to its documentation has no more of that millisecond; it is said, and the next one is
+/// asked for.
+///
 /// # Errors
 ///
-/// When Jira or the queue does not answer. What was queued stays queued; run it again for the rest.
+/// When Jira or the queue does not answer, or Jira answers what was not asked. What was queued stays
+/// queued; run it again for the rest.
 pub async fn recover(
     jira: &Jira,
     plan: &Plan,
@@ -78,21 +89,28 @@ pub async fn recover(
     what: &Recover,
     queues: &Queues,
 ) -> anyhow::Result<Recovered> {
-    let (mut done, mut seen) = (Recovered::default(), HashSet::new());
+    let (mut done, mut seen, mut crowded) = (Recovered::default(), HashSet::new(), HashSet::new());
     let mut after = what.since.as_millisecond();
     loop {
         let page = page(jira, &plan.app_key, client, after).await?;
         let is_last = page.values.len() < page.max_results;
+        let times = page.values.iter().map(|failed| failed.failure_time);
+        let (Some(first), Some(last)) = (times.clone().min(), times.max()) else {
+            return Ok(done);
+        };
+        // One that is longer than its limit shows that Jira does not keep to it in a millisecond.
+        let may_be_cut = first == last && page.values.len() == page.max_results;
+        let mut has_new = false;
         for failed in page.values {
-            after = after.max(failed.failure_time);
             if !seen.insert(failed.id.clone()) {
                 continue;
             }
+            has_new = true;
             let found =
                 url(plan, &failed.url).and_then(|url| Some((delivery(jira, url, &failed)?, url)));
             let Some((delivery, url)) = found else {
                 done.left += 1;
-                eprintln!("left: the webhook {} to {}", failed.id, failed.url);
+                eprintln!("left: the webhook {} to {}", escaped(&failed.id), escaped(&failed.url));
                 continue;
             };
             if !what.dry_run {
@@ -101,7 +119,7 @@ pub async fn recover(
                     Ok(_) => {}
                     Err(Refused::TooLarge { bytes }) => {
                         done.left += 1;
-                        eprintln!("left: the webhook {} has {bytes} bytes", failed.id);
+                        eprintln!("left: the webhook {} has {bytes} bytes", escaped(&failed.id));
                         continue;
                     }
                     Err(refused) => return Err(refused).context("run it again for the rest"),
@@ -112,6 +130,18 @@ pub async fn recover(
         if is_last {
             return Ok(done);
         }
+        if has_new {
+            after = after.max(last - 1);
+            continue;
+        }
+        if last < after {
+            bail!("Jira lists what failed before {after} though asked for later; try again later");
+        }
+        if may_be_cut && crowded.insert(last) {
+            done.crowded += 1;
+            eprintln!("perhaps more failed at {last} ms since 1970 than Jira lists, and is lost");
+        }
+        after = last.max(after + 1);
     }
 }
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use crate::atlassian::{self, client};
 use crate::local::Session;
 use crate::samples::sample;
+use crate::terminal::escaped;
 
 /// What to send, and where.
 #[derive(Clone, Debug)]
@@ -77,7 +78,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             answer.took.as_millis(),
         );
         if !answer.status.is_success() {
-            bail!("it was refused: {}; the receiver's log says why", answer.body);
+            bail!("it was refused: {}; the receiver's log says why", escaped(&answer.body));
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use std::ops::Deref;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 
 use crate::event::{self, EventName, FromPayload, Product, Reading};
 use crate::tenant::ClientKey;
@@ -29,6 +29,14 @@ pub const SENT: &str = "sent";
 pub const ATTEMPTS: &str = "attempts";
 /// The message attribute that names the replay by which an operator queued a dead letter again.
 pub const REPLAY: &str = "replay";
+/// The longest [`REASON`], in characters.
+pub const LONGEST_REASON: usize = 500;
+/// The bytes that a message leaves free below what SQS takes, so that it fits as a dead letter too.
+///
+/// A dead letter has [`REASON`], [`RECEIVES`] and [`ORIGIN`] besides, and SQS counts names, types and
+/// values: up to 2000 bytes for the longest reason, and less than 200 for the rest. It is twice as
+/// much, for attributes that come later.
+pub const DEAD_LETTER_ROOM: usize = 4096;
 
 /// One verified webhook on its way from a receiver to a handler.
 ///
@@ -85,24 +93,29 @@ impl Delivery {
     /// What this delivery has in common with another of the same webhook, and with no other, within
     /// its tenant.
     ///
-    /// Jira says so, with the identifier. Where nothing says so, a body with a `timestamp` is one of
-    /// its kind, and stands for itself by its hash. Else a delivery is like no other: rather handle
-    /// one twice than take two for one.
+    /// Jira says so, with the identifier, of which a long one is hashed: it becomes part of a key,
+    /// and only whoever holds a tenant's secret bounds its length. A blank one says nothing. Where
+    /// nothing says so, a body with a `timestamp` is one of its kind, and stands for itself by its
+    /// hash. Else a delivery is like no other: rather handle one twice than take two for one.
     pub fn identity(&self) -> String {
         #[derive(Deserialize)]
         struct Timed {
             #[serde(rename = "timestamp")]
             _timestamp: u64,
         }
-        if let Some(identifier) = &self.webhook.identifier {
-            return format!("webhook {identifier}");
+        let identifier = self.webhook.identifier.as_deref();
+        if let Some(identifier) = identifier.filter(|identifier| !identifier.trim().is_empty()) {
+            return if identifier.len() <= LONGEST_IDENTIFIER {
+                format!("webhook {identifier}")
+            } else {
+                format!("webhook-sha256 {}", hash(identifier.as_bytes()))
+            };
         }
         if self.payload.read::<Timed>().is_err() {
             return format!("delivery {}", self.id);
         }
         let text = format!("{}\n{}", self.event, self.payload.as_str());
-        let hash = Sha256::digest(text);
-        format!("body {}", hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>())
+        format!("body {}", hash(text.as_bytes()))
     }
 
     /// Writes the message body.
@@ -329,6 +342,15 @@ fn not_a_delivery(error: serde_json::Error) -> Unreadable {
     Unreadable::NotADelivery { line: error.line(), column: error.column() }
 }
 
+/// The longest identifier that is kept as it is, in bytes. Jira's have 36 to 64; the key of the table
+/// of what was handled, which it becomes a part of, may have 2048.
+const LONGEST_IDENTIFIER: usize = 128;
+
+/// SHA-256 in lower-case hexadecimal digits.
+fn hash(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// The two characters that JSON allows and SQS does not.
 const NONCHARACTERS: [char; 2] = ['\u{FFFE}', '\u{FFFF}'];
 
@@ -497,6 +519,32 @@ mod tests {
                 Delivery::from_message(message),
                 Err(Unreadable::NotADelivery { .. })
             ));
+        }
+    }
+
+    #[test]
+    fn is_known_by_its_identifier_if_that_says_anything() {
+        let identity = |identifier: Option<&str>, body: &str| {
+            let webhook = Webhook { identifier: identifier.map(str::to_owned), ..<_>::default() };
+            Delivery { webhook, ..delivery(body) }.identity()
+        };
+        let (one, two) = (r#"{"timestamp":1}"#, r#"{"timestamp":2}"#);
+        assert_eq!(identity(Some("1"), one), identity(Some("1"), two));
+        for nothing in [None, Some(""), Some(" \t")] {
+            assert_eq!(identity(nothing, one), identity(None, one), "{nothing:?}");
+            assert_ne!(identity(nothing, one), identity(nothing, two), "{nothing:?}");
+        }
+        let kept = "x".repeat(LONGEST_IDENTIFIER);
+        assert_eq!(identity(Some(&kept), one), format!("webhook {kept}"));
+        let long = |end: &str| identity(Some(&format!("{kept}{end}")), one);
+        assert!(long("y").len() < 100, "{}", long("y"));
+        assert_eq!(long("y"), long("y"));
+        assert_ne!(long("y"), long("z"));
+        // Nobody can send the short one that a long one would be known by.
+        let hashed = long("y");
+        let digest = hashed.strip_prefix("webhook-sha256 ").unwrap();
+        for literal in [&hashed, digest, &format!("-sha256 {digest}")] {
+            assert_ne!(identity(Some(literal), one), hashed);
         }
     }
 

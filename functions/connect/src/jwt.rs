@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::qsh;
@@ -435,10 +435,17 @@ fn decode_segment<T: DeserializeOwned>(text: &str, segment: &'static str) -> Res
     serde_json::from_slice(&json).map_err(|_| Untrusted::Segment { segment })
 }
 
-/// A time as Atlassian writes it: a whole number that is not negative.
+/// A NumericDate (RFC 7519, section 2) that is not negative, in whole seconds: a fraction may be
+/// there, and decides nothing.
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    let seconds = u64::deserialize(deserializer)?;
-    Ok(i64::try_from(seconds).unwrap_or(i64::MAX))
+    let number = serde_json::Number::deserialize(deserializer)?;
+    if let Some(seconds) = number.as_u64() {
+        return Ok(i64::try_from(seconds).unwrap_or(i64::MAX));
+    }
+    // From 2^53 on a float is no longer the number that was written.
+    let seconds =
+        number.as_f64().filter(|seconds| (0.0..9_007_199_254_740_992.0).contains(seconds));
+    seconds.map(|seconds| seconds as i64).ok_or_else(|| D::Error::custom("not a NumericDate"))
 }
 
 fn optional_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
@@ -527,7 +534,7 @@ mod tests {
             let result = with(|claims| drop(claims.as_object_mut().unwrap().remove(name)));
             assert_eq!(result.unwrap_err(), Untrusted::Segment { segment: "claims" }, "{name}");
         }
-        for exp in [json!("1700000180"), json!(-1), json!(1.5), json!(null)] {
+        for exp in [json!("1700000180"), json!(-1), json!(-0.5), json!(1e20), json!(null)] {
             assert!(with(|claims| claims["exp"] = exp.clone()).is_err(), "{exp}");
         }
         assert_eq!(with(|claims| claims["iss"] = "".into()).unwrap_err(), Untrusted::Issuer);
@@ -543,6 +550,26 @@ mod tests {
             assert!(with(|claims| claims[name] = (NOW + LEEWAY).into()).is_ok());
             let early = with(|claims| claims[name] = (NOW + LEEWAY + 1).into()).unwrap_err();
             assert_eq!(early, Untrusted::NotYetValid { seconds: LEEWAY + 1 }, "{name}");
+        }
+    }
+
+    #[test]
+    fn takes_a_time_with_a_fraction() {
+        for name in ["exp", "nbf", "iat"] {
+            assert!(with(|claims| claims[name] = json!(NOW as f64 + 0.25)).is_ok(), "{name}");
+        }
+        let token = with(|claims| claims["iat"] = json!(NOW as f64 + 0.75)).unwrap();
+        assert_eq!(token.issued_at(), Timestamp::from_second(NOW).ok());
+        let expired = with(|claims| claims["exp"] = json!((NOW - LEEWAY) as f64 - 0.5));
+        assert_eq!(expired.unwrap_err(), Untrusted::Expired { seconds: LEEWAY + 1 });
+        // Not writable with `json!`.
+        let claims = claims().to_string();
+        for time in ["1e400", "-1e400", "NaN", "Infinity", "-1.5", "1.7e18", "true"] {
+            let claims = claims.replace(&format!("{}", NOW + 180), time);
+            let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#);
+            let token = format!("{header}.{}.c2ln", URL_SAFE_NO_PAD.encode(claims));
+            let malformed = Untrusted::Segment { segment: "claims" };
+            assert_eq!(verify(&token).unwrap_err(), malformed, "{time}");
         }
     }
 

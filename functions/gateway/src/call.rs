@@ -1,6 +1,5 @@
 //! A request, in the terms of the protocol.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Instant;
 
@@ -10,7 +9,7 @@ use connect::qsh;
 use url::Url;
 
 use crate::Rejection;
-use crate::event::{Event, RequestContext};
+use crate::event::{Event, Headers, RequestContext};
 
 /// The app's base URL: how Atlassian reaches it, without a trailing slash.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -62,7 +61,7 @@ pub struct Call {
     pub base_url: BaseUrl,
     /// When Lambda stops waiting for the answer.
     pub deadline: Instant,
-    headers: BTreeMap<String, String>,
+    headers: Headers,
     body: Option<String>,
     is_base64_encoded: bool,
 }
@@ -127,7 +126,7 @@ impl Call {
 
     /// The value of a header, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(String::as_str)
+        self.headers.get(name)
     }
 
     /// The body as text; empty if there is none.
@@ -258,6 +257,18 @@ mod tests {
             let call = call("$default", "/x", query, headers, None);
             assert_eq!(call.token().ok(), token, "{headers} {query}");
         }
+    }
+
+    /// SAM and other stand-ins for the gateway keep the case of a name.
+    #[test]
+    fn finds_a_header_in_any_case() {
+        for name in ["authorization", "Authorization", "AUTHORIZATION"] {
+            let call = call("$default", "/x", "", &format!(r#""{name}": "JWT a.b.c""#), None);
+            assert_eq!(call.token().ok(), Some("a.b.c"), "{name}");
+        }
+        let twice = r#""authorization": "JWT a.b.c", "Authorization": "JWT d.e.f""#;
+        let call = call("$default", "/x", "", twice, None);
+        assert!(!["a.b.c", "d.e.f"].contains(&call.token().unwrap()), "neither of them wins");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, LambdaEvent, Response, lambda_runtime, service_fn};
 
-use event::Event;
+use event::Received;
 
 /// Answers requests until Lambda stops the function.
 ///
@@ -30,11 +30,15 @@ pub async fn run(
     base_url: Option<String>,
     handle: impl AsyncFn(Call) -> Result<Response<Body>, Rejection>,
 ) -> Result<(), lambda::Error> {
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<Event>| {
-        let LambdaEvent { payload, context } = event;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Received>| {
+        let LambdaEvent { payload: Received(event), context } = event;
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => return Ok(written(refused("", &Rejection::not_an_event(&error)))),
+        };
         let time = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
         let deadline = Instant::now() + time;
-        let call = Call::new(payload, context.request_id, deadline, base_url.as_deref());
+        let call = Call::new(event, context.request_id, deadline, base_url.as_deref());
         let path = call.path.clone();
         let answer = handle(call).await.unwrap_or_else(|rejection| refused(&path, &rejection));
         Ok::<_, lambda::Error>(written(answer))

@@ -41,6 +41,17 @@ pub enum Rejection {
         key_id: String,
     },
 
+    /// The gateway's event cannot be read.
+    #[error(
+        "the event is none of an HTTP API with payload format 2.0: line {line}, column {column}; \
+         see what invokes this function"
+    )]
+    NotAnEvent {
+        /// Where the first error is, from 1.
+        line: usize,
+        /// Where the first error is, from 1.
+        column: usize,
+    },
     /// The body is not UTF-8.
     #[error("the body is not UTF-8")]
     NotText,
@@ -128,6 +139,7 @@ impl Rejection {
             Self::Outdated => (StatusCode::UNAUTHORIZED, "outdated"),
             Self::UnknownKey { .. } => (StatusCode::UNAUTHORIZED, "unknown_key"),
 
+            Self::NotAnEvent { .. } => (StatusCode::BAD_REQUEST, "not_an_event"),
             Self::NotText => (StatusCode::BAD_REQUEST, "not_text"),
             Self::NotJson(_) => (StatusCode::BAD_REQUEST, "not_json"),
             Self::NotACallback { .. } => (StatusCode::BAD_REQUEST, "not_a_callback"),
@@ -142,6 +154,11 @@ impl Rejection {
             Self::QueueUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "queue_unavailable"),
             Self::KeysUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable"),
         }
+    }
+
+    /// Keeps the place of an error, and leaves out its text, which quotes the event.
+    pub(crate) fn not_an_event(error: &serde_json::Error) -> Self {
+        Self::NotAnEvent { line: error.line(), column: error.column() }
     }
 
     /// Tells the operator, once.

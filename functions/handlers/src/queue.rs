@@ -11,7 +11,7 @@ use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry,
 };
 use aws_types::SdkConfig;
-use connect::delivery::{ATTEMPTS, ORIGIN, REASON, RECEIVES, SENT};
+use connect::delivery::{ATTEMPTS, LONGEST_REASON, ORIGIN, REASON, RECEIVES, SENT};
 use jiff::Timestamp;
 use lambda::environment::{parsed, required};
 
@@ -264,8 +264,6 @@ const MAX_ENTRIES: usize = 10;
 const MAX_BATCH_BYTES: usize = 1024 * 1024 - 4096;
 /// The longest that SQS keeps a new message back (Amazon SQS API Reference, `SendMessage`).
 const MAX_SEND_DELAY: Duration = Duration::from_secs(900);
-/// The most characters of a reason.
-const MAX_REASON: usize = 500;
 /// The most characters of a reason for which there is little room.
 const SHORT_REASON: usize = 40;
 
@@ -296,6 +294,6 @@ fn seconds(delay: Duration, most: Duration) -> i32 {
 /// A reason as SQS takes it: it refuses some characters, and an empty text.
 fn writable(reason: &str) -> String {
     let printable = |c: char| !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}');
-    let reason: String = reason.chars().filter(|c| printable(*c)).take(MAX_REASON).collect();
+    let reason: String = reason.chars().filter(|c| printable(*c)).take(LONGEST_REASON).collect();
     if reason.is_empty() { "none was given".into() } else { reason }
 }

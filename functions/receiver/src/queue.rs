@@ -7,7 +7,7 @@ use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::send_message::SendMessageError;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use bodies::Bodies;
-use connect::delivery::{Delivery, Stored};
+use connect::delivery::{DEAD_LETTER_ROOM, Delivery, Stored};
 use gateway::Rejection;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -36,8 +36,9 @@ impl Queue {
     pub const EVENT: &str = "event";
     /// The message attribute that holds the tenant's client key.
     pub const TENANT: &str = "tenant";
-    /// The most that SQS takes as one message, attributes included, in bytes: 1 MiB.
-    pub const MAX_MESSAGE: usize = 1_048_576;
+    /// The longest message that is sent, attributes included, in bytes: what SQS takes, 1 MiB, less
+    /// the room that the message needs as a dead letter.
+    pub const MAX_MESSAGE: usize = 1_048_576 - DEAD_LETTER_ROOM;
 
     /// A queue by its URL.
     pub fn new(client: Client, url: impl Into<String>) -> Self {

@@ -18,6 +18,7 @@ pub(super) fn check(descriptor: &Descriptor) -> Vec<Finding> {
         let place = place(number, webhook);
         check_webhook(webhook, &place, &mut findings);
         check_path(webhook, &place, &mut findings);
+        check_variables(webhook, &place, &mut findings);
     }
     check_together(descriptor, &mut findings);
     // Of a wrong descriptor no right template comes, whose size could be judged.
@@ -193,6 +194,63 @@ fn check_segments(path: &str, place: &str, findings: &mut Vec<Finding>) {
     }
 }
 
+/// What Jira puts into a URL, by the events that have it: how their names begin, and the variables
+/// (Atlassian's documentation, "Webhooks"; for those that it leaves out, Atlassian's tracker, "Not all
+/// webhook events provide the same URL variables"). Confluence puts in nothing.
+const VARIABLES: [(&str, &[&str]); 10] = [
+    ("jira:issue_", &["issue.id", "issue.key", "project.id", "project.key"]),
+    ("jira:version_merged", &["mergedVersion.id", "project.id", "project.key", "version.id"]),
+    ("jira:version_", &["project.id", "project.key", "version.id"]),
+    ("project_", &["project.id", "project.key"]),
+    ("user_", &["modifiedUser.accountId", "modifiedUser.key", "modifiedUser.name"]),
+    ("board_", &["board.id"]),
+    ("sprint_", &["sprint.id"]),
+    ("attachment_", &["attachment.id"]),
+    ("comment_", &["comment.id"]),
+    ("worklog_", &["worklog.id"]),
+];
+
+/// A variable that is not replaced by what it names leaves its place empty, or stays as it is: the
+/// event goes to a URL that nobody serves.
+fn check_variables(webhook: &Webhook, place: &str, findings: &mut Vec<Finding>) {
+    let event = &webhook.event;
+    let known = VARIABLES.iter().find(|(start, _)| event.as_str().starts_with(start));
+    let known = known.map_or(&[][..], |(_, variables)| variables);
+    for (variable, is_written_out) in variables(&webhook.url) {
+        let advice = if event.is_known() && !event.may_come_from(Product::Jira) {
+            format!(
+                "{variable} stays as it is: Confluence replaces nothing in a URL; delete it, and \
+                 read it from the body"
+            )
+        } else if !event.is_known() {
+            format!("whether {event} has {variable} is not known; delete it if it has not")
+        } else if !known.contains(&variable) {
+            let instead = match known {
+                [] => "it has none; delete it".to_owned(),
+                known => format!("it has {}", known.join(", ")),
+            };
+            format!(
+                "{event} has no variable {variable}, of which nothing is left in the URL; {instead}"
+            )
+        } else if !is_written_out {
+            format!("write {variable} as ${{{variable}}}, the form that Connect documents")
+        } else if event.may_come_from(Product::Confluence) {
+            format!("{variable} is replaced by Jira alone, and Confluence sends {event} as well")
+        } else {
+            continue;
+        };
+        findings.push(Finding::warning(place, advice));
+    }
+}
+
+/// The variables in a URL, and whether each is written `${name}` and not `{name}`.
+fn variables(url: &str) -> impl Iterator<Item = (&str, bool)> {
+    url.match_indices('{').filter_map(|(start, _)| {
+        let (name, _) = url[start + 1..].split_once('}')?;
+        Some((name, url[..start].ends_with('$')))
+    })
+}
+
 /// Rules that take more than one entry to break.
 fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
     let webhooks = &descriptor.modules.webhooks;
@@ -357,7 +415,7 @@ mod tests {
         assert_eq!(descriptor(|_| ()), []);
         let good = [
             json!({"event": "jira:issue_updated", "url": "/issue-created"}),
-            json!({"event": "jira:issue_updated", "url": "/hook/${issue.key}?u=${user.id}"}),
+            json!({"event": "jira:issue_updated", "url": "/hook/${issue.key}?u=${project.key}"}),
             json!({"event": "page_removed", "url": "/p", "params": {"handler": "page-created"}}),
             json!({"event": "page_updated", "url": "/issue-created"}),
         ];
@@ -427,6 +485,49 @@ mod tests {
             panic!()
         };
         assert!(finding.advice.contains("kept as it comes"), "{finding}");
+    }
+
+    #[test]
+    fn knows_what_jira_puts_into_a_url() {
+        // An event, a URL, and words of the advice if there has to be any.
+        let rows = [
+            ("jira:issue_created", "/i/${issue.key}/${project.id}", None),
+            ("jira:issue_created", "/i?key=${issue.key}&p=${project.key}", None),
+            ("project_updated", "/p/${project.key}", None),
+            ("jira:version_merged", "/v/${mergedVersion.id}", None),
+            ("jira:version_released", "/v/${version.id}", None),
+            ("user_updated", "/u/${modifiedUser.accountId}", None),
+            ("sprint_started", "/s/${sprint.id}", None),
+            ("jira:issue_updated", "/i/${version.id}", Some("has no variable version.id")),
+            ("jira:issue_updated", "/i/${issue.id}x${issue.fields.summary}", Some("issue.fields")),
+            ("jira:version_released", "/v/${mergedVersion.id}", Some("it has project.id")),
+            ("project_created", "/p?i=${issue.key}", Some("no variable issue.key")),
+            ("comment_created", "/c/${issue.key}", Some("it has comment.id")),
+            ("issuelink_created", "/l/${issue.id}", Some("it has none; delete it")),
+            ("jira:issue_updated", "/i?key={issue.key}", Some("write issue.key as ${issue.key}")),
+            ("page_created", "/p/${page.id}", Some("Confluence replaces nothing")),
+            ("page_created", "/p?space={space.key}", Some("space.key stays as it is")),
+            ("user_created", "/u/${modifiedUser.key}", Some("Confluence sends user_created")),
+            ("brand_new_thing", "/n/${issue.key}", Some("is not known")),
+        ];
+        for (event, url, words) in rows {
+            let mut findings = Vec::new();
+            let webhook = serde_json::from_value(json!({"event": event, "url": url})).unwrap();
+            check_variables(&webhook, "", &mut findings);
+            match (&findings[..], words) {
+                ([], None) => {}
+                ([finding], Some(words)) => {
+                    assert_eq!(finding.severity, Severity::Warning);
+                    assert!(finding.advice.contains(words), "{finding}");
+                }
+                _ => panic!("{event} {url}: {findings:?}"),
+            }
+        }
+        // With the other rules, as `check` has it.
+        let [finding] = &with(json!({"event": "page_updated", "url": "/x/${page.id}"}))[..] else {
+            panic!()
+        };
+        assert!(finding.place.contains("webhook 3"), "{finding}");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Dead letters back to the queue that they came from.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -30,12 +31,16 @@ pub struct Moved {
     pub moved: u64,
     /// So many are where they were.
     pub left: u64,
+    /// Letters that were left came back before all were looked at: there are more than can be held.
+    pub unfinished: bool,
 }
 
 /// Moves dead letters back to their handlers' queues.
 ///
 /// A letter is deleted only when the queue has it: a replay that is killed leaves at most one in both
 /// places, and the table of what was handled absorbs it. Letters that die again meanwhile are left.
+/// What is left is held until the end, and looked at once, also if that takes longer than
+/// [`Queues::HELD`] and it comes back.
 ///
 /// # Errors
 ///
@@ -55,7 +60,10 @@ pub async fn replay(queues: &Queues, replay: &Replay) -> anyhow::Result<Moved> {
     });
     let (start, mut sum) = (Timestamp::now(), Moved::default());
     for pair in queues.pairs() {
-        let mut kept = Vec::new();
+        // By their ids, as they were received last.
+        let mut kept: HashMap<String, Message> = HashMap::new();
+        let mut seen = HashSet::new();
+        let mut known_in_a_row = 0;
         let outcome = async {
             loop {
                 let messages = queues.receive(&pair.dead_letters).await?;
@@ -63,6 +71,17 @@ pub async fn replay(queues: &Queues, replay: &Replay) -> anyhow::Result<Moved> {
                     return anyhow::Ok(());
                 }
                 for message in messages {
+                    let id = message.message_id.clone().unwrap_or_default();
+                    if !seen.insert(id.clone()) {
+                        known_in_a_row += 1;
+                        if let Some(known) = kept.get_mut(&id) {
+                            *known = message;
+                        } else {
+                            delete(queues, pair, &message).await?;
+                        }
+                        continue;
+                    }
+                    known_in_a_row = 0;
                     bar.inc(1);
                     let is_old = sent(&message).is_none_or(|sent| sent <= start);
                     let is_meant = replay.filter.takes(&Letter::of(&message, &pair.handler));
@@ -70,7 +89,7 @@ pub async fn replay(queues: &Queues, replay: &Replay) -> anyhow::Result<Moved> {
                     sum.moved += u64::from(moves);
                     sum.left += u64::from(!moves);
                     if !moves || replay.dry_run {
-                        kept.push(message);
+                        kept.insert(id, message);
                         continue;
                     }
                     if let Some(pace) = &mut pace {
@@ -79,13 +98,20 @@ pub async fn replay(queues: &Queues, replay: &Replay) -> anyhow::Result<Moved> {
                     let moved = put_back(queues, pair, &message).await;
                     if moved.is_err() {
                         sum.moved -= 1;
-                        kept.push(message);
+                        kept.insert(id, message);
                     }
                     moved?;
+                }
+                // All that was left came back, and nothing else: either there is nothing else, or it
+                // waits behind them.
+                if known_in_a_row > kept.len() {
+                    sum.unfinished |= queues.count(&pair.dead_letters).await? > 0;
+                    return Ok(());
                 }
             }
         };
         let outcome = outcome.await;
+        let kept: Vec<Message> = kept.into_values().collect();
         queues.release(&pair.dead_letters, &kept).await;
         outcome.with_context(|| {
             format!("{} letters were moved; run it again for the rest", sum.moved)
@@ -98,11 +124,26 @@ pub async fn replay(queues: &Queues, replay: &Replay) -> anyhow::Result<Moved> {
 async fn put_back(queues: &Queues, pair: &Pair, message: &Message) -> anyhow::Result<()> {
     let group = message.attributes.as_ref();
     let group = group.and_then(|all| all.get(&MessageSystemAttributeName::MessageGroupId));
-    let mut attributes = message.message_attributes.clone().unwrap_or_default();
+    queues
+        .client()
+        .send_message()
+        .queue_url(&pair.queue)
+        .set_message_body(message.body.clone())
+        .set_message_group_id(group.cloned())
+        .set_message_attributes(Some(attributes(message)?))
+        .send()
+        .await
+        .with_context(|| format!("{} did not take a letter", pair.queue))?;
+    delete(queues, pair, message).await
+}
+
+/// What a letter's attributes are as a message again.
+fn attributes(letter: &Message) -> anyhow::Result<HashMap<String, MessageAttributeValue>> {
+    let mut attributes = letter.message_attributes.clone().unwrap_or_default();
     for name in [REASON, RECEIVES, ATTEMPTS, SENT] {
         attributes.remove(name);
     }
-    if let Some(id) = &message.message_id {
+    if let Some(id) = &letter.message_id {
         let id = MessageAttributeValue::builder().data_type("String").string_value(id).build()?;
         // The dead letter names this replay: it passes what was claimed before it, and counts its
         // attempts anew.
@@ -110,21 +151,16 @@ async fn put_back(queues: &Queues, pair: &Pair, message: &Message) -> anyhow::Re
         // A delivery is still the same one as another message.
         attributes.entry(ORIGIN.into()).or_insert(id);
     }
-    queues
-        .client()
-        .send_message()
-        .queue_url(&pair.queue)
-        .set_message_body(message.body.clone())
-        .set_message_group_id(group.cloned())
-        .set_message_attributes(Some(attributes))
-        .send()
-        .await
-        .with_context(|| format!("{} did not take a letter", pair.queue))?;
+    Ok(attributes)
+}
+
+/// Deletes a letter that its handler's queue has.
+async fn delete(queues: &Queues, pair: &Pair, letter: &Message) -> anyhow::Result<()> {
     queues
         .client()
         .delete_message()
         .queue_url(&pair.dead_letters)
-        .set_receipt_handle(message.receipt_handle.clone())
+        .set_receipt_handle(letter.receipt_handle.clone())
         .send()
         .await
         .with_context(|| format!("a letter is in {} as well", pair.dead_letters))?;

@@ -5,10 +5,11 @@ use serde_json::{Map, Value};
 
 use crate::atlassian::Answer;
 use crate::stack::LogLine;
+use crate::terminal::escaped;
 
 /// A step of the command.
 pub(super) fn step(verb: &str, what: &str) {
-    println!("{verb:>12} {what}");
+    println!("{verb:>12} {}", escaped(what));
 }
 
 /// A step whose answer matters.
@@ -31,7 +32,7 @@ pub(super) fn usage(descriptor: &Descriptor, url: &str) {
 
 /// A line of a function's log: as text if it is ours, else as it is.
 pub(super) fn line(line: &LogLine) {
-    println!("{:>28}  {}", line.function, readable(&line.text));
+    println!("{:>28}  {}", line.function, escaped(&readable(&line.text)));
 }
 
 /// Lines that were written faster than they could be shown.

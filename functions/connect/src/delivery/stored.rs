@@ -1,10 +1,9 @@
 //! A message that says where its delivery is.
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::{Delivery, Unreadable, not_a_delivery, version};
+use super::{Delivery, Unreadable, hash, not_a_delivery, version};
 
 /// What a message holds.
 #[derive(Debug)]
@@ -92,10 +91,6 @@ impl Stored {
 struct Message {
     version: u32,
     stored: Stored,
-}
-
-fn hash(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

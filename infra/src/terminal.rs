@@ -1,0 +1,74 @@
+//! Text that others wrote, as a terminal may show it.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+/// The text, with each character escaped that a terminal obeys instead of showing it.
+///
+/// An event's name, a tenant's or a reason can hold a line break, which would forge a line of output,
+/// or an escape sequence, which would hide one.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    replaced(text, |c| c.escape_default().to_string())
+}
+
+/// A JSON text on one line with the same characters escaped as JSON does it. `serde_json` escapes
+/// only those that JSON does not allow.
+pub fn escaped_json(json: &str) -> Cow<'_, str> {
+    replaced(json, |c| {
+        c.encode_utf16(&mut [0; 2]).iter().fold(String::new(), |mut text, unit| {
+            write!(text, "\\u{unit:04x}").expect("a String takes any text");
+            text
+        })
+    })
+}
+
+fn replaced(text: &str, escape: impl Fn(char) -> String) -> Cow<'_, str> {
+    if !text.chars().any(is_obeyed) {
+        return text.into();
+    }
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_obeyed(c) {
+            safe += &escape(c);
+        } else {
+            safe.push(c);
+        }
+    }
+    safe.into()
+}
+
+/// Whether a character is an order: the controls, the separators of lines, and what changes the
+/// direction of the text after it (Unicode Standard Annex 9).
+fn is_obeyed(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}')
+        || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shows_what_a_terminal_would_obey() {
+        let rows = [
+            ("a\nERROR forged", r"a\nERROR forged"),
+            ("\u{1b}[31mred\u{1b}[0m", r"\u{1b}[31mred\u{1b}[0m"),
+            ("\r\t\u{7f}\u{9b}2J", r"\r\t\u{7f}\u{9b}2J"),
+            ("\u{202e}txt.exe\u{2069}\u{2028}", r"\u{202e}txt.exe\u{2069}\u{2028}"),
+            ("plain \"ключ\" 😀 \\n", "plain \"ключ\" 😀 \\n"),
+        ];
+        for (text, shown) in rows {
+            assert_eq!(escaped(text), shown);
+        }
+    }
+
+    #[test]
+    fn leaves_json_the_same_value() {
+        let value = serde_json::json!("a\n\u{1b}[31m \u{9b}2J \u{202e} \u{7f} 😀 \\");
+        let json = value.to_string();
+        let safe = escaped_json(&json);
+        assert!(!safe.chars().any(is_obeyed), "{safe}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), value);
+    }
+}
