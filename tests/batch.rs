@@ -1,9 +1,9 @@
 //! What fails, fails alone, and ends where it can be looked at.
 
+use atlassian_simulator::Site;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, SendMessageBatchRequestEntry};
 use connect::delivery::{Delivery, Payload, Webhook};
 use connect::event::{Product, Reading};
-use infra::atlassian::Site;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -110,7 +110,7 @@ async fn handles_a_webhook_once_however_often_it_is_sent() {
     let other = stage.installed(stage.jira.product).await;
     let folder = tempfile::tempdir().unwrap();
     let send = async |identifier: Option<&str>, body: &serde_json::Value, site: &Site| {
-        let webhook = infra::atlassian::Webhook {
+        let webhook = atlassian_simulator::Webhook {
             base_url: stage.stack.url(),
             url: "/orders",
             body: body.to_string(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use atlassian_simulator::{Site, Webhook};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -11,7 +12,6 @@ use axum::routing::get;
 use axum::{Json, Router};
 use connect::jwt::Unverified;
 use connect::qsh;
-use infra::atlassian::{Site, Webhook};
 use infra::dead::{Pair, Queues};
 use infra::plan::Plan;
 use infra::recover::{self, Jira, Recover, Recovered};
@@ -111,7 +111,7 @@ async fn queues_what_jira_gave_up_on_and_handles_it_once() {
     };
     let queues = Queues::at(stage.stack.sqs_endpoint(), vec![pair], Duration::from_secs(2));
     let plan = Plan::of(&DESCRIPTOR);
-    let client = infra::atlassian::client().unwrap();
+    let client = atlassian_simulator::client().unwrap();
     let mut what =
         Recover { since: Timestamp::now() - SignedDuration::from_hours(72), dry_run: true };
     let expected = Recovered { queued: 5, left: 2 };

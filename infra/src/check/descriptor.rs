@@ -8,7 +8,7 @@ use connect::event::{EventName, Product};
 use super::template::{MAX_RESOURCES, MAX_ROUTES, Written};
 use super::{Finding, Severity};
 use crate::plan::{Plan, upper_camel_case};
-use crate::stack::intrinsics;
+use sam_template_runner::intrinsics;
 
 pub(super) fn check(descriptor: &Descriptor) -> Vec<Finding> {
     let mut findings = Vec::new();

@@ -21,8 +21,8 @@ use connect::descriptor::Descriptor;
 
 use super::{Finding, shown};
 use crate::binaries;
-use crate::stack::intrinsics;
 use crate::template::{Extras, render_with};
+use sam_template_runner::intrinsics;
 
 pub(super) fn check(descriptor: &Descriptor, path: &Path) -> Vec<Finding> {
     let written = match std::fs::read_to_string(path) {

@@ -3,8 +3,8 @@
 use connect::descriptor::Descriptor;
 use serde_json::{Map, Value};
 
-use crate::atlassian::Answer;
-use crate::stack::LogLine;
+use atlassian_simulator::Answer;
+use sam_template_runner::LogLine;
 
 /// A step of the command.
 pub(super) fn step(verb: &str, what: &str) {

@@ -53,7 +53,7 @@ pub(super) enum Job<'t> {
 }
 
 impl<'t> Written<'t> {
-    /// Takes a template as [`crate::stack::intrinsics::parse`] returns it.
+    /// Takes a template as [`sam_template_runner::intrinsics::parse`] returns it.
     pub(crate) fn new(file: &'t str, document: &'t Value) -> Self {
         Self { file, document }
     }

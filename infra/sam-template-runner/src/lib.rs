@@ -18,7 +18,7 @@
 //! their events, and their own AWS SDK clients find SQS, DynamoDB, KMS and S3 through
 //! `AWS_ENDPOINT_URL_SQS` and its like.
 //!
-//! What is not imitated: permissions, encryption at rest, throttling, logs and metrics in CloudWatch, and
+//! What is not simulated: permissions, encryption at rest, throttling, logs and metrics in CloudWatch, and
 //! everything else the template declares outside functions, their events, queues and tables.
 
 pub mod deployment;
@@ -174,7 +174,7 @@ pub enum StackError {
     #[error("failed to open the queues in the folder for the state")]
     Queues {
         /// Why not.
-        source: sqs::OpenError,
+        source: local_sqs::OpenError,
     },
     /// SQS refuses a queue.
     #[error("failed to set up the queue {queue}")]
@@ -182,7 +182,7 @@ pub enum StackError {
         /// The name of the queue.
         queue: String,
         /// Why not.
-        source: sqs::Error,
+        source: local_sqs::Error,
     },
 }
 
@@ -249,7 +249,7 @@ impl Stack {
                 dynoxide::server::serve_with_shutdown(dynamodb_listener, database, stopped).await;
         });
         backends.spawn(|stopped| async {
-            let _ = sqs::serve(sqs_listener, sqs, stopped).await;
+            let _ = local_sqs::serve(sqs_listener, sqs, stopped).await;
         });
         backends.spawn(|stopped| async {
             let _ = kms::serve(kms_listener, kms, stopped).await;
@@ -456,7 +456,7 @@ fn aws_environment(endpoints: &Endpoints) -> Vec<(String, String)> {
 }
 
 /// A client of the SQS of a local stack.
-pub(crate) fn sqs_client(endpoint: &str) -> aws_sdk_sqs::Client {
+pub fn sqs_client(endpoint: &str) -> aws_sdk_sqs::Client {
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static(REGION))

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use infra::stack::lambda::{Function, InvokeError};
-use infra::stack::{LogLine, LogStream, deployment};
+use sam_template_runner::lambda::{Function, InvokeError};
+use sam_template_runner::{LogLine, LogStream, deployment};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
@@ -12,7 +12,7 @@ use super::{PATIENCE, binaries, eventually, is_running, is_there};
 
 #[tokio::test]
 async fn an_event_reaches_the_function_and_its_answer_comes_back() {
-    let function = Puppet::default().function();
+    let function = Scripted::default().function();
 
     for with in [json!({"a": [1, "ä"]}), json!(null), json!("x".repeat(100_000))] {
         assert_eq!(invoke(&function, json!({"do": "answer", "with": with})).await.unwrap(), with);
@@ -22,7 +22,7 @@ async fn an_event_reaches_the_function_and_its_answer_comes_back() {
 
 #[tokio::test]
 async fn the_runtime_says_what_lambda_says_about_the_invocation() {
-    let function = Puppet { timeout: Duration::from_secs(9), ..Puppet::default() }.function();
+    let function = Scripted { timeout: Duration::from_secs(9), ..Scripted::default() }.function();
 
     let before = millis_since_1970();
     let first = invoke(&function, json!({"do": "describe"})).await.unwrap();
@@ -31,7 +31,7 @@ async fn the_runtime_says_what_lambda_says_about_the_invocation() {
 
     let deadline = first["deadline"].as_u64().unwrap();
     assert!((before + 9_000..=after + 9_000).contains(&deadline), "{deadline}");
-    assert_eq!(first["arn"], "arn:aws:lambda:us-east-1:000000000000:function:Puppet");
+    assert_eq!(first["arn"], "arn:aws:lambda:us-east-1:000000000000:function:Scripted");
     assert!(first["trace"].as_str().unwrap().starts_with("Root=1-"), "{first}");
     assert_ne!(first["requestId"], second["requestId"]);
     assert_eq!(first["process"], second["process"], "the environment is used again");
@@ -40,12 +40,12 @@ async fn the_runtime_says_what_lambda_says_about_the_invocation() {
 
 #[tokio::test]
 async fn the_environment_is_lambdas_and_the_templates_and_nothing_else() {
-    let puppet = Puppet {
+    let scripted = Scripted {
         variables: vec![("AWS_ENDPOINT_URL_SQS".to_owned(), "http://127.0.0.1:1".to_owned())],
         environment: BTreeMap::from([("QUEUE_URL".to_owned(), "queue".to_owned())]),
-        ..Puppet::default()
+        ..Scripted::default()
     };
-    let function = puppet.function();
+    let function = scripted.function();
 
     let variables = invoke(&function, json!({"do": "environment"})).await.unwrap();
     let variables = variables.as_object().unwrap();
@@ -83,9 +83,9 @@ async fn the_environment_is_lambdas_and_the_templates_and_nothing_else() {
 
 #[tokio::test]
 async fn what_the_function_prints_reaches_the_log() {
-    let puppet = Puppet::default();
-    let mut log = puppet.lines.subscribe();
-    let function = puppet.function();
+    let scripted = Scripted::default();
+    let mut log = scripted.lines.subscribe();
+    let function = scripted.function();
 
     invoke(&function, json!({"do": "print"})).await.unwrap();
     let mut heard = Vec::new();
@@ -94,12 +94,12 @@ async fn what_the_function_prints_reaches_the_log() {
         heard.push((line.stream, line.text, line.function.to_string()));
     }
     heard.sort_by(|a, b| a.1.cmp(&b.1));
-    let puppet = || "Puppet".to_owned();
+    let scripted = || "Scripted".to_owned();
     assert_eq!(
         heard,
         [
-            (LogStream::Stderr, "to stderr".to_owned(), puppet()),
-            (LogStream::Stdout, "to stdout".to_owned(), puppet()),
+            (LogStream::Stderr, "to stderr".to_owned(), scripted()),
+            (LogStream::Stdout, "to stdout".to_owned(), scripted()),
         ]
     );
     function.stop().await;
@@ -107,7 +107,7 @@ async fn what_the_function_prints_reaches_the_log() {
 
 #[tokio::test]
 async fn a_function_that_fails_keeps_its_environment() {
-    let function = Puppet::default().function();
+    let function = Scripted::default().function();
 
     let before = process(&function).await;
     let error = invoke(&function, json!({"do": "fail"})).await.unwrap_err();
@@ -119,9 +119,9 @@ async fn a_function_that_fails_keeps_its_environment() {
 
 #[tokio::test]
 async fn a_crash_fails_one_invocation_and_the_next_has_a_new_environment() {
-    let puppet = Puppet::default();
-    let mut log = puppet.lines.subscribe();
-    let function = puppet.function();
+    let scripted = Scripted::default();
+    let mut log = scripted.lines.subscribe();
+    let function = scripted.function();
 
     let before = process(&function).await;
     let error = invoke(&function, json!({"do": "crash"})).await.unwrap_err();
@@ -137,7 +137,7 @@ async fn a_crash_fails_one_invocation_and_the_next_has_a_new_environment() {
 
 #[tokio::test]
 async fn a_process_that_ends_while_idle_fails_nothing() {
-    let function = Puppet::default().function();
+    let function = Scripted::default().function();
 
     // Often: it may end before or after it has asked for its next event.
     for _ in 0..20 {
@@ -153,9 +153,9 @@ async fn a_process_that_ends_while_idle_fails_nothing() {
 #[tokio::test]
 async fn a_function_that_exceeds_its_timeout_is_killed() {
     let folder = tempfile::tempdir().unwrap();
-    let puppet = Puppet { timeout: Duration::from_secs(1), ..Puppet::default() };
-    let mut log = puppet.lines.subscribe();
-    let function = puppet.function();
+    let scripted = Scripted { timeout: Duration::from_secs(1), ..Scripted::default() };
+    let mut log = scripted.lines.subscribe();
+    let function = scripted.function();
 
     let file = folder.path().join("hangs");
     let error = invoke(&function, json!({"do": "hang", "file": file})).await.unwrap_err();
@@ -169,12 +169,12 @@ async fn a_function_that_exceeds_its_timeout_is_killed() {
 
 #[tokio::test]
 async fn a_failed_start_fails_one_invocation_with_the_last_words() {
-    let puppet = Puppet {
+    let scripted = Scripted {
         environment: BTreeMap::from([("LAST_WORDS".to_owned(), "no table".to_owned())]),
-        ..Puppet::default()
+        ..Scripted::default()
     };
-    let mut log = puppet.lines.subscribe();
-    let function = puppet.function();
+    let mut log = scripted.lines.subscribe();
+    let function = scripted.function();
 
     let error = invoke(&function, json!({"do": "describe"})).await.unwrap_err();
     let InvokeError::Init { message } = &error else { panic!("{error:?}") };
@@ -194,18 +194,18 @@ async fn a_failed_start_fails_one_invocation_with_the_last_words() {
 
 #[tokio::test]
 async fn a_binary_that_cannot_run_is_named() {
-    let puppet = Puppet::default();
-    let program = binaries().join("no-such-puppet");
-    let function = Function::new(puppet.definition(), program, Vec::new(), 1, puppet.lines);
+    let scripted = Scripted::default();
+    let program = binaries().join("no-such-function");
+    let function = Function::new(scripted.definition(), program, Vec::new(), 1, scripted.lines);
 
     let error = invoke(&function, json!({"do": "describe"})).await.unwrap_err();
-    assert!(error.to_string().contains("no-such-puppet"), "{error}");
+    assert!(error.to_string().contains("no-such-function"), "{error}");
 }
 
 #[tokio::test]
 async fn two_invocations_run_at_once_in_two_environments() {
     let folder = tempfile::tempdir().unwrap();
-    let function = Puppet::default().function();
+    let function = Scripted::default().function();
 
     // Each ends only when the other has begun.
     let [a, b] = ["a", "b"].map(|name| folder.path().join(name));
@@ -220,7 +220,7 @@ async fn two_invocations_run_at_once_in_two_environments() {
 #[tokio::test]
 async fn no_more_environments_than_allowed_and_the_rest_waits() {
     let folder = tempfile::tempdir().unwrap();
-    let function = Puppet { concurrency: 1, ..Puppet::default() }.function();
+    let function = Scripted { concurrency: 1, ..Scripted::default() }.function();
 
     let [held, release] = ["held", "release"].map(|name| folder.path().join(name));
     let holding = tokio::spawn({
@@ -240,7 +240,7 @@ async fn no_more_environments_than_allowed_and_the_rest_waits() {
 #[tokio::test]
 async fn an_invocation_goes_on_when_its_caller_goes_away() {
     let folder = tempfile::tempdir().unwrap();
-    let function = Puppet { concurrency: 1, ..Puppet::default() }.function();
+    let function = Scripted { concurrency: 1, ..Scripted::default() }.function();
 
     let [begun, release] = ["begun", "release"].map(|name| folder.path().join(name));
     let event = json!({"do": "meet", "own": begun, "other": release});
@@ -259,7 +259,7 @@ async fn an_invocation_goes_on_when_its_caller_goes_away() {
 
 #[tokio::test]
 async fn an_answer_of_more_than_6_mb_is_an_error() {
-    let function = Puppet::default().function();
+    let function = Scripted::default().function();
     let answer =
         async |count: usize| invoke(&function, json!({"do": "answerBytes", "count": count})).await;
 
@@ -274,7 +274,7 @@ async fn an_answer_of_more_than_6_mb_is_an_error() {
 #[tokio::test]
 async fn stop_leaves_no_process_and_answers_everybody() {
     let folder = tempfile::tempdir().unwrap();
-    let function = Puppet::default().function();
+    let function = Scripted::default().function();
 
     let idle = process(&function).await;
     let file = folder.path().join("hangs");
@@ -298,7 +298,7 @@ async fn stop_leaves_no_process_and_answers_everybody() {
 
 #[tokio::test]
 async fn stop_ends_idle_environments() {
-    let function = Puppet::default().function();
+    let function = Scripted::default().function();
 
     let idle = process(&function).await;
     assert!(is_there(idle));
@@ -313,7 +313,7 @@ fn a_process_does_not_outlive_a_panic_of_the_tool() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
 
     let hung = runtime.block_on(async {
-        let function = Puppet::default().function();
+        let function = Scripted::default().function();
         let event = json!({"do": "hang", "file": file});
         tokio::spawn(async move { invoke(&function, event).await });
         eventually("it hangs", async || std::fs::read_to_string(&file).ok()).await
@@ -326,7 +326,7 @@ fn a_process_does_not_outlive_a_panic_of_the_tool() {
     runtime.block_on(eventually("it ends", async || (!is_running(hung)).then_some(())));
 }
 
-struct Puppet {
+struct Scripted {
     timeout: Duration,
     concurrency: usize,
     variables: Vec<(String, String)>,
@@ -334,7 +334,7 @@ struct Puppet {
     lines: broadcast::Sender<LogLine>,
 }
 
-impl Default for Puppet {
+impl Default for Scripted {
     fn default() -> Self {
         Self {
             timeout: PATIENCE,
@@ -346,25 +346,25 @@ impl Default for Puppet {
     }
 }
 
-impl Puppet {
+impl Scripted {
     fn definition(&self) -> deployment::Function {
         deployment::Function {
-            logical_id: "Puppet".to_owned(),
-            name: "Puppet".to_owned(),
-            arn: "arn:aws:lambda:us-east-1:000000000000:function:Puppet".to_owned(),
-            binary: "puppet".to_owned(),
+            logical_id: "Scripted".to_owned(),
+            name: "Scripted".to_owned(),
+            arn: "arn:aws:lambda:us-east-1:000000000000:function:Scripted".to_owned(),
+            binary: "scripted".to_owned(),
             handler: "bootstrap".to_owned(),
             timeout: self.timeout,
             memory_size: 256,
             log_format: "JSON".to_owned(),
             log_level: Some("DEBUG".to_owned()),
-            log_group: "/aws/lambda/Puppet".to_owned(),
+            log_group: "/aws/lambda/Scripted".to_owned(),
             environment: self.environment.clone(),
         }
     }
 
     fn function(self) -> Function {
-        let program = binaries().join("puppet");
+        let program = binaries().join("scripted");
         Function::new(self.definition(), program, self.variables, self.concurrency, self.lines)
     }
 }

@@ -30,11 +30,11 @@ use tokio::net::TcpListener;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::deployment::{ACCOUNT, API_ID, Route};
-use super::lambda::{self, MAX_EVENT};
+use crate::deployment::{ACCOUNT, API_ID, Route};
+use crate::lambda::{self, MAX_EVENT};
 
 /// Serves the routes until `shutdown`, then finishes the requests under way.
-pub(super) async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     routes: Vec<Route>,
     functions: BTreeMap<String, lambda::Function>,

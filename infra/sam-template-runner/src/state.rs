@@ -6,14 +6,14 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use dynoxide::Database;
+use local_sqs::Sqs;
 use serde_json::{Value, json};
-use sqs::Sqs;
 
-use super::StackError;
-use super::deployment::{Deployment, Table};
+use crate::StackError;
+use crate::deployment::{Deployment, Table};
 
 /// Takes the folder for this process. The lock ends with the file, however the process ends.
-pub(super) fn lock(folder: &Path) -> Result<File, StackError> {
+pub(crate) fn lock(folder: &Path) -> Result<File, StackError> {
     let unusable = |source| StackError::State { path: folder.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(unusable)?;
     let file = File::create(folder.join("lock")).map_err(unusable)?;
@@ -25,7 +25,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, StackError> {
 }
 
 /// The database with every table of the template.
-pub(super) fn tables(
+pub(crate) fn tables(
     deployment: &Deployment,
     folder: Option<&Path>,
 ) -> Result<Database, StackError> {
@@ -49,7 +49,7 @@ pub(super) fn tables(
 }
 
 /// The service with every queue of the template.
-pub(super) fn queues(deployment: &Deployment, folder: Option<&Path>) -> Result<Sqs, StackError> {
+pub(crate) fn queues(deployment: &Deployment, folder: Option<&Path>) -> Result<Sqs, StackError> {
     let sqs = match folder {
         Some(folder) => Sqs::open(folder.join("sqs.journal"))
             .map_err(|error| StackError::Queues { source: error })?,

@@ -11,8 +11,8 @@ pub fn sample(product: Product, event: &EventName) -> Option<&'static str> {
     SAMPLES.get_file(file)?.contents_utf8()
 }
 
-/// Every body of `tests/fixtures`, in the tool.
-static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../tests/fixtures");
+/// The bodies of the folder `samples`, by product.
+static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
 #[cfg(test)]
 mod tests {

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use aws_credential_types::Credentials;
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
-use infra::stack::{Options, Stack, StackError};
 use reqwest::{Method, StatusCode};
+use sam_template_runner::{Options, Stack, StackError};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -38,7 +38,7 @@ Resources:
       TimeToLiveSpecification: { AttributeName: expires, Enabled: true }
   Web:
     Type: AWS::Serverless::Function
-    Metadata: { BuildProperties: { Binary: puppet } }
+    Metadata: { BuildProperties: { Binary: scripted } }
     Properties:
       Environment: { Variables: { QUEUE_URL: !Ref Issues } }
       Events:
@@ -51,7 +51,7 @@ Resources:
           Properties: { ApiId: !Ref Api, Method: POST, Path: /slow, TimeoutInMillis: 500 }
   Handler:
     Type: AWS::Serverless::Function
-    Metadata: { BuildProperties: { Binary: puppet } }
+    Metadata: { BuildProperties: { Binary: scripted } }
     Properties:
       Timeout: 1
       Environment: { Variables: { RECORDS: !Ref Records } }
@@ -331,13 +331,13 @@ async fn a_stack_that_cannot_start_says_what_to_do() {
     let error = Stack::start(options).await.unwrap_err().to_string();
     assert!(error.starts_with(&format!("port {} is in use", address.port())), "{error}");
 
-    let missing = TEMPLATE.replace("Binary: puppet", "Binary: marionette");
+    let missing = TEMPLATE.replace("Binary: scripted", "Binary: elsewhere");
     let error = setting.start_with(&missing).await.unwrap_err().to_string();
-    let path = binaries().join("marionette");
+    let path = binaries().join("elsewhere");
     assert_eq!(
         error,
         format!(
-            "the function Handler has no binary {}: build it with `cargo build --bin marionette`",
+            "the function Handler has no binary {}: build it with `cargo build --bin elsewhere`",
             path.display()
         )
     );

@@ -24,14 +24,14 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 /// A cipher whose key is in a file, or gone with the process.
-pub(super) struct Kms {
+pub(crate) struct Kms {
     key: LessSafeKey,
     random: SystemRandom,
 }
 
 impl Kms {
     /// With the key in a folder, which is made if it is not there; without a folder, a new one.
-    pub(super) fn open(folder: Option<&Path>) -> io::Result<Self> {
+    pub(crate) fn open(folder: Option<&Path>) -> io::Result<Self> {
         let Some(folder) = folder else { return Self::of(&new_key()?) };
         let path = folder.join("kms.key");
         match std::fs::read(&path) {
@@ -92,7 +92,7 @@ impl Kms {
 }
 
 /// Answers requests on the listener until `shutdown` completes.
-pub(super) async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     kms: Kms,
     shutdown: impl Future<Output = ()> + Send + 'static,

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Asks two other implementations of SQS, moto and ministack, what behaviour.rs asks of this one.
-# Needs python3 with venv. Leaves nothing running. Usage: infra/sqs/tests/peers.sh [moto|ministack]...
+# Asks two other implementations of SQS, moto and ministack, what behaviour asks of this one.
+# Needs python3 with venv. Leaves nothing running. Usage: infra/local-sqs/tests/peers.sh [moto|ministack]...
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::intrinsics::{self, Resolver, TemplateError, is_intrinsic, plain, section};
+use crate::intrinsics::{self, Resolver, TemplateError, is_intrinsic, plain, section};
 
 /// The account everything local belongs to, in ARNs and queue URLs.
 pub const ACCOUNT: &str = "000000000000";

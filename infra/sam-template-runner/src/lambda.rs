@@ -39,8 +39,8 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use super::deployment::{self, REGION};
-use super::log::{Log, LogLine, LogStream};
+use crate::deployment::{self, REGION};
+use crate::log::{Log, LogLine, LogStream};
 
 /// The largest event that Lambda takes in a synchronous invocation, in bytes.
 pub const MAX_EVENT: usize = 6 * 1024 * 1024;
@@ -160,7 +160,7 @@ impl Function {
     }
 
     /// Says something about this function in its log.
-    pub(super) fn notice(&self, text: impl Into<String>) {
+    pub(crate) fn notice(&self, text: impl Into<String>) {
         self.shared.log.notice(text);
     }
 }

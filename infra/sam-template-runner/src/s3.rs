@@ -16,14 +16,14 @@ use axum::response::{IntoResponse, Response};
 use tokio::net::TcpListener;
 
 /// Objects by bucket and key, in a folder or in memory.
-pub(super) struct S3 {
+pub(crate) struct S3 {
     folder: Option<PathBuf>,
     memory: Mutex<HashMap<String, Bytes>>,
 }
 
 impl S3 {
     /// Keeps objects in a folder, or in memory if there is none.
-    pub(super) fn open(folder: Option<&Path>) -> Self {
+    pub(crate) fn open(folder: Option<&Path>) -> Self {
         Self { folder: folder.map(|folder| folder.join("s3")), memory: Mutex::default() }
     }
 
@@ -49,7 +49,7 @@ impl S3 {
 }
 
 /// Answers requests on the listener until `shutdown` completes.
-pub(super) async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     s3: S3,
     shutdown: impl Future<Output = ()> + Send + 'static,

@@ -1,4 +1,4 @@
-//! The local stack with a real function: `puppet.rs`.
+//! The local stack with a real function: `scripted.rs`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -16,8 +16,8 @@ fn binaries() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let folder = test.ancestors().nth(2).unwrap().join("examples");
     assert!(
-        folder.join("puppet").is_file(),
-        "the function is not built: run `cargo build --package infra --example puppet`"
+        folder.join("scripted").is_file(),
+        "the function is not built: run `cargo build --package sam-template-runner --example scripted`"
     );
     folder
 }

@@ -1,5 +1,7 @@
 //! Plays Atlassian: serves an install key, installs the app, signs webhooks.
 
+pub mod samples;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 

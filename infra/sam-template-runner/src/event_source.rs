@@ -23,23 +23,23 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::deployment::{EventSource, Queue, REGION};
-use super::lambda::{self, MAX_EVENT};
+use crate::deployment::{EventSource, Queue, REGION};
+use crate::lambda::{self, MAX_EVENT};
 
 /// Reads the queue of one event source and invokes its function.
 #[derive(Clone, Debug)]
-pub(super) struct Poller {
-    pub(super) source: EventSource,
-    pub(super) queue: Queue,
-    pub(super) function: lambda::Function,
-    pub(super) client: Client,
+pub(crate) struct Poller {
+    pub(crate) source: EventSource,
+    pub(crate) queue: Queue,
+    pub(crate) function: lambda::Function,
+    pub(crate) client: Client,
     /// The most environments the function may have.
-    pub(super) concurrency: usize,
+    pub(crate) concurrency: usize,
 }
 
 impl Poller {
     /// Polls until `stopped`, then waits for the batches under way.
-    pub(super) async fn run(self, stopped: impl Future<Output = ()>) {
+    pub(crate) async fn run(self, stopped: impl Future<Output = ()>) {
         let limit = self.source.maximum_concurrency.unwrap_or(usize::MAX).min(self.concurrency);
         let free = Arc::new(Semaphore::new(limit.max(1)));
         let mut batches = JoinSet::new();

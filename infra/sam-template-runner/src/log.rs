@@ -28,22 +28,22 @@ pub enum LogStream {
 
 /// The log of one function. What nobody listens to is dropped.
 #[derive(Clone, Debug)]
-pub(super) struct Log {
+pub(crate) struct Log {
     function: Arc<str>,
     lines: broadcast::Sender<LogLine>,
 }
 
 impl Log {
-    pub(super) fn new(function: &str, lines: broadcast::Sender<LogLine>) -> Self {
+    pub(crate) fn new(function: &str, lines: broadcast::Sender<LogLine>) -> Self {
         Self { function: function.into(), lines }
     }
 
-    pub(super) fn line(&self, stream: LogStream, text: String) {
+    pub(crate) fn line(&self, stream: LogStream, text: String) {
         // It only fails when nobody listens.
         let _ = self.lines.send(LogLine { function: Arc::clone(&self.function), stream, text });
     }
 
-    pub(super) fn notice(&self, text: impl Into<String>) {
+    pub(crate) fn notice(&self, text: impl Into<String>) {
         self.line(LogStream::Stack, text.into());
     }
 }

@@ -73,7 +73,7 @@ impl Service {
             None => {
                 let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
                 let address = listener.local_addr().unwrap();
-                tokio::spawn(sqs::serve(listener, sqs::Sqs::memory(), pending()));
+                tokio::spawn(local_sqs::serve(listener, local_sqs::Sqs::memory(), pending()));
                 format!("http://{address}")
             }
         };
