@@ -114,6 +114,7 @@ impl Stage {
             binaries: functions().into(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             parameters: BTreeMap::from([("InstallKeysUrl".into(), atlassian.keys_url().into())]),
+            url_parameter: Some("BaseUrl".to_owned()),
             state: None,
             concurrency: 2,
         };

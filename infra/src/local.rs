@@ -63,6 +63,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         binaries,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, options.port)),
         parameters: BTreeMap::from([("InstallKeysUrl".into(), keys_url)]),
+        url_parameter: Some("BaseUrl".to_owned()),
         state: options.state.clone(),
         concurrency: options.concurrency,
     })

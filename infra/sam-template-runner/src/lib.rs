@@ -24,12 +24,12 @@
 pub mod deployment;
 mod event_source;
 mod http_api;
-pub mod intrinsics;
 mod kms;
 pub mod lambda;
 mod log;
 mod s3;
 mod state;
+pub mod template;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -47,8 +47,8 @@ use tokio::time::timeout;
 
 use deployment::{Deployment, Endpoints, REGION};
 use event_source::Poller;
-use intrinsics::TemplateError;
 pub use log::{LogLine, LogStream};
+use template::TemplateError;
 
 /// What to run, and where.
 #[derive(Clone, Debug)]
@@ -60,9 +60,11 @@ pub struct Options {
     /// Where the HTTP API listens. Port 0 is any free port.
     pub listen: SocketAddr,
     /// Values of the template's parameters, in place of their defaults.
-    ///
-    /// A parameter `BaseUrl` that is not here gets the URL of the stack.
     pub parameters: BTreeMap<String, String>,
+    /// The parameter whose value is the URL of the HTTP API, unless `parameters` has another.
+    ///
+    /// It has no effect on a template that does not declare it.
+    pub url_parameter: Option<String>,
     /// The folder in which tables and queues outlive the stack. Without it they are in memory.
     ///
     /// A table that is there already is kept as it is; a queue gets the attributes of the template.
@@ -429,7 +431,7 @@ fn read(options: &Options, endpoints: &Endpoints) -> Result<Deployment, StackErr
     let path = &options.template;
     let template = std::fs::read_to_string(path)
         .map_err(|source| StackError::Template { path: path.clone(), source })?;
-    Deployment::read(&template, &options.parameters, endpoints)
+    Deployment::read(&template, &options.parameters, options.url_parameter.as_deref(), endpoints)
         .map_err(|source| StackError::Refused { path: path.clone(), source })
 }
 

@@ -4,16 +4,16 @@
 //! what is written would work and is safe. The second is answered from the file alone, so that it
 //! also judges a template that was edited by hand, and the generator itself.
 
+mod document;
 mod limits;
 mod manifests;
 mod references;
 mod roles;
 mod state;
 mod wiring;
-mod written;
 
+pub(super) use document::Document;
 pub(super) use limits::{MAX_RESOURCES, MAX_ROUTES};
-pub(super) use written::Written;
 
 use std::path::Path;
 
@@ -22,7 +22,7 @@ use connect::descriptor::Descriptor;
 use super::{Finding, shown};
 use crate::binaries;
 use crate::template::{Extras, render_with};
-use sam_template_runner::intrinsics;
+use sam_template_runner::template::parse;
 
 pub(super) fn check(descriptor: &Descriptor, path: &Path) -> Vec<Finding> {
     let written = match std::fs::read_to_string(path) {
@@ -59,28 +59,28 @@ fn manifests(file: &str, text: &str) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     // A template that cannot be read is a finding already.
-    if let Ok(document) = intrinsics::parse(text) {
-        manifests::check(&Written::new(file, &document), &metadata, &mut findings);
+    if let Ok(document) = parse(text) {
+        manifests::check(&Document::new(file, &document), &metadata, &mut findings);
     }
     findings
 }
 
 /// What has to hold in any template of this descriptor, however it was written.
 fn invariants(descriptor: &Descriptor, file: &str, text: &str) -> Vec<Finding> {
-    let document = match intrinsics::parse(text) {
+    let document = match parse(text) {
         Ok(document) => document,
         Err(error) => return vec![Finding::error(file, lambda::chain(&error))],
     };
-    let written = Written::new(file, &document);
-    if written.resources().next().is_none() {
+    let template = Document::new(file, &document);
+    if template.resources().next().is_none() {
         return Vec::new();
     }
     let mut findings = Vec::new();
-    references::check(&written, &mut findings);
-    limits::check(&written, text.len(), &mut findings);
-    wiring::check(&written, descriptor, &mut findings);
-    state::check(&written, &mut findings);
-    roles::check(&written, &mut findings);
+    references::check(&template, &mut findings);
+    limits::check(&template, text.len(), &mut findings);
+    wiring::check(&template, descriptor, &mut findings);
+    state::check(&template, &mut findings);
+    roles::check(&template, &mut findings);
     findings
 }
 
@@ -526,7 +526,7 @@ mod tests {
     #[test]
     fn finds_a_manifest_that_says_something_else() {
         let text = crate::template::render(&descriptor()).unwrap();
-        let document = intrinsics::parse(&text).unwrap();
+        let document = parse(&text).unwrap();
         let found = |key: &str, value: serde_json::Value| {
             let mut deploy = json!({"memory": 256, "timeout": 10, "tracing": "active"});
             deploy[key] = value;
@@ -535,7 +535,7 @@ mod tests {
             let package = json!({"name": "receiver", "targets": [target], "metadata": metadata});
             let metadata = json!({"packages": [package]});
             let mut findings = Vec::new();
-            manifests::check(&Written::new("template.yaml", &document), &metadata, &mut findings);
+            manifests::check(&Document::new("template.yaml", &document), &metadata, &mut findings);
             findings
         };
         assert_eq!(found("memory", json!(256)), []);
@@ -556,8 +556,8 @@ mod tests {
             let document = json!({"key": "app", "modules": {"webhooks": webhooks}});
             let descriptor = Descriptor::parse(&document.to_string()).unwrap();
             let text = crate::template::render(&descriptor).unwrap();
-            let document = intrinsics::parse(&text).unwrap();
-            Written::new("template.yaml", &document).expanded_resources()
+            let document = parse(&text).unwrap();
+            Document::new("template.yaml", &document).expanded_resources()
         };
         let a = json!({"event": "page_created", "url": "/a"});
         let shared = json!({"event": "page_moved", "url": "/b", "params": {"handler": "a"}});

@@ -398,6 +398,7 @@ impl Setting {
             binaries: binaries(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             parameters: BTreeMap::from([("Records".to_owned(), records)]),
+            url_parameter: Some("BaseUrl".to_owned()),
             state: Some(self.folder.path().join("state")),
             concurrency: 2,
         }

@@ -1,11 +1,12 @@
 //! What is kept, is kept long enough and safely: queues and tables.
 
 use handlers::Handled;
+use sam_template_runner::template::resource_type::{BUCKET, FUNCTION, KEY, QUEUE, TABLE};
 use serde_json::Value;
 use tenants::Table;
 
-use super::Written;
-use super::written::{BUCKET, FUNCTION, Job, KEY, QUEUE, Resource, TABLE, as_text, pointed};
+use super::Document;
+use super::document::{Job, Resource, as_text, pointed};
 use crate::check::Finding;
 
 /// What Amazon SQS keeps messages for, if a queue does not say, in seconds.
@@ -15,54 +16,54 @@ const DEFAULT_RETENTION: u64 = 345_600;
 /// messages that it cannot hand over (AWS Lambda Developer Guide, "Using Lambda with Amazon SQS").
 const MIN_RECEIVES: u64 = 5;
 
-pub(super) fn check(written: &Written<'_>, findings: &mut Vec<Finding>) {
-    for queue in written.of_kind(QUEUE) {
+pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
+    for queue in template.of_kind(QUEUE) {
         if queue.property("SqsManagedSseEnabled") != Some(&Value::Bool(true))
             && queue.property("KmsMasterKeyId").is_none()
         {
             findings
-                .push(written.finding(queue.id, "it is not encrypted; set SqsManagedSseEnabled"));
+                .push(template.finding(queue.id, "it is not encrypted; set SqsManagedSseEnabled"));
         }
     }
-    for handler in written.of_kind(FUNCTION) {
+    for handler in template.of_kind(FUNCTION) {
         for event in handler.events().filter(|event| event.kind == "SQS") {
-            if let Some(queue) = written.target(event.properties.get("Queue"), QUEUE) {
+            if let Some(queue) = template.target(event.properties.get("Queue"), QUEUE) {
                 let window = event.properties.get("MaximumBatchingWindowInSeconds");
-                check_source(written, handler, queue, written.number(window), findings);
+                check_source(template, handler, queue, template.number(window), findings);
             }
         }
-        if let Some(table) = written.target(handler.variable(Handled::VARIABLE), TABLE) {
-            check_handled(written, table, findings);
+        if let Some(table) = template.target(handler.variable(Handled::VARIABLE), TABLE) {
+            check_handled(template, table, findings);
         } else if matches!(handler.job(), Some(Job::Handler(_))) {
             let advice = format!("{} names no table of this template", Handled::VARIABLE);
-            findings.push(written.finding(handler.id, advice));
+            findings.push(template.finding(handler.id, advice));
         }
         if handler.job() == Some(Job::Lifecycle)
-            && let Some(table) = written.target(handler.variable(Table::VARIABLE), TABLE)
+            && let Some(table) = template.target(handler.variable(Table::VARIABLE), TABLE)
         {
-            check_tenants(written, table, findings);
+            check_tenants(template, table, findings);
         }
     }
-    for bucket in written.of_kind(BUCKET) {
-        check_bodies(written, bucket, findings);
+    for bucket in template.of_kind(BUCKET) {
+        check_bodies(template, bucket, findings);
     }
-    for key in written.of_kind(KEY) {
-        check_key(written, key, findings);
+    for key in template.of_kind(KEY) {
+        check_key(template, key, findings);
     }
 }
 
 /// A queue that a handler reads, and its dead-letter queue.
 fn check_source(
-    written: &Written<'_>,
+    template: &Document<'_>,
     handler: Resource<'_>,
     queue: Resource<'_>,
     window: Option<u64>,
     findings: &mut Vec<Finding>,
 ) {
-    let mut find = |id: &str, advice: String| findings.push(written.finding(id, advice));
-    let timeout = written.number(handler.property("Timeout")).unwrap_or(3);
+    let mut find = |id: &str, advice: String| findings.push(template.finding(id, advice));
+    let timeout = template.number(handler.property("Timeout")).unwrap_or(3);
     let needed = 6 * timeout + window.unwrap_or_default();
-    let visibility = written.number(queue.property("VisibilityTimeout")).unwrap_or(30);
+    let visibility = template.number(queue.property("VisibilityTimeout")).unwrap_or(30);
     if visibility < needed {
         find(
             queue.id,
@@ -74,17 +75,17 @@ fn check_source(
         );
     }
     let dead = queue.property("RedrivePolicy.deadLetterTargetArn");
-    let Some(dead) = written.target(dead, QUEUE) else {
+    let Some(dead) = template.target(dead, QUEUE) else {
         let advice = "it has no dead-letter queue: what cannot be handled would be lost; set \
                       RedrivePolicy";
         return find(queue.id, advice.to_owned());
     };
-    let receives = written.number(queue.property("RedrivePolicy.maxReceiveCount"));
+    let receives = template.number(queue.property("RedrivePolicy.maxReceiveCount"));
     if receives.unwrap_or_default() < MIN_RECEIVES {
         find(queue.id, format!("maxReceiveCount has to be {MIN_RECEIVES} at least"));
     }
     let retention = |queue: Resource<'_>| {
-        written.number(queue.property("MessageRetentionPeriod")).unwrap_or(DEFAULT_RETENTION)
+        template.number(queue.property("MessageRetentionPeriod")).unwrap_or(DEFAULT_RETENTION)
     };
     // What the handler is told of its queue has to be what holds of it.
     for (name, told) in [(handlers::Queue::URL, queue), (handlers::Queue::DEAD_LETTERS, dead)] {
@@ -92,7 +93,7 @@ fn check_source(
             find(handler.id, format!("{name} has to be {}", told.id));
         }
     }
-    if written.number(handler.variable(handlers::Queue::MAX_RECEIVES)) != receives {
+    if template.number(handler.variable(handlers::Queue::MAX_RECEIVES)) != receives {
         let name = handlers::Queue::MAX_RECEIVES;
         find(handler.id, format!("{name} is not the maxReceiveCount of {}", queue.id));
     }
@@ -129,18 +130,18 @@ fn check_source(
 }
 
 /// A bucket of deliveries: what a message names has to be there as long as the message.
-fn check_bodies(written: &Written<'_>, bucket: Resource<'_>, findings: &mut Vec<Finding>) {
-    let retention = |queue: Resource<'_>| written.number(queue.property("MessageRetentionPeriod"));
-    let longest = written.of_kind(QUEUE).filter_map(retention).max().unwrap_or(DEFAULT_RETENTION);
+fn check_bodies(template: &Document<'_>, bucket: Resource<'_>, findings: &mut Vec<Finding>) {
+    let retention = |queue: Resource<'_>| template.number(queue.property("MessageRetentionPeriod"));
+    let longest = template.of_kind(QUEUE).filter_map(retention).max().unwrap_or(DEFAULT_RETENTION);
     let rule = bucket.property("LifecycleConfiguration.Rules").and_then(|rules| rules.get(0));
-    let days = rule.and_then(|rule| written.number(rule.get("ExpirationInDays")));
+    let days = rule.and_then(|rule| template.number(rule.get("ExpirationInDays")));
     if days.is_some_and(|days| days * 86_400 <= 2 * longest) {
         let advice = format!(
             "ExpirationInDays has to be more than {} days: a message is kept for as long in a \
              queue, and as long again once it is replayed",
             2 * longest / 86_400,
         );
-        findings.push(written.finding(bucket.id, advice));
+        findings.push(template.finding(bucket.id, advice));
     }
     let blocks =
         ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"];
@@ -150,12 +151,12 @@ fn check_bodies(written: &Written<'_>, bucket: Resource<'_>, findings: &mut Vec<
     };
     if !blocks.into_iter().all(is_blocked) {
         let advice = "it could be made public; set all of PublicAccessBlockConfiguration";
-        findings.push(written.finding(bucket.id, advice.to_owned()));
+        findings.push(template.finding(bucket.id, advice.to_owned()));
     }
 }
 
 /// A key of the tenants' secrets: what it encrypted can be read as long as it is there.
-fn check_key(written: &Written<'_>, key: Resource<'_>, findings: &mut Vec<Finding>) {
+fn check_key(template: &Document<'_>, key: Resource<'_>, findings: &mut Vec<Finding>) {
     let retained = |policy| key.body[policy] == "Retain";
     let rules = [
         (
@@ -170,16 +171,16 @@ fn check_key(written: &Written<'_>, key: Resource<'_>, findings: &mut Vec<Findin
     ];
     for (holds, advice) in rules {
         if !holds {
-            findings.push(written.finding(key.id, advice));
+            findings.push(template.finding(key.id, advice));
         }
     }
 }
 
-fn check_handled(written: &Written<'_>, table: Resource<'_>, findings: &mut Vec<Finding>) {
+fn check_handled(template: &Document<'_>, table: Resource<'_>, findings: &mut Vec<Finding>) {
     let key = table.property("KeySchema").and_then(|keys| keys.get(0)?.get("AttributeName"));
     let expires = table.property("TimeToLiveSpecification.AttributeName");
     let mut find = |advice| {
-        let finding = written.finding(table.id, advice);
+        let finding = template.finding(table.id, advice);
         if !findings.contains(&finding) {
             findings.push(finding);
         }
@@ -197,7 +198,7 @@ fn check_handled(written: &Written<'_>, table: Resource<'_>, findings: &mut Vec<
     }
 }
 
-fn check_tenants(written: &Written<'_>, table: Resource<'_>, findings: &mut Vec<Finding>) {
+fn check_tenants(template: &Document<'_>, table: Resource<'_>, findings: &mut Vec<Finding>) {
     let is_on = |path: &str| table.property(path) == Some(&Value::Bool(true));
     let says = |path: &str, word: &str| table.property(path) == Some(&Value::from(word));
     let key = table.property("KeySchema").and_then(|keys| keys.get(0)?.get("AttributeName"));
@@ -232,7 +233,7 @@ fn check_tenants(written: &Written<'_>, table: Resource<'_>, findings: &mut Vec<
     ];
     for (holds, advice) in rules {
         if !holds {
-            findings.push(written.finding(table.id, advice));
+            findings.push(template.finding(table.id, advice));
         }
     }
 }

@@ -1,25 +1,18 @@
-//! A template as it is written: its resources, and what their values point to.
+//! A template in plain JSON: its resources, and what their values refer to.
 
+use sam_template_runner::template::resource_type::{FUNCTION, HTTP_API};
 use serde_json::Value;
 
 use crate::check::Finding;
 
-pub(super) const BUCKET: &str = "AWS::S3::Bucket";
-pub(super) const FUNCTION: &str = "AWS::Serverless::Function";
-pub(super) const HTTP_API: &str = "AWS::Serverless::HttpApi";
-pub(super) const KEY: &str = "AWS::KMS::Key";
-pub(super) const QUEUE: &str = "AWS::SQS::Queue";
-pub(super) const ROLE: &str = "AWS::IAM::Role";
-pub(super) const TABLE: &str = "AWS::DynamoDB::Table";
-
 /// A template, its short forms written out.
 #[derive(Clone, Copy)]
-pub(crate) struct Written<'t> {
+pub(crate) struct Document<'t> {
     file: &'t str,
-    document: &'t Value,
+    root: &'t Value,
 }
 
-/// A resource of it.
+/// A resource of a template.
 #[derive(Clone, Copy)]
 pub(super) struct Resource<'t> {
     /// Its logical id.
@@ -52,19 +45,19 @@ pub(super) enum Job<'t> {
     Handler(&'t str),
 }
 
-impl<'t> Written<'t> {
-    /// Takes a template as [`sam_template_runner::intrinsics::parse`] returns it.
+impl<'t> Document<'t> {
+    /// Takes a template as [`sam_template_runner::template::parse`] returns it.
     pub(crate) fn new(file: &'t str, document: &'t Value) -> Self {
-        Self { file, document }
+        Self { file, root: document }
     }
 
     /// The entries of a top-level section.
     pub(super) fn section(&self, name: &str) -> impl Iterator<Item = (&'t String, &'t Value)> {
-        self.document.get(name).and_then(Value::as_object).into_iter().flatten()
+        self.root.get(name).and_then(Value::as_object).into_iter().flatten()
     }
 
     pub(super) fn resources(&self) -> impl Iterator<Item = Resource<'t>> {
-        let globals = self.document.pointer("/Globals/Function");
+        let globals = self.root.pointer("/Globals/Function");
         self.section("Resources").map(move |(id, body)| {
             let kind = body.get("Type").and_then(Value::as_str).unwrap_or_default();
             Resource { id, kind, body, globals: globals.filter(|_| kind == FUNCTION) }
@@ -87,7 +80,7 @@ impl<'t> Written<'t> {
     /// A value that is no reference; of a parameter, its default.
     pub(super) fn plain<'v>(&'v self, value: &'v Value) -> Option<&'v Value> {
         match pointed(value) {
-            Some(name) => self.document.get("Parameters")?.get(name)?.get("Default"),
+            Some(name) => self.root.get("Parameters")?.get(name)?.get("Default"),
             None => Some(value),
         }
     }

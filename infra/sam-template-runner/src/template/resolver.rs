@@ -1,62 +1,10 @@
-//! The language of CloudFormation templates: its YAML and its intrinsic functions.
-//!
-//! [`parse`] reads a template into plain JSON in which every short form is written out, so that
-//! whoever looks at a template has one form to look for: `!Ref Queue` is `{"Ref": "Queue"}` and
-//! `!GetAtt Queue.Arn` is `{"Fn::GetAtt": ["Queue", "Arn"]}`. [`Resolver`] then replaces the
-//! functions by their values.
-//!
-//! The names and rules are those of "Intrinsic function reference" and "Pseudo parameters
-//! reference" in the AWS CloudFormation Template Reference Guide.
+//! The values of intrinsic functions.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
-use serde_saphyr::Tagged;
+use serde_json::{Map, Value};
 
-/// Why a template cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum TemplateError {
-    /// The text is not YAML.
-    #[error("the template is not valid YAML")]
-    Syntax(#[source] Box<serde_saphyr::Error>),
-    /// Something in the template is wrong, or is not understood here.
-    #[error("{place}: {problem}")]
-    Refused {
-        /// Where: the path of keys from the top of the template.
-        place: String,
-        /// What is wrong there and what to do about it.
-        problem: String,
-    },
-}
-
-impl TemplateError {
-    /// Refuses what stands at `place`, a path of keys from the top of the template.
-    pub fn refused(place: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Refused { place: place.into(), problem: problem.into() }
-    }
-}
-
-/// Reads a template and writes out its short forms.
-///
-/// # Errors
-///
-/// Fails if `yaml` is not one YAML document whose keys are strings and appear once.
-pub fn parse(yaml: &str) -> Result<Value, TemplateError> {
-    // Only `true` and `false` are booleans, as in JSON: a variable with the value `on` stays text.
-    let options = serde_saphyr::options! { strict_booleans: true };
-    serde_saphyr::from_str_with_options::<Node>(yaml, options)
-        .map(|node| node.0)
-        .map_err(|error| TemplateError::Syntax(Box::new(error)))
-}
-
-/// Whether `value` is a call of an intrinsic function.
-#[must_use]
-pub fn is_intrinsic(value: &Value) -> bool {
-    call(value).is_some()
-}
+use super::{Part, TemplateError, call, conditions, parts, plain, pseudo_parameter, section};
 
 /// Replaces intrinsic functions by their values.
 ///
@@ -91,12 +39,7 @@ impl Resolver {
         }
         let mut resolver =
             Self { references, attributes: BTreeMap::new(), conditions: BTreeMap::new() };
-        if let Some(conditions) = section(template, "Conditions")? {
-            for name in conditions.keys() {
-                let holds = resolver.named_condition(conditions, name, &mut Vec::new())?;
-                resolver.conditions.insert(name.clone(), holds);
-            }
-        }
+        resolver.conditions = conditions::evaluate(template, &resolver)?;
         Ok(resolver)
     }
 
@@ -160,7 +103,7 @@ impl Resolver {
         let place = &format!("{place}.{function}");
         Ok(Some(match function {
             "Ref" => match self.text(place, argument)?.as_str() {
-                "AWS::NoValue" => return Ok(None),
+                pseudo_parameter::NO_VALUE => return Ok(None),
                 name => self.reference(place, name)?,
             },
             "Fn::GetAtt" => {
@@ -251,7 +194,7 @@ impl Resolver {
         })
     }
 
-    /// Replaces `${Name}`, `${Resource.Attribute}` and, for a literal `${`, `${!Name}`.
+    /// Replaces `${Name}` and `${Resource.Attribute}`.
     fn substitute(
         &self,
         place: &str,
@@ -259,20 +202,21 @@ impl Resolver {
         variables: &Map<String, Value>,
     ) -> Result<Value, TemplateError> {
         let mut result = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once("${") {
-            result.push_str(before);
-            let Some((name, after)) = after.split_once('}') else {
-                return Err(TemplateError::refused(place, "a `${` is not closed by a `}`"));
+        for part in parts(text) {
+            let part = part.map_err(|error| TemplateError::refused(place, error.to_string()))?;
+            let name = match part {
+                Part::Text(text) => {
+                    result.push_str(text);
+                    continue;
+                }
+                Part::Escaped(literal) => {
+                    result.push_str("${");
+                    result.push_str(literal);
+                    result.push('}');
+                    continue;
+                }
+                Part::Name(name) => name,
             };
-            rest = after;
-            if let Some(literal) = name.strip_prefix('!') {
-                result.push_str("${");
-                result.push_str(literal);
-                result.push('}');
-                continue;
-            }
-            let name = name.trim();
             let value = match (variables.get(name), name.split_once('.')) {
                 (Some(variable), _) => variable.clone(),
                 (None, Some((resource, attribute))) => {
@@ -282,12 +226,11 @@ impl Resolver {
             };
             result.push_str(&plain(place, &value)?);
         }
-        result.push_str(rest);
         Ok(Value::from(result))
     }
 
     /// The value of an argument that must be one text.
-    fn text(&self, place: &str, value: &Value) -> Result<String, TemplateError> {
+    pub(super) fn text(&self, place: &str, value: &Value) -> Result<String, TemplateError> {
         match self.resolve(place, value)? {
             Some(value) => plain(place, &value),
             None => Err(TemplateError::refused(place, "AWS::NoValue cannot be used here")),
@@ -308,100 +251,6 @@ impl Resolver {
             resolved.extend(self.resolve(&format!("{place}[{index}]"), item)?);
         }
         Ok(resolved)
-    }
-
-    /// Evaluates a condition of the section; `pending` are those that are waiting for it.
-    fn named_condition<'t>(
-        &self,
-        conditions: &'t Map<String, Value>,
-        name: &'t str,
-        pending: &mut Vec<&'t str>,
-    ) -> Result<bool, TemplateError> {
-        let place = format!("Conditions.{name}");
-        let Some(expression) = conditions.get(name) else {
-            return Err(TemplateError::refused(place, "there is no such condition"));
-        };
-        if pending.contains(&name) {
-            return Err(TemplateError::refused(place, "the condition depends on itself"));
-        }
-        pending.push(name);
-        let holds = self.expression(&place, conditions, expression, pending)?;
-        pending.pop();
-        Ok(holds)
-    }
-
-    fn expression<'t>(
-        &self,
-        place: &str,
-        conditions: &'t Map<String, Value>,
-        expression: &'t Value,
-        pending: &mut Vec<&'t str>,
-    ) -> Result<bool, TemplateError> {
-        let Some((function, argument)) = call(expression) else {
-            return Err(TemplateError::refused(place, "a condition function is expected here"));
-        };
-        let place = &format!("{place}.{function}");
-        let operands = argument.as_array().map_or(&[] as &[Value], Vec::as_slice);
-        match (function, operands) {
-            ("Condition", _) => match argument.as_str() {
-                Some(name) => self.named_condition(conditions, name, pending),
-                None => Err(TemplateError::refused(place, "takes the name of a condition")),
-            },
-            ("Fn::Equals", [left, right]) => {
-                Ok(self.text(place, left)? == self.text(place, right)?)
-            }
-            ("Fn::Not", [operand]) => Ok(!self.expression(place, conditions, operand, pending)?),
-            ("Fn::And" | "Fn::Or", [_, _, ..]) => {
-                // Every operand is evaluated: a mistake in the last one must not stay hidden.
-                let mut holds = Vec::new();
-                for operand in operands {
-                    holds.push(self.expression(place, conditions, operand, pending)?);
-                }
-                Ok(if function == "Fn::And" {
-                    holds.into_iter().all(|holds| holds)
-                } else {
-                    holds.into_iter().any(|holds| holds)
-                })
-            }
-            _ => Err(TemplateError::refused(
-                place,
-                "is not a condition function with its arguments; understood are Condition, \
-                 Fn::Equals with two values, Fn::Not with one, Fn::And and Fn::Or with two or more",
-            )),
-        }
-    }
-}
-
-/// A top-level section of a template, if it is there.
-///
-/// # Errors
-///
-/// Fails if the section is not a map.
-pub fn section<'t>(
-    template: &'t Value,
-    name: &str,
-) -> Result<Option<&'t Map<String, Value>>, TemplateError> {
-    match template.get(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Object(section)) => Ok(Some(section)),
-        Some(_) => Err(TemplateError::refused(name, "the section must be a map")),
-    }
-}
-
-/// The text that CloudFormation makes of a scalar.
-///
-/// # Errors
-///
-/// Fails if the value is a list, a map or null.
-pub fn plain(place: &str, value: &Value) -> Result<String, TemplateError> {
-    match value {
-        Value::String(text) => Ok(text.clone()),
-        Value::Number(number) => Ok(number.to_string()),
-        Value::Bool(flag) => Ok(flag.to_string()),
-        Value::Null => Err(TemplateError::refused(place, "the value is missing")),
-        Value::Array(_) | Value::Object(_) => {
-            Err(TemplateError::refused(place, "a single value is expected, not a list or a map"))
-        }
     }
 }
 
@@ -456,17 +305,6 @@ fn parameters(
     Ok(references)
 }
 
-/// The function and the argument, if `value` is a call of an intrinsic function.
-fn call(value: &Value) -> Option<(&str, &Value)> {
-    let entries = value.as_object().filter(|entries| entries.len() == 1)?;
-    let (function, argument) = entries.iter().next()?;
-    let is_function = function == "Ref"
-        || function.starts_with("Fn::")
-        // In a policy a `Condition` is a map; as a function its argument is a name.
-        || (function == "Condition" && argument.is_string());
-    is_function.then_some((function, argument))
-}
-
 fn pair<'a>(
     place: &str,
     argument: &'a Value,
@@ -476,164 +314,12 @@ fn pair<'a>(
     items.ok_or_else(|| TemplateError::refused(place, format!("takes a list of {expected}")))
 }
 
-/// A node of the YAML tree, on its way to plain JSON.
-struct Node(Value);
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Tagged(Untagged(value), tag) = Tagged::deserialize(deserializer)?;
-        // Tags with a name of YAML's own (`!!str`) are done with once the value is read.
-        let Some(name) = tag.as_deref().and_then(|tag| tag.strip_prefix('!')) else {
-            return Ok(Self(value));
-        };
-        let (function, argument) = match (name, value) {
-            ("Ref" | "Condition", value) => (name.to_owned(), value),
-            ("GetAtt", Value::String(path)) => {
-                let parts = path.splitn(2, '.').collect::<Vec<_>>();
-                ("Fn::GetAtt".to_owned(), Value::from(parts))
-            }
-            (name, value) => (format!("Fn::{name}"), value),
-        };
-        Ok(Self(Value::Object(Map::from_iter([(function, argument)]))))
-    }
-}
-
-/// A node without its tag.
-struct Untagged(Value);
-
-impl<'de> Deserialize<'de> for Untagged {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UntaggedVisitor).map(Self)
-    }
-}
-
-struct UntaggedVisitor;
-
-impl<'de> Visitor<'de> for UntaggedVisitor {
-    type Value = Value;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a value of a template")
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("a template has no number for infinity or NaN"))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
-        let mut items = Vec::new();
-        while let Some(Node(item)) = sequence.next_element()? {
-            items.push(item);
-        }
-        Ok(Value::Array(items))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut mapping: A) -> Result<Value, A::Error> {
-        let mut entries = Map::new();
-        while let Some((key, Node(value))) = mapping.next_entry::<String, Node>()? {
-            if entries.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key `{key}` appears twice")));
-            }
-            entries.insert(key, value);
-        }
-        Ok(Value::Object(entries))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn writes_out_every_short_form() {
-        let template = parse(
-            "a: !Ref Queue\n\
-             b: !GetAtt Queue.Arn\n\
-             c: !GetAtt Nested.Outputs.Arn\n\
-             d: !Sub ['${x}', { x: !Ref Queue }]\n\
-             e: !If [Production, !Ref AWS::NoValue, 5]\n\
-             f: { 'Fn::GetAtt': [Queue, Arn] }\n\
-             g: !Not [!Condition Production]\n\
-             h: !Join\n\
-             \x20 - ','\n\
-             \x20 - [!Ref Queue, b]\n",
-        )
-        .unwrap();
-
-        assert_eq!(
-            template,
-            json!({
-                "a": {"Ref": "Queue"},
-                "b": {"Fn::GetAtt": ["Queue", "Arn"]},
-                "c": {"Fn::GetAtt": ["Nested", "Outputs.Arn"]},
-                "d": {"Fn::Sub": ["${x}", {"x": {"Ref": "Queue"}}]},
-                "e": {"Fn::If": ["Production", {"Ref": "AWS::NoValue"}, 5]},
-                "f": {"Fn::GetAtt": ["Queue", "Arn"]},
-                "g": {"Fn::Not": [{"Condition": "Production"}]},
-                "h": {"Fn::Join": [",", [{"Ref": "Queue"}, "b"]]},
-            })
-        );
-    }
-
-    #[test]
-    fn keeps_the_types_of_plain_values() {
-        let template = parse(
-            "version: \"2010-09-09\"\ndate: 2010-09-09\nflag: true\nword: on\nminus: -1\n\
-             half: 0.5\nnothing:\ntext: !!str 5\nstage: $default\n",
-        )
-        .unwrap();
-
-        assert_eq!(
-            template,
-            json!({
-                "version": "2010-09-09", "date": "2010-09-09", "flag": true, "word": "on",
-                "minus": -1, "half": 0.5, "nothing": null, "text": "5", "stage": "$default",
-            })
-        );
-    }
-
-    #[test]
-    fn refuses_a_key_that_appears_twice() {
-        let error = parse("Resources:\n  A: 1\n  A: 2\n").unwrap_err();
-
-        assert!(matches!(error, TemplateError::Syntax(_)), "{error:?}");
-    }
+    use crate::template::parse;
 
     #[test]
     fn resolves_references_to_parameters_pseudo_parameters_and_resources() {
@@ -748,14 +434,6 @@ mod tests {
         assert!(refused("!Sub '${Quue}'").contains("`Quue` is no parameter"));
         assert!(refused("!Sub '${Quue'").contains("is not closed"));
         assert!(refused("!ImportValue x").contains("Fn::ImportValue: this function is not"));
-    }
-
-    #[test]
-    fn refuses_a_condition_that_depends_on_itself() {
-        let template = parse("Conditions: { A: !Not [!Condition B], B: !Not [!Condition A] }");
-
-        let error = Resolver::new(&template.unwrap(), &[], &BTreeMap::new()).unwrap_err();
-        assert_eq!(error.to_string(), "Conditions.A: the condition depends on itself");
     }
 
     fn resolver(template: &str) -> Resolver {
