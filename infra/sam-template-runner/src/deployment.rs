@@ -48,9 +48,9 @@ pub struct Endpoints {
     pub sqs: String,
     /// The DynamoDB service.
     pub dynamodb: String,
-    /// The KMS service.
+    /// The test double for KMS.
     pub kms: String,
-    /// The S3 service.
+    /// The test double for S3.
     pub s3: String,
 }
 

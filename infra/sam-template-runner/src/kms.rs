@@ -1,8 +1,8 @@
-//! The KMS of the local stack: encrypts and decrypts under one key, bound to its context.
+//! A test double for KMS: encryption under one key, bound to the key id and the encryption context.
 //!
-//! AWS Key Management Service API Reference, `Encrypt` and `Decrypt`, over AWS JSON 1.1. What it
-//! shares with the real one is what this project relies on: a ciphertext is worth nothing with
-//! another key id or another encryption context. Every key id is a key of its own.
+//! AWS Key Management Service API Reference, `Encrypt`, `Decrypt` and `DescribeKey`, over AWS JSON
+//! 1.1. As on AWS, a ciphertext cannot be decrypted with another key id or another encryption
+//! context. Every key id is accepted.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -66,7 +66,7 @@ impl Kms {
                 Ok(json!({ "Plaintext": STANDARD.encode(opened), "KeyId": id }))
             }
             "DescribeKey" => Ok(json!({ "KeyMetadata": { "KeyId": id, "Arn": id } })),
-            _ => Err(("UnknownOperationException", "the local KMS does not know it")),
+            _ => Err(("UnknownOperationException", "the test double for KMS does not know it")),
         }
     }
 

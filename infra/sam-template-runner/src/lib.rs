@@ -1,4 +1,4 @@
-//! The local stack: a SAM template and its functions, on this machine.
+//! A runner of AWS SAM templates: the functions of a template, on this machine, without Docker.
 //!
 //! ```text
 //!             this process                                          child processes
@@ -14,22 +14,27 @@
 //! ```
 //!
 //! [`Stack::start`] reads the template that is deployed to AWS ([`deployment`]), and runs the
-//! binaries that are deployed to AWS. They notice no difference: Lambda's Runtime API hands them
-//! their events, and their own AWS SDK clients find SQS, DynamoDB, KMS and S3 through
-//! `AWS_ENDPOINT_URL_SQS` and its like.
+//! binaries that are deployed to AWS. They need no change: Lambda's Runtime API hands them their
+//! events, and their own AWS SDK clients find SQS, DynamoDB and the test doubles for KMS and S3
+//! through `AWS_ENDPOINT_URL_SQS` and its like. [`template`] reads the language of templates.
 //!
 //! What is not simulated: permissions, encryption at rest, throttling, logs and metrics in CloudWatch, and
 //! everything else the template declares outside functions, their events, queues and tables.
 
 pub mod deployment;
+mod error;
 mod event_source;
 mod http_api;
 mod kms;
 pub mod lambda;
 mod log;
 mod s3;
+mod service;
 mod state;
 pub mod template;
+
+pub use error::StackError;
+pub use log::{LogLine, LogStream};
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -41,14 +46,12 @@ use std::time::Duration;
 use aws_credential_types::Credentials;
 use aws_sdk_sqs::config::{BehaviorVersion, Region};
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, watch};
-use tokio::task::JoinSet;
+use tokio::sync::broadcast;
 use tokio::time::timeout;
 
 use deployment::{Deployment, Endpoints, REGION};
 use event_source::Poller;
-pub use log::{LogLine, LogStream};
-use template::TemplateError;
+use service::Service;
 
 /// What to run, and where.
 #[derive(Clone, Debug)]
@@ -73,121 +76,6 @@ pub struct Options {
     pub concurrency: usize,
 }
 
-/// Why the local stack did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StackError {
-    /// The template cannot be read.
-    #[error("failed to read the template {}", .path.display())]
-    Template {
-        /// The path of the template.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The template is wrong, or asks for what the local stack does not know.
-    #[error("the local stack cannot run {}", .path.display())]
-    Refused {
-        /// The path of the template.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: TemplateError,
-    },
-    /// The address of the HTTP API is taken.
-    #[error(
-        "port {} is in use: stop what listens on {address}, or choose another port (0 is any free \
-         one)",
-        .address.port()
-    )]
-    PortInUse {
-        /// The address.
-        address: SocketAddr,
-    },
-    /// An address cannot be listened on.
-    #[error("failed to listen on {address}")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The binary of a function is not there.
-    #[error(
-        "the function {function} has no binary {}: build it with `cargo build --bin {binary}`",
-        .path.display()
-    )]
-    MissingBinary {
-        /// The logical id of the function.
-        function: String,
-        /// The name of the binary.
-        binary: String,
-        /// Where it was looked for.
-        path: PathBuf,
-    },
-    /// The folder for the state cannot be used.
-    #[error("failed to use the folder {} for the state", .path.display())]
-    State {
-        /// The folder.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
-    /// Another stack uses the folder for the state.
-    #[error(
-        "the folder {} is in use by another local stack: stop that one, or choose another folder",
-        .path.display()
-    )]
-    StateInUse {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// The file with the tables cannot be used.
-    #[error("failed to open the tables in the folder for the state")]
-    Tables {
-        /// Why not.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// DynamoDB refuses a table.
-    #[error("failed to set up the table {table}")]
-    Table {
-        /// The name of the table.
-        table: String,
-        /// Why not.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// The table that was kept has another key than the template.
-    #[error(
-        "the table {table} in {} has another key than in the template: remove that folder to start \
-         anew",
-        .path.display()
-    )]
-    OtherKey {
-        /// The name of the table.
-        table: String,
-        /// The folder for the state.
-        path: PathBuf,
-    },
-    /// The file with the key of the local KMS cannot be used.
-    #[error("failed to open the key in the folder for the state")]
-    Key {
-        /// Why not.
-        source: io::Error,
-    },
-    /// The file with the queues cannot be used.
-    #[error("failed to open the queues in the folder for the state")]
-    Queues {
-        /// Why not.
-        source: local_sqs::OpenError,
-    },
-    /// SQS refuses a queue.
-    #[error("failed to set up the queue {queue}")]
-    Queue {
-        /// The name of the queue.
-        queue: String,
-        /// Why not.
-        source: local_sqs::Error,
-    },
-}
-
 /// A running stack.
 ///
 /// [`stop`](Self::stop) it. A stack that is dropped instead ends as well, but nobody waits for it.
@@ -199,7 +87,7 @@ pub struct Stack {
     functions: BTreeMap<String, lambda::Function>,
     /// What invokes functions: the HTTP API and the event sources.
     invokers: Service,
-    /// What functions use: SQS, DynamoDB, KMS and S3.
+    /// What functions use: SQS, DynamoDB, and the test doubles for KMS and S3.
     backends: Service,
     /// Held while the folder for the state is used.
     _state_lock: Option<File>,
@@ -309,13 +197,13 @@ impl Stack {
         &self.endpoints.dynamodb
     }
 
-    /// The URL of the KMS service.
+    /// The URL of the test double for KMS.
     #[must_use]
     pub fn kms_endpoint(&self) -> &str {
         &self.endpoints.kms
     }
 
-    /// The URL of the S3 service.
+    /// The URL of the test double for S3.
     #[must_use]
     pub fn s3_endpoint(&self) -> &str {
         &self.endpoints.s3
@@ -351,7 +239,7 @@ impl Stack {
     /// No event is taken any more. Invocations under way may end, but are not waited for long:
     /// a message whose function is killed becomes visible again, as after a crash on AWS.
     pub async fn stop(mut self) {
-        self.invokers.stop.send_replace(true);
+        self.invokers.stop();
         let _ = timeout(DRAIN, async {
             self.invokers.ended().await;
             for function in self.functions.values() {
@@ -362,7 +250,7 @@ impl Stack {
         for function in self.functions.values() {
             function.stop().await;
         }
-        self.backends.stop.send_replace(true);
+        self.backends.stop();
         let _ = timeout(CLOSE, async {
             self.invokers.ended().await;
             self.backends.ended().await;
@@ -379,34 +267,6 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// How long connections may stay open after that.
 const CLOSE: Duration = Duration::from_secs(1);
-
-/// Tasks with one stop signal. They are aborted when this is dropped.
-#[derive(Debug)]
-struct Service {
-    stop: watch::Sender<bool>,
-    tasks: JoinSet<()>,
-}
-
-impl Service {
-    fn new() -> Self {
-        Self { stop: watch::Sender::new(false), tasks: JoinSet::new() }
-    }
-
-    fn spawn<F: Future<Output = ()> + Send + 'static>(&mut self, task: impl FnOnce(Stopped) -> F) {
-        let mut stop = self.stop.subscribe();
-        let stopped: Stopped = Box::pin(async move {
-            // An error means that the sender is gone, which is a stop as well.
-            let _ = stop.wait_for(|stop| *stop).await;
-        });
-        self.tasks.spawn(task(stopped));
-    }
-
-    async fn ended(&mut self) {
-        while self.tasks.join_next().await.is_some() {}
-    }
-}
-
-type Stopped = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StackError> {
     TcpListener::bind(address).await.map_err(|source| match source.kind() {

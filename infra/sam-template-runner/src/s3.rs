@@ -1,7 +1,7 @@
-//! The S3 of the local stack: objects that are put, and got.
+//! A test double for S3: objects that are put and got.
 //!
-//! Amazon S3 API Reference, `PutObject` and `GetObject`, with the bucket in the path. It has no
-//! listing, no parts and no permissions, which no function asks for.
+//! Amazon S3 API Reference, `PutObject` and `GetObject`, with the bucket in the path. Listings,
+//! multipart uploads and permissions do not exist.
 
 use std::collections::HashMap;
 use std::io;
@@ -76,7 +76,11 @@ async fn answer(State(s3): State<Arc<S3>>, method: Method, uri: Uri, body: Bytes
             Some(object) => object.into_response(),
             None => refusal(StatusCode::NOT_FOUND, "NoSuchKey", &"there is no such object"),
         },
-        _ => refusal(StatusCode::NOT_IMPLEMENTED, "NotImplemented", &"the local S3 puts and gets"),
+        _ => refusal(
+            StatusCode::NOT_IMPLEMENTED,
+            "NotImplemented",
+            &"the test double for S3 puts and gets",
+        ),
     }
 }
 
