@@ -20,11 +20,11 @@ use uuid::Uuid;
 
 use crate::Sqs;
 use crate::actions::{
-    Action, Call, CancelMessageMoveTask, ChangeMessageVisibility, ChangeMessageVisibilityBatch,
+    Action, CancelMessageMoveTask, ChangeMessageVisibility, ChangeMessageVisibilityBatch,
     CreateQueue, DeleteMessage, DeleteMessageBatch, DeleteQueue, GetQueueAttributes, GetQueueUrl,
     ListDeadLetterSourceQueues, ListMessageMoveTasks, ListQueueTags, ListQueues, Poll, PurgeQueue,
-    ReceiveMessage, ReceivedMessages, SendMessage, SendMessageBatch, SetQueueAttributes,
-    StartMessageMoveTask, StartedMoveTask, TagQueue, UntagQueue,
+    ReceiveMessage, ReceivedMessages, RequestContext, SendMessage, SendMessageBatch,
+    SetQueueAttributes, StartMessageMoveTask, StartedMoveTask, TagQueue, UntagQueue,
 };
 use crate::error::Error;
 use crate::timestamp::Timestamp;
@@ -98,39 +98,41 @@ impl Server {
     async fn perform(&self, headers: &HeaderMap, body: &[u8]) -> Result<Vec<u8>, Error> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("");
         let target = text("x-amz-target");
-        let call = Call { host: text("host").to_owned(), now: Timestamp::now() };
+        let context = RequestContext { host: text("host").to_owned(), now: Timestamp::now() };
         let action = target.strip_prefix("AmazonSQS.");
         match action.ok_or_else(|| Error::InvalidAction(target.to_owned()))? {
-            "CancelMessageMoveTask" => self.run::<CancelMessageMoveTask>(body, &call),
-            "ChangeMessageVisibility" => self.run::<ChangeMessageVisibility>(body, &call),
-            "ChangeMessageVisibilityBatch" => self.run::<ChangeMessageVisibilityBatch>(body, &call),
-            "CreateQueue" => self.run::<CreateQueue>(body, &call),
-            "DeleteMessage" => self.run::<DeleteMessage>(body, &call),
-            "DeleteMessageBatch" => self.run::<DeleteMessageBatch>(body, &call),
-            "DeleteQueue" => self.run::<DeleteQueue>(body, &call),
-            "GetQueueAttributes" => self.run::<GetQueueAttributes>(body, &call),
-            "GetQueueUrl" => self.run::<GetQueueUrl>(body, &call),
-            "ListDeadLetterSourceQueues" => self.run::<ListDeadLetterSourceQueues>(body, &call),
-            "ListMessageMoveTasks" => self.run::<ListMessageMoveTasks>(body, &call),
-            "ListQueueTags" => self.run::<ListQueueTags>(body, &call),
-            "ListQueues" => self.run::<ListQueues>(body, &call),
-            "PurgeQueue" => self.run::<PurgeQueue>(body, &call),
-            "ReceiveMessage" => self.receive(parse(body)?).await.map(|found| to_json(&found)),
-            "SendMessage" => self.run::<SendMessage>(body, &call),
-            "SendMessageBatch" => self.run::<SendMessageBatch>(body, &call),
-            "SetQueueAttributes" => self.run::<SetQueueAttributes>(body, &call),
-            "StartMessageMoveTask" => {
-                self.start_move(parse(body)?, call.now).map(|started| to_json(&started))
+            "CancelMessageMoveTask" => self.run::<CancelMessageMoveTask>(body, &context),
+            "ChangeMessageVisibility" => self.run::<ChangeMessageVisibility>(body, &context),
+            "ChangeMessageVisibilityBatch" => {
+                self.run::<ChangeMessageVisibilityBatch>(body, &context)
             }
-            "TagQueue" => self.run::<TagQueue>(body, &call),
-            "UntagQueue" => self.run::<UntagQueue>(body, &call),
+            "CreateQueue" => self.run::<CreateQueue>(body, &context),
+            "DeleteMessage" => self.run::<DeleteMessage>(body, &context),
+            "DeleteMessageBatch" => self.run::<DeleteMessageBatch>(body, &context),
+            "DeleteQueue" => self.run::<DeleteQueue>(body, &context),
+            "GetQueueAttributes" => self.run::<GetQueueAttributes>(body, &context),
+            "GetQueueUrl" => self.run::<GetQueueUrl>(body, &context),
+            "ListDeadLetterSourceQueues" => self.run::<ListDeadLetterSourceQueues>(body, &context),
+            "ListMessageMoveTasks" => self.run::<ListMessageMoveTasks>(body, &context),
+            "ListQueueTags" => self.run::<ListQueueTags>(body, &context),
+            "ListQueues" => self.run::<ListQueues>(body, &context),
+            "PurgeQueue" => self.run::<PurgeQueue>(body, &context),
+            "ReceiveMessage" => self.receive(parse(body)?).await.map(|found| to_json(&found)),
+            "SendMessage" => self.run::<SendMessage>(body, &context),
+            "SendMessageBatch" => self.run::<SendMessageBatch>(body, &context),
+            "SetQueueAttributes" => self.run::<SetQueueAttributes>(body, &context),
+            "StartMessageMoveTask" => {
+                self.start_move(parse(body)?, context.now).map(|started| to_json(&started))
+            }
+            "TagQueue" => self.run::<TagQueue>(body, &context),
+            "UntagQueue" => self.run::<UntagQueue>(body, &context),
             action => Err(Error::InvalidAction(action.to_owned())),
         }
     }
 
-    fn run<A: Action>(&self, body: &[u8], call: &Call) -> Result<Vec<u8>, Error> {
+    fn run<A: Action>(&self, body: &[u8], context: &RequestContext) -> Result<Vec<u8>, Error> {
         let action: A = parse(body)?;
-        Ok(to_json(&action.perform(&mut self.sqs.queues(), call)?))
+        Ok(to_json(&action.perform(&mut self.sqs.queues(), context)?))
     }
 
     async fn receive(&self, request: ReceiveMessage) -> Result<ReceivedMessages, Error> {
