@@ -4,6 +4,8 @@ mod descriptor;
 mod handlers;
 mod template;
 
+pub use template::invariants;
+
 use std::fmt;
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! A realistic body for an event, to be sent where no other is at hand.
+//! Sample bodies of events.
 
 use connect::event::{EventName, Product};
 use include_dir::{Dir, include_dir};

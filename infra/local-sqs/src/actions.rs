@@ -1,4 +1,4 @@
-//! The actions of the API: what each takes, does and answers.
+//! The actions of the API: their requests, effects and responses.
 //!
 //! Source: the Amazon SQS API Reference, in the AWS JSON 1.0 form.
 

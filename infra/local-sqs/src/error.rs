@@ -1,4 +1,4 @@
-//! What SQS answers when it refuses a request.
+//! The errors of the API, as SQS names them.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! The edge: AWS JSON 1.0 over HTTP.
+//! The server: AWS JSON 1.0 over HTTP.
 
 use std::future::Future;
 use std::io;

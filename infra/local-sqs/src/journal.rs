@@ -1,4 +1,4 @@
-//! The file that a restart is read from: one JSON line for every change, in the order they were made.
+//! The journal: a file with one JSON line for every change, which a restart reads.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Read, Write};

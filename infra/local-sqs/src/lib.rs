@@ -1,13 +1,13 @@
-//! Amazon SQS standard queues in this process, for a local stack and for tests.
+//! An Amazon SQS server for local runs and tests: standard queues in the process that starts it.
 //!
 //! [`serve`] answers the AWS JSON 1.0 protocol, so that AWS SDK clients in any process work
 //! unchanged with `AWS_ENDPOINT_URL_SQS=http://host:port`. What it answers follows the Amazon SQS
 //! API Reference and Developer Guide: limits, digests, receipt handles, visibility timeouts,
 //! dead-letter queues, message move tasks and errors by their names.
 //!
-//! It differs from AWS where a local server must, or where AWS promises little:
+//! It differs from AWS in these points:
 //!
-//! - Nobody is asked for credentials: signatures, policies and encryption settings are taken and have
+//! - Credentials are not checked. Signatures, policies and encryption settings are accepted and have
 //!   no effect.
 //! - Counters are exact, changes take effect at once, messages usually come in the order in which they
 //!   became visible, and a message is received twice only when its visibility timeout ends.
@@ -18,6 +18,7 @@
 
 mod actions;
 mod attributes;
+mod change;
 mod error;
 mod http;
 mod journal;

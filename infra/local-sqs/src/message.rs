@@ -1,4 +1,4 @@
-//! One message: what may be in it, its digests, and where it stands in its queue.
+//! Messages: their limits, their digests, and their state in a queue.
 
 use std::collections::BTreeMap;
 

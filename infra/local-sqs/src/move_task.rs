@@ -1,4 +1,4 @@
-//! Message move tasks: what `StartMessageMoveTask` started and how far it has come.
+//! Message move tasks: what `StartMessageMoveTask` started, and its progress.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

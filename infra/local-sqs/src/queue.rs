@@ -1,4 +1,4 @@
-//! One queue: which messages it holds and which of them can be received.
+//! A queue: its messages, and which of them can be received.
 //!
 //! Every step costs at most the logarithm of the number of messages, so that a long queue stays fast.
 

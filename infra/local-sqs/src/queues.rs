@@ -1,4 +1,4 @@
-//! All queues of one account in one region, and what is done with them.
+//! The queues of one account in one region, and every operation on them.
 //!
 //! Time is a parameter everywhere. Whatever must survive a restart is a [`Change`], and takes effect
 //! in [`Queues::apply`] alone, whether it happens now or is read from the file.
@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::attributes::{NO_FIFO, QueueAttributes};
+use crate::change::Change;
 use crate::error::Error;
 use crate::journal::{Journal, OpenError};
 use crate::message::{Delivery, Message, NewMessage, ReceiptHandle, Standing, within};
@@ -526,48 +526,6 @@ impl Queues {
 const MAXIMUM_IN_FLIGHT: usize = 120_000;
 
 const NO_SOURCE: Error = Error::ResourceNotFound("the queue that SourceArn names does not exist");
-
-/// One step that a restart must repeat: a line of the file.
-#[derive(Serialize, Deserialize)]
-enum Change {
-    /// A queue was made, or its attributes or tags were changed.
-    Queue {
-        name: String,
-        created: Timestamp,
-        modified: Timestamp,
-        attributes: Box<QueueAttributes>,
-        tags: BTreeMap<String, String>,
-    },
-    DeleteQueue {
-        name: String,
-    },
-    Purge {
-        queue: String,
-    },
-    /// A message was sent.
-    Put {
-        queue: String,
-        message: Box<Message>,
-    },
-    /// A message was received, or its visibility changed.
-    Deliver {
-        queue: String,
-        id: Uuid,
-        delivery: Delivery,
-    },
-    /// A message was deleted or has expired.
-    Remove {
-        queue: String,
-        id: Uuid,
-    },
-    /// A message went to another queue, where it may have another id.
-    Move {
-        from: String,
-        id: Uuid,
-        to: String,
-        message: Box<Message>,
-    },
-}
 
 fn is_name(name: &str) -> bool {
     (1..=80).contains(&name.len())

@@ -1,4 +1,4 @@
-//! Moments, kept as SQS reports them.
+//! Points in time, with the precision that SQS reports.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

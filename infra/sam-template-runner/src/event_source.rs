@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn a_record_has_what_lambda_delivers() {
-        let attribute = MessageAttributeValue::builder().data_type("String").string_value("jira");
+        let attribute = MessageAttributeValue::builder().data_type("String").string_value("one");
         let binary = MessageAttributeValue::builder().data_type("Binary");
         let binary = binary.binary_value(Blob::new([0xff, 0xfe]));
         let message = Message::builder()
@@ -310,7 +310,7 @@ mod tests {
                 "attributes": {"ApproximateReceiveCount": "2", "MessageGroupId": "tenant"},
                 "messageAttributes": {
                     "product": {
-                        "stringValue": "jira",
+                        "stringValue": "one",
                         "stringListValues": [],
                         "binaryListValues": [],
                         "dataType": "String",
