@@ -1,4 +1,4 @@
-//! Whether descriptor, events, handlers and template agree, and what to do if not.
+//! Checks that descriptor, events, handlers and template agree.
 
 mod descriptor;
 mod handlers;

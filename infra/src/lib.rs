@@ -1,12 +1,12 @@
 //! The commands of `cargo hooks`: the template that deploys the functions, the checks of it, the local
 //! run, and the operator's tools.
 //!
-//! - [`plan`] is what the descriptor amounts to, [`template`] writes it down for AWS, and [`check`]
-//!   says whether all that has to agree does.
+//! - [`plan`] derives from the descriptor which functions and queues there are, [`template`] writes
+//!   `template.yaml`, and [`check`] checks that all files agree.
 //! - [`local`] runs the committed template on this machine with [`sam_template_runner`], and installs
 //!   the app and sends webhooks with [`atlassian_simulator`].
-//! - [`dead`] lists what no handler could handle, and puts it back.
-//! - [`recover`] fetches what Jira could not deliver.
+//! - [`dead`] lists dead letters, and moves them back to their queues.
+//! - [`recover`] fetches the webhooks that Jira could not deliver.
 
 pub mod binaries;
 pub mod check;

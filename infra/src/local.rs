@@ -1,4 +1,4 @@
-//! The whole road on this machine: stack, Atlassian, and the journey of one delivery.
+//! A local run: the stack, the simulated sites, and the journey of one delivery.
 
 mod console;
 mod journey;

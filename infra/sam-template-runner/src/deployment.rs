@@ -1,4 +1,4 @@
-//! What a template declares, as far as it has an effect on this machine.
+//! The part of a template that has an effect in a local run.
 //!
 //! Neither `sam validate` nor cfn-lint notices a misspelt property of an event (`BatchSiz`), so
 //! this reader knows every property it accepts. Those with a local effect become a [`Deployment`],

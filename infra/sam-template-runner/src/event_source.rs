@@ -1,4 +1,4 @@
-//! Queues that invoke functions: the event source mapping of Lambda.
+//! The event source mapping of Lambda: queues that invoke functions.
 //!
 //! Reads a queue through SQS's own API, invokes the function with batches of its messages, and
 //! deletes those that were handled. The rest become visible again when their visibility timeout

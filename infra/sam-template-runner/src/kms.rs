@@ -23,14 +23,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// A cipher whose key is in a file, or gone with the process.
+/// A cipher with its key, which a folder for the state keeps.
 pub(crate) struct Kms {
     key: LessSafeKey,
     random: SystemRandom,
 }
 
 impl Kms {
-    /// With the key in a folder, which is made if it is not there; without a folder, a new one.
+    /// Reads the key from a folder, or makes it there. Without a folder the key is new.
     pub(crate) fn open(folder: Option<&Path>) -> io::Result<Self> {
         let Some(folder) = folder else { return Self::of(&new_key()?) };
         let path = folder.join("kms.key");

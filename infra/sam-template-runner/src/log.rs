@@ -1,4 +1,4 @@
-//! What the functions print and what the stack has to say about them.
+//! The lines that functions print, and the notices of the stack.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The tables and queues of the template: made in memory, or found in the folder for the state.
+//! The tables and queues of a template, in memory or in the folder for the state.
 
 use std::collections::BTreeMap;
 use std::error::Error;

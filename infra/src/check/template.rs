@@ -1,8 +1,7 @@
-//! The template is what the descriptor asks for, and holds together.
+//! Checks the template: that it is what `cargo hooks template` writes, and that it works and is safe.
 //!
-//! Two questions, asked apart: whether the file is what `cargo hooks template` writes, and whether
-//! what is written would work and is safe. The second is answered from the file alone, so that it
-//! also judges a template that was edited by hand, and the generator itself.
+//! The second check reads nothing but the file, so that it also covers a template that was edited by
+//! hand, and the generator itself.
 
 mod document;
 mod limits;

@@ -1,4 +1,4 @@
-//! What AWS documents about standard queues, asked of a server by the real SDK client.
+//! The documented behaviour of standard queues, asserted with the AWS SDK.
 //!
 //! Each test starts a server of its own. With `SQS_ENDPOINT=http://host:port` all of them ask that
 //! server instead, each with queues of its own; `SQS_IMPLEMENTATION` then names the implementation,

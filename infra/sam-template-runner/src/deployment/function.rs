@@ -86,8 +86,8 @@ pub(super) fn read(
     Ok((function, events))
 }
 
-/// Merges as SAM does ("Globals section"): maps by key, lists one after the other, and of anything
-/// else the function's own value.
+/// Merges as SAM does ("Globals section"): maps by key, and lists one after the other. Any other value
+/// of the function replaces the global one.
 fn merged(globals: &Map<String, Value>, own: &Map<String, Value>) -> Map<String, Value> {
     let mut merged = globals.clone();
     for (key, value) in own {

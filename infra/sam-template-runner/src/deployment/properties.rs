@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::template::{Resolver, TemplateError, plain};
 
-/// The properties of one thing: what is not taken by name, or skipped by name, is an error.
+/// The properties of a resource or an event. One that is neither read nor skipped is an error.
 pub(super) struct Properties<'r> {
     pub(super) place: String,
     /// What they are the properties of, for the message.

@@ -7,7 +7,7 @@ use super::{API_ID, Endpoints, arn, queue_url, unsupported};
 use crate::template::resource_type::{FUNCTION, HTTP_API, LOG_GROUP, QUEUE, TABLE, TOPIC};
 use crate::template::{Resolver, TemplateError, plain, section};
 
-/// A resource of the template that its condition lets exist, not resolved yet.
+/// A resource whose condition holds, before its properties are resolved.
 pub(super) struct Resource<'t> {
     pub(super) logical_id: &'t str,
     pub(super) kind: &'t str,

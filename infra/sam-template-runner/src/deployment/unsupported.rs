@@ -2,7 +2,7 @@
 
 use crate::template::resource_type;
 
-/// Types of resources that functions do not notice.
+/// Types of resources.
 pub(super) const RESOURCE_TYPES: &[&str] = &[
     "AWS::ApiGatewayV2::ApiMapping",
     "AWS::ApiGatewayV2::DomainName",
@@ -26,7 +26,7 @@ pub(super) const RESOURCE_TYPES: &[&str] = &[
     "AWS::SQS::QueuePolicy",
 ];
 
-/// Of a function.
+/// Properties of a function.
 pub(super) const FUNCTION: &[&str] = &[
     "Architectures",
     "AssumeRolePolicyDocument",
@@ -56,7 +56,7 @@ pub(super) const FUNCTION: &[&str] = &[
     "VpcConfig",
 ];
 
-/// Of an HTTP API.
+/// Properties of an HTTP API.
 pub(super) const HTTP_API: &[&str] = &[
     "AccessLogSettings",
     "DefaultRouteSettings",
@@ -70,11 +70,11 @@ pub(super) const HTTP_API: &[&str] = &[
     "Tags",
 ];
 
-/// Of a queue.
+/// Properties of a queue.
 pub(super) const QUEUE: &[&str] =
     &["KmsDataKeyReusePeriodSeconds", "KmsMasterKeyId", "QueueName", "Tags"];
 
-/// Of a table.
+/// Properties of a table.
 pub(super) const TABLE: &[&str] = &[
     "ContributorInsightsSpecification",
     "DeletionProtectionEnabled",

@@ -30,7 +30,7 @@ pub(super) struct Program {
     pub(super) log: Log,
 }
 
-/// One process with the listener it talks to.
+/// An execution environment: a process, and the listener of its Runtime API.
 #[derive(Debug)]
 pub(super) struct Environment {
     pub(super) child: Child,

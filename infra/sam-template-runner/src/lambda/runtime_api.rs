@@ -62,7 +62,7 @@ impl RuntimeApi {
     }
 }
 
-/// What the process told the Runtime API.
+/// A request of the process to its Runtime API.
 #[derive(Debug)]
 pub(super) enum Report {
     /// It asks for an event: it is ready.

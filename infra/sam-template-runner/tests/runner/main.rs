@@ -1,4 +1,4 @@
-//! The local stack with a real function: `scripted.rs`.
+//! Stacks with a real function: `scripted.rs`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! A function that does what its event says, for the tests of the local stack.
+//! A scripted function: its event says what it does.
 //!
 //! It runs on the real runtime of Lambda, so the tests see what a real function would see.
 

@@ -1,4 +1,4 @@
-//! What AWS takes at most, and what makes no sense below.
+//! Checks the limits of AWS, and sensible minimums.
 
 use sam_template_runner::template::resource_type::{FUNCTION, QUEUE};
 use serde_json::Value;

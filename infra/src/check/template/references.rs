@@ -1,4 +1,4 @@
-//! Every reference resolves. SAM passes a wrong one on, and the deployment fails half-way.
+//! Checks that every reference resolves. SAM passes a wrong one on, and the deployment fails half-way.
 
 use sam_template_runner::template::resource_type::{
     ALARM, BUCKET, FUNCTION, HTTP_API, KEY, LOG_GROUP, QUEUE, ROLE, TABLE, TOPIC,

@@ -1,4 +1,4 @@
-//! Each role may do what its functions do, and nothing else.
+//! Checks that each role allows what its functions do, and nothing else.
 
 use bodies::Bodies;
 use connect::delivery::Stored;

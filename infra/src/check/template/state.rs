@@ -1,4 +1,4 @@
-//! What is kept, is kept long enough and safely: queues and tables.
+//! Checks stateful resources: retention, encryption, deletion protection.
 
 use handlers::Handled;
 use sam_template_runner::template::resource_type::{BUCKET, FUNCTION, KEY, QUEUE, TABLE};

@@ -1,4 +1,4 @@
-//! Descriptor, routes, functions, queues and handlers form one road for each declared URL.
+//! Checks that each declared URL leads through a route, a receiver and a queue to its handler.
 
 use std::collections::{BTreeMap, BTreeSet};
 
