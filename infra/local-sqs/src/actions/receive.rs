@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::message::{AttributeValue, Message, ReceiptHandle, md5_of_attributes, within};
 use crate::queues::{MAXIMUM_VISIBILITY_TIMEOUT, Queues};
 
-/// Not an [`Action`], because it may have to wait.
+/// A request to receive. It is no [`Action`](super::Action), because it may have to wait.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct ReceiveMessage {
