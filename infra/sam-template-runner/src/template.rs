@@ -1,6 +1,6 @@
 //! The language of CloudFormation templates: its YAML, its intrinsic functions and its names.
 //!
-//! [`parse`] reads a template into plain JSON in which every short form is written out, so that
+//! [`parse()`] reads a template into plain JSON in which every short form is written out, so that
 //! every reader has one form to look for: `!Ref Queue` is `{"Ref": "Queue"}` and
 //! `!GetAtt Queue.Arn` is `{"Fn::GetAtt": ["Queue", "Arn"]}`. [`Resolver`] then replaces the
 //! functions by their values.

@@ -19,7 +19,7 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// Takes the parameters and conditions of a template as [`parse`] returned it.
+    /// Takes the parameters and conditions of a template as [`parse`](super::parse()) returned it.
     ///
     /// `pseudo` are the pseudo parameters (`AWS::Region`, …); `values` replace the defaults of the
     /// template's parameters.

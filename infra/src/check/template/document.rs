@@ -46,7 +46,7 @@ pub(super) enum Job<'t> {
 }
 
 impl<'t> Document<'t> {
-    /// Takes a template as [`sam_template_runner::template::parse`] returns it.
+    /// Takes a template as [`sam_template_runner::template::parse()`] returns it.
     pub(crate) fn new(file: &'t str, document: &'t Value) -> Self {
         Self { file, root: document }
     }
