@@ -3,13 +3,13 @@
 //! Among the attacks are the requests that look like one and are not, so that refusing everything
 //! would fail as well.
 
+use atlassian_simulator::{InstallKey, Site, qsh_of};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use connect::event::Product;
 use connect::jwt::LEEWAY;
 use connect::lifecycle::Callback;
 use connect::tenant::SharedSecret;
-use infra::atlassian::{InstallKey, Site, qsh_of};
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use atlassian_simulator::Site;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, SendMessageBatchRequestEntry};
 use connect::delivery::{Delivery, Payload, Webhook};
 use connect::event::{Product, Reading};
-use infra::atlassian::Site;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -117,7 +117,7 @@ async fn handles_a_webhook_once_however_often_it_is_sent() {
     let other = stage.installed(stage.jira.product).await;
     let folder = tempfile::tempdir().unwrap();
     let send = async |identifier: Option<&str>, body: &serde_json::Value, site: &Site| {
-        let webhook = infra::atlassian::Webhook {
+        let webhook = atlassian_simulator::Webhook {
             base_url: stage.stack.url(),
             url: "/orders",
             body: body.to_string(),
@@ -160,7 +160,7 @@ async fn handles_a_webhook_once_however_often_it_is_sent() {
 async fn takes_no_two_webhooks_for_one_because_their_identifier_is_odd() {
     let stage = Stage::in_haste().await;
     let send = async |identifier: &str, time: u64| {
-        let webhook = infra::atlassian::Webhook {
+        let webhook = atlassian_simulator::Webhook {
             base_url: stage.stack.url(),
             url: "/orders",
             body: json!({ "webhookEvent": "jira:issue_updated", "timestamp": time }).to_string(),
@@ -252,7 +252,7 @@ async fn passes_no_claim_though_functions_are_killed() {
         for (number, order) in orders.iter().enumerate() {
             let mut body: serde_json::Value = serde_json::from_str(order).unwrap();
             body["webhookEvent"] = "jira:issue_updated".into();
-            let webhook = infra::atlassian::Webhook {
+            let webhook = atlassian_simulator::Webhook {
                 base_url: stage.stack.url(),
                 url: "/orders",
                 body: body.to_string(),

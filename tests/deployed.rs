@@ -7,11 +7,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use atlassian_simulator::samples::sample;
+use atlassian_simulator::{Atlassian, InstallKey, Site, Webhook};
 use aws_sdk_sqs::types::QueueAttributeName;
 use connect::event::Product;
 use connect::lifecycle::Callback;
-use infra::atlassian::{Atlassian, InstallKey, Site, Webhook};
-use infra::samples::sample;
 use lambda::environment::{optional, required};
 
 /// How long a delivery may take to its handler, with the start of its process.

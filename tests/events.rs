@@ -237,13 +237,13 @@ impl Sample {
     }
 }
 
-/// Every file of `fixtures`, with the event that its name says.
+/// Every sample body, with the event that its name says.
 fn samples() -> Vec<Sample> {
     let mut samples = Vec::new();
     for product in [Product::Jira, Product::Confluence] {
         let names = EventName::ALL.iter().map(|event| (file_name(event), event));
         let names: std::collections::BTreeMap<_, _> = names.collect();
-        for path in json_files(&fixtures().join(product.as_str())) {
+        for path in json_files(&folder().join(product.as_str())) {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             let stem = name.split('.').next().unwrap();
             let event = names.get(stem).unwrap_or_else(|| panic!("{name} is named after no event"));
@@ -301,8 +301,8 @@ fn json_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/atlassian-simulator/samples")
 }
 
 fn file_name(event: &EventName) -> String {
@@ -310,7 +310,7 @@ fn file_name(event: &EventName) -> String {
 }
 
 fn path(product: Product, event: &EventName, form: &str) -> PathBuf {
-    fixtures().join(product.as_str()).join(format!("{}{form}.json", file_name(event)))
+    folder().join(product.as_str()).join(format!("{}{form}.json", file_name(event)))
 }
 
 /// The JSON pointers of every text, number and truth value.

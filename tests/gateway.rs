@@ -1,10 +1,10 @@
 //! Events as other gateways write them, or as nobody should, handed to a receiver directly.
 
+use atlassian_simulator::qsh_of;
 use connect::jwt::{self, Statement};
-use infra::atlassian::qsh_of;
-use infra::stack::LogLine;
-use infra::stack::lambda::Function;
 use jiff::Timestamp;
+use sam_template_runner::LogLine;
+use sam_template_runner::lambda::Function;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 

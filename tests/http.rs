@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
+use atlassian_simulator::qsh_of;
 use connect::delivery::Delivery;
 use connect::jwt::{self, Statement};
-use infra::atlassian::qsh_of;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -1,9 +1,9 @@
 //! What an operator sees, and what nobody sees.
 
+use atlassian_simulator::samples::sample;
+use atlassian_simulator::{Site, qsh_of};
 use connect::event::{EventName, Product};
 use connect::jwt::{self, Statement};
-use infra::atlassian::{Site, qsh_of};
-use infra::samples::sample;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

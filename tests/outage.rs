@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use atlassian_simulator::{Site, Webhook};
 use connect::event::Product;
 use connect::lifecycle::Callback;
-use infra::atlassian::{Site, Webhook};
 use serde_json::json;
 
 use crate::line::{Line, Wire};

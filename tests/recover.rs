@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use atlassian_simulator::{Site, Webhook};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -12,7 +13,6 @@ use axum::{Json, Router};
 use connect::event::Product;
 use connect::jwt::Unverified;
 use connect::qsh;
-use infra::atlassian::{Site, Webhook};
 use infra::dead::{Pair, Queues};
 use infra::plan::Plan;
 use infra::recover::{self, Jira, Recover, Recovered};
@@ -156,7 +156,7 @@ async fn queues_what_jira_gave_up_on_and_handles_it_once() {
     };
     let queues = Queues::at(stage.stack.sqs_endpoint(), vec![pair], Duration::from_secs(2));
     let plan = Plan::of(&DESCRIPTOR);
-    let client = infra::atlassian::client().unwrap();
+    let client = atlassian_simulator::client().unwrap();
     let mut what =
         Recover { since: Timestamp::now() - SignedDuration::from_hours(72), dry_run: true };
     let expected = Recovered { queued: 5, left: 2, crowded: 0 };
@@ -224,7 +224,7 @@ async fn skips_no_failure_of_a_crowded_millisecond_and_comes_to_an_end() {
         let (base_url, server) = refused.serve().await;
         let jira = Jira { key: site.client_key.clone(), base_url, secret: site.secret.clone() };
         let queues = Queues::at("http://127.0.0.1:1", Vec::new(), Duration::ZERO);
-        let client = infra::atlassian::client().unwrap();
+        let client = atlassian_simulator::client().unwrap();
         let since = Timestamp::now() - SignedDuration::from_hours(72);
         let (plan, what) = (Plan::of(&DESCRIPTOR), Recover { since, dry_run: true });
         let done = recover::recover(&jira, &plan, &client, &what, &queues);

@@ -1,8 +1,8 @@
 //! From a signed POST to a handler.
 
+use atlassian_simulator::Webhook;
+use atlassian_simulator::samples::sample;
 use connect::event::{EventName, Product};
-use infra::atlassian::Webhook;
-use infra::samples::sample;
 use serde_json::json;
 
 use crate::stage::Stage;

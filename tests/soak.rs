@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use atlassian_simulator::{Site, Webhook};
 use aws_sdk_sqs::types::MessageSystemAttributeName;
 use connect::event::Product;
-use infra::atlassian::{Site, Webhook};
 use serde_json::{Value, json};
 use tokio::time::sleep;
 

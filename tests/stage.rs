@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
+use atlassian_simulator::{Answer, Atlassian, InstallKey, Site, Webhook};
 use aws_sdk_sqs::types::QueueAttributeName;
 use connect::descriptor::Descriptor;
 use connect::event::Product;
 use connect::lifecycle::Callback;
-use infra::atlassian::{Answer, Atlassian, InstallKey, Site, Webhook};
 use infra::binaries::{self, Profile};
-use infra::stack::{Options, Stack};
 use infra::template;
+use sam_template_runner::{Options, Stack};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::broadcast::error::RecvError;
@@ -116,6 +116,7 @@ impl Stage {
             binaries: functions().into(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             parameters: BTreeMap::from([("InstallKeysUrl".into(), atlassian.keys_url().into())]),
+            url_parameter: Some("BaseUrl".to_owned()),
             state: None,
             concurrency,
         };

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use atlassian_simulator::Site;
 use connect::event::Product;
-use infra::atlassian::Site;
 use serde_json::json;
 
 use crate::stage::Stage;

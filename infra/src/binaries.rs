@@ -1,4 +1,4 @@
-//! Builds the functions, as cargo builds everything else.
+//! Builds the functions with cargo.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

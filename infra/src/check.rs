@@ -1,8 +1,10 @@
-//! Whether descriptor, events, handlers and template agree, and what to do if not.
+//! Checks that descriptor, events, handlers and template agree.
 
 mod descriptor;
 mod handlers;
 mod template;
+
+pub use template::invariants;
 
 use std::fmt;
 use std::path::Path;

@@ -1,18 +1,14 @@
-//! What surrounds the functions: the template that deploys them, the checks that keep it true, and
-//! a local stack that runs it.
+//! The commands of `cargo hooks`: the template that deploys the functions, the checks of it, the local
+//! run, and the operator's tools.
 //!
-//! - [`plan`] is what the descriptor amounts to, [`template`] writes it down for AWS, and [`check`]
-//!   says whether all that has to agree does.
-//! - [`stack`] runs the committed template on this machine: the built functions as they are, behind
-//!   a local HTTP API, with a DynamoDB and an SQS of its own.
-//! - [`atlassian`] plays the other side: it serves an install key, installs the app, and signs
-//!   webhooks as Jira and Confluence do.
-//! - [`local`] puts the three together.
-//! - [`dead`] lists what no handler could handle, and puts it back.
-//! - [`recover`] fetches what Jira could not deliver.
-//! - [`terminal`] escapes what others wrote before any of these prints it.
+//! - [`plan`] derives from the descriptor which functions and queues there are, [`template`] writes
+//!   `template.yaml`, and [`check`] checks that all files agree.
+//! - [`local`] runs the committed template on this machine with [`sam_template_runner`], and installs
+//!   the app and sends webhooks with [`atlassian_simulator`].
+//! - [`dead`] lists dead letters, and moves them back to their queues.
+//! - [`recover`] fetches the webhooks that Jira could not deliver.
+//! - [`terminal`] escapes foreign text before any of these prints it.
 
-pub mod atlassian;
 pub mod binaries;
 pub mod check;
 pub mod dead;
@@ -21,8 +17,6 @@ pub mod local;
 pub mod plan;
 pub mod recover;
 pub mod root;
-pub mod samples;
 pub mod send;
-pub mod stack;
 pub mod template;
 pub mod terminal;

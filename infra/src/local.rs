@@ -1,4 +1,4 @@
-//! The whole road on this machine: stack, Atlassian, and the journey of one delivery.
+//! A local run: the stack, the simulated sites, and the journey of one delivery.
 
 mod console;
 mod journey;
@@ -18,11 +18,11 @@ use connect::lifecycle::Callback;
 use tenants::Secrets;
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::atlassian::{Atlassian, InstallKey, Site};
 use crate::binaries::{self, Profile};
-use crate::stack::deployment::Function;
-use crate::stack::{self, Stack};
 use crate::{check, root};
+use atlassian_simulator::{Atlassian, InstallKey, Site};
+use sam_template_runner::Stack;
+use sam_template_runner::deployment::Function;
 
 /// What a user can choose.
 #[derive(Clone, Debug)]
@@ -58,11 +58,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let key = tokio::task::spawn_blocking(InstallKey::generate).await??;
     let atlassian = Atlassian::start(key).await?;
     let keys_url = atlassian.keys_url().to_owned();
-    let stack = Stack::start(stack::Options {
+    let stack = Stack::start(sam_template_runner::Options {
         template: options.template,
         binaries,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, options.port)),
         parameters: BTreeMap::from([("InstallKeysUrl".into(), keys_url)]),
+        url_parameter: Some("BaseUrl".to_owned()),
         state: options.state.clone(),
         concurrency: options.concurrency,
     })

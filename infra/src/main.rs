@@ -280,7 +280,7 @@ async fn recover(options: Recover) -> anyhow::Result<()> {
         since: now - SignedDuration::from_hours(options.hours.into()),
         dry_run: options.dry_run,
     };
-    let client = infra::atlassian::client()?;
+    let client = atlassian_simulator::client()?;
     let mut failures = 0;
     for jira in recover::jiras(&table, now).await? {
         if options.tenant.as_deref().is_some_and(|tenant| tenant != jira.key.as_str()) {

@@ -1,4 +1,4 @@
-//! What the descriptor amounts to: the URLs that need a receiver, the handlers that need a queue.
+//! The functions and queues that a descriptor needs: a receiver for each URL, a queue for each handler.
 
 use std::collections::BTreeMap;
 

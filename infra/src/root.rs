@@ -1,4 +1,4 @@
-//! Where things are in the checkout that this tool was built from.
+//! Paths in the checkout that this tool was built from.
 
 use std::path::PathBuf;
 

@@ -9,9 +9,10 @@ use connect::tenant::{ClientKey, SharedSecret};
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::atlassian::{self, client};
 use crate::local::Session;
-use crate::samples::sample;
+use atlassian_simulator::client;
+use atlassian_simulator::samples::sample;
+
 use crate::terminal::escaped;
 
 /// What to send, and where.
@@ -69,8 +70,8 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     for _ in 0..options.count {
         let identifier = (product == Product::Jira).then(|| Uuid::new_v4().to_string());
         let (url, body) = (webhook.url.as_str(), body.clone());
-        let sent = atlassian::Webhook { base_url: &base_url, url, body, identifier };
-        let answer = atlassian::send(&client, sent, &tenant, &secret).await?;
+        let sent = atlassian_simulator::Webhook { base_url: &base_url, url, body, identifier };
+        let answer = atlassian_simulator::send(&client, sent, &tenant, &secret).await?;
         println!(
             "{event} to {}{url} for tenant {tenant}: {} in {} ms",
             base_url.trim_end_matches('/'),

@@ -1,4 +1,4 @@
-//! From a plan to `template.yaml`.
+//! The generator of `template.yaml`.
 //!
 //! The template is written out in full, one block for each URL and each handler, so that it can be
 //! read, searched and reviewed as what it is: what will be in the account. Its shape is in

@@ -1,6 +1,6 @@
 //! What it costs to read a payload as its type, beside `serde_json::Value` of the same text.
 //!
-//! `cargo bench -p connect`. The bodies are the samples of `tests/fixtures`, without white space as
+//! `cargo bench -p connect`. The bodies are the samples of `infra/atlassian-simulator/samples`, without white space as
 //! on the wire; the largest is an issue with as many custom fields as large sites have.
 
 use connect::delivery::Payload;
@@ -63,10 +63,12 @@ fn body(size: &str) -> (Product, EventName, Payload) {
     (product, name, payload)
 }
 
-const BOARD_CREATED: &str = include_str!("../../../tests/fixtures/jira/board_created.json");
+const BOARD_CREATED: &str =
+    include_str!("../../../infra/atlassian-simulator/samples/jira/board_created.json");
 const CONTENT_CREATED: &str =
-    include_str!("../../../tests/fixtures/confluence/content_created.json");
-const ISSUE_UPDATED: &str = include_str!("../../../tests/fixtures/jira/jira_issue_updated.json");
+    include_str!("../../../infra/atlassian-simulator/samples/confluence/content_created.json");
+const ISSUE_UPDATED: &str =
+    include_str!("../../../infra/atlassian-simulator/samples/jira/jira_issue_updated.json");
 
 fn sample(json: &str) -> Value {
     serde_json::from_str(json).expect("a sample is JSON")

@@ -50,7 +50,7 @@ use table::{line, line_doc, names};
 /// The tables: the only list of events in the project.
 ///
 /// The names, the typed events, their readers and the checks all come from here. To support a new
-/// event, add one line, and a sample body in `tests/fixtures`:
+/// event, add one line, and a sample body in `infra/atlassian-simulator/samples`:
 ///
 /// `"name" => Variant: PayloadType, Era, Basis;`
 ///

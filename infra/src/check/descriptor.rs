@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use connect::descriptor::{Descriptor, Webhook};
 use connect::event::{EventName, Product};
 
-use super::template::{MAX_RESOURCES, MAX_ROUTES, Written};
+use super::template::{Document, MAX_RESOURCES, MAX_ROUTES};
 use super::{Finding, Severity};
 use crate::plan::{Plan, upper_camel_case};
-use crate::stack::intrinsics;
+use sam_template_runner::template;
 
 pub(super) fn check(descriptor: &Descriptor) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -322,7 +322,7 @@ fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
 fn check_size(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
     let rendered = crate::template::render(descriptor).map_err(|error| error.to_string());
     let document =
-        rendered.and_then(|text| intrinsics::parse(&text).map_err(|error| lambda::chain(&error)));
+        rendered.and_then(|text| template::parse(&text).map_err(|error| lambda::chain(&error)));
     let document = match document {
         Ok(document) => document,
         Err(error) => {
@@ -330,10 +330,10 @@ fn check_size(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
             return;
         }
     };
-    let written = Written::new(FILE, &document);
+    let template = Document::new(FILE, &document);
     let rows = [
-        (written.expanded_resources(), MAX_RESOURCES, "resources in a stack"),
-        (written.routes(), MAX_ROUTES, "routes of an API"),
+        (template.expanded_resources(), MAX_RESOURCES, "resources in a stack"),
+        (template.routes(), MAX_ROUTES, "routes of an API"),
     ];
     for (needed, most, what) in rows {
         if needed > most {

@@ -1,4 +1,4 @@
-//! Every webhook has a handler, and every handler a webhook.
+//! Checks that every webhook has a handler, and every handler a webhook.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -12,7 +12,7 @@ use aws_sdk_sqs::types::{
 
 use crate::local::Session;
 use crate::plan::Plan;
-use crate::stack::sqs_client;
+use sam_template_runner::sqs_client;
 
 /// A handler's queue, and the dead-letter queue behind it.
 #[derive(Clone, Debug)]

@@ -3,8 +3,9 @@
 use connect::descriptor::Descriptor;
 use serde_json::{Map, Value};
 
-use crate::atlassian::Answer;
-use crate::stack::LogLine;
+use atlassian_simulator::Answer;
+use sam_template_runner::LogLine;
+
 use crate::terminal::escaped;
 
 /// A step of the command.

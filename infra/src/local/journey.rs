@@ -10,9 +10,9 @@ use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
 use super::console;
-use crate::atlassian::{self, Atlassian, Site};
-use crate::samples::sample;
-use crate::stack::Stack;
+use atlassian_simulator::samples::sample;
+use atlassian_simulator::{Atlassian, Site};
+use sam_template_runner::Stack;
 
 /// How long the delivery may take to its handler before something is wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,7 +29,7 @@ pub(super) async fn show(
     let sent = Instant::now();
     let answer = atlassian
         .send(
-            atlassian::Webhook {
+            atlassian_simulator::Webhook {
                 base_url: stack.url(),
                 url: &webhook.url,
                 body: body.into(),

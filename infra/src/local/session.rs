@@ -12,8 +12,8 @@ use connect::tenant::{ClientKey, SharedSecret};
 use lambda::environment;
 use serde::{Deserialize, Serialize};
 
-use crate::atlassian::Site;
 use crate::root;
+use atlassian_simulator::Site;
 
 /// A local stack that runs, or did when this was written.
 #[derive(Debug, Deserialize, Serialize)]

@@ -1,9 +1,10 @@
-//! What AWS takes at most, and what makes no sense below.
+//! Checks the limits of AWS, and sensible minimums.
 
+use sam_template_runner::template::resource_type::{FUNCTION, QUEUE};
 use serde_json::Value;
 
-use super::Written;
-use super::written::{FUNCTION, QUEUE, as_text};
+use super::Document;
+use super::document::as_text;
 use crate::check::Finding;
 
 /// The most resources of a stack ("CloudFormation quotas").
@@ -33,12 +34,12 @@ const STACK_NAME: usize = 30;
 /// thirty.
 const MAX_HTTP_TIMEOUT: u64 = 29;
 
-pub(super) fn check(written: &Written<'_>, bytes: usize, findings: &mut Vec<Finding>) {
+pub(super) fn check(template: &Document<'_>, bytes: usize, findings: &mut Vec<Finding>) {
     let counts = [
-        ("resources, as SAM expands them", written.expanded_resources(), MAX_RESOURCES),
-        ("routes", written.routes(), MAX_ROUTES),
-        ("outputs", written.section("Outputs").count(), MAX_ENTRIES),
-        ("parameters", written.section("Parameters").count(), MAX_ENTRIES),
+        ("resources, as SAM expands them", template.expanded_resources(), MAX_RESOURCES),
+        ("routes", template.routes(), MAX_ROUTES),
+        ("outputs", template.section("Outputs").count(), MAX_ENTRIES),
+        ("parameters", template.section("Parameters").count(), MAX_ENTRIES),
         ("bytes", bytes, MAX_TEMPLATE),
     ];
     for (what, count, most) in counts {
@@ -46,12 +47,12 @@ pub(super) fn check(written: &Written<'_>, bytes: usize, findings: &mut Vec<Find
             let advice = format!(
                 "it has {count} {what}, and a stack takes {most}; leave out --canary, if it was written with that, or split the app in two"
             );
-            findings.push(written.finding("the whole", advice));
+            findings.push(template.finding("the whole", advice));
         }
     }
-    for function in written.of_kind(FUNCTION) {
-        let mut find = |advice: String| findings.push(written.finding(function.id, advice));
-        match written.number(function.property("MemorySize")) {
+    for function in template.of_kind(FUNCTION) {
+        let mut find = |advice: String| findings.push(template.finding(function.id, advice));
+        match template.number(function.property("MemorySize")) {
             Some(128..=3008) => {}
             memory => find(format!(
                 "MemorySize is {}; choose 128 to 3008 MB, and 256 if in doubt",
@@ -60,7 +61,7 @@ pub(super) fn check(written: &Written<'_>, bytes: usize, findings: &mut Vec<Find
         }
         let is_http = function.events().any(|event| event.kind == "HttpApi");
         let most = if is_http { MAX_HTTP_TIMEOUT } else { 900 };
-        match written.number(function.property("Timeout")) {
+        match template.number(function.property("Timeout")) {
             Some(timeout) if (1..=most).contains(&timeout) => {}
             _ => find(format!("Timeout has to be 1 to {most} seconds here")),
         }
@@ -73,7 +74,7 @@ pub(super) fn check(written: &Written<'_>, bytes: usize, findings: &mut Vec<Find
             ));
         }
     }
-    for queue in written.of_kind(QUEUE) {
+    for queue in template.of_kind(QUEUE) {
         let name = queue.property("QueueName").and_then(as_text).unwrap_or_default();
         let own = name.replace("${AWS::StackName}", "");
         if own.len() + STACK_NAME > MAX_QUEUE_NAME {
@@ -81,7 +82,7 @@ pub(super) fn check(written: &Written<'_>, bytes: usize, findings: &mut Vec<Find
                 "QueueName leaves the stack's name fewer than {STACK_NAME} of {MAX_QUEUE_NAME} \
                  letters; shorten it"
             );
-            findings.push(written.finding(queue.id, advice));
+            findings.push(template.finding(queue.id, advice));
         }
     }
 }

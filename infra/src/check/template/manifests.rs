@@ -1,15 +1,15 @@
 //! cargo-lambda deploys a function as the template does: what it reads in a manifest, under
 //! `package.metadata.lambda.deploy`, is what the template says.
 
+use sam_template_runner::template::resource_type::FUNCTION;
 use serde_json::Value;
 
-use super::Written;
-use super::written::FUNCTION;
+use super::Document;
 use crate::check::Finding;
 
 /// Compares with what `cargo metadata` prints.
-pub(super) fn check(written: &Written<'_>, metadata: &Value, findings: &mut Vec<Finding>) {
-    for function in written.of_kind(FUNCTION) {
+pub(super) fn check(template: &Document<'_>, metadata: &Value, findings: &mut Vec<Finding>) {
+    for function in template.of_kind(FUNCTION) {
         let Some(binary) = function.binary() else { continue };
         let packages = metadata["packages"].as_array().into_iter().flatten();
         let mut packages = packages.filter(|package| {
@@ -20,11 +20,11 @@ pub(super) fn check(written: &Written<'_>, metadata: &Value, findings: &mut Vec<
         // That a handler has a file is another check's business.
         let Some(package) = packages.next() else { continue };
         let of = |key: &str| package["metadata"]["lambda"]["deploy"][key].clone();
-        let tracing = function.property("Tracing").and_then(|tracing| written.plain(tracing));
+        let tracing = function.property("Tracing").and_then(|tracing| template.plain(tracing));
         let tracing = tracing.and_then(|tracing| tracing.as_str().map(str::to_ascii_lowercase));
         let rows = [
-            ("memory", Value::from(written.number(function.property("MemorySize")))),
-            ("timeout", Value::from(written.number(function.property("Timeout")))),
+            ("memory", Value::from(template.number(function.property("MemorySize")))),
+            ("timeout", Value::from(template.number(function.property("Timeout")))),
             ("tracing", Value::from(tracing)),
         ];
         for (key, wanted) in rows {

@@ -1,15 +1,19 @@
-//! Every reference resolves. SAM passes a wrong one on, and the deployment fails half-way.
+//! Checks that every reference resolves. SAM passes a wrong one on, and the deployment fails half-way.
 
+use sam_template_runner::template::resource_type::{
+    ALARM, BUCKET, FUNCTION, HTTP_API, KEY, LOG_GROUP, QUEUE, ROLE, TABLE, TOPIC,
+};
+use sam_template_runner::template::{Part, parts, pseudo_parameter};
 use serde_json::Value;
 
-use super::Written;
-use super::written::{FUNCTION, HTTP_API, QUEUE, ROLE, TABLE};
+use super::Document;
+
 use crate::check::Finding;
 
-pub(super) fn check(written: &Written<'_>, findings: &mut Vec<Finding>) {
+pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
     for section in ["Conditions", "Globals", "Resources", "Outputs"] {
-        for (name, value) in written.section(section) {
-            let mut walk = Walk { written, name, findings };
+        for (name, value) in template.section(section) {
+            let mut walk = Walk { template, name, findings };
             walk.value(value);
         }
     }
@@ -19,33 +23,21 @@ pub(super) fn check(written: &Written<'_>, findings: &mut Vec<Finding>) {
 /// lists them under "Return values". Of any other type, `Arn` alone.
 fn attributes(kind: &str) -> &'static [&'static str] {
     match kind {
-        FUNCTION | "AWS::CloudWatch::Alarm" | "AWS::Logs::LogGroup" => &["Arn"],
+        FUNCTION | ALARM | LOG_GROUP => &["Arn"],
         HTTP_API => &["ApiEndpoint"],
         QUEUE => &["Arn", "QueueName", "QueueUrl"],
         ROLE => &["Arn", "RoleId"],
         TABLE => &["Arn", "StreamArn"],
         "AWS::ApiGatewayV2::DomainName" => &["RegionalDomainName", "RegionalHostedZoneId"],
-        "AWS::KMS::Key" => &["Arn", "KeyId"],
-        "AWS::S3::Bucket" => &["Arn", "DomainName", "RegionalDomainName"],
-        "AWS::SNS::Topic" => &["TopicArn", "TopicName"],
+        KEY => &["Arn", "KeyId"],
+        BUCKET => &["Arn", "DomainName", "RegionalDomainName"],
+        TOPIC => &["TopicArn", "TopicName"],
         _ => &["Arn"],
     }
 }
 
-/// "Pseudo parameters reference" in the same guide.
-const PSEUDO_PARAMETERS: [&str; 8] = [
-    "AWS::AccountId",
-    "AWS::NoValue",
-    "AWS::NotificationARNs",
-    "AWS::Partition",
-    "AWS::Region",
-    "AWS::StackId",
-    "AWS::StackName",
-    "AWS::URLSuffix",
-];
-
 struct Walk<'w, 't> {
-    written: &'w Written<'t>,
+    template: &'w Document<'t>,
     /// The entry of the section that is walked through.
     name: &'t str,
     findings: &'w mut Vec<Finding>,
@@ -92,16 +84,12 @@ impl Walk<'_, '_> {
     }
 
     fn text(&mut self, text: &str, variables: &Value) {
-        let mut rest = text;
-        while let Some((_, after)) = rest.split_once("${") {
-            let Some((name, after)) = after.split_once('}') else {
-                return self.find("Sub has a `${` that no `}` closes");
+        for part in parts(text) {
+            let name = match part {
+                Ok(Part::Name(name)) if variables.get(name).is_none() => name,
+                Ok(_) => continue,
+                Err(_) => return self.find("Sub has a `${` that no `}` closes"),
             };
-            rest = after;
-            let name = name.trim();
-            if name.starts_with('!') || variables.get(name).is_some() {
-                continue;
-            }
             match name.split_once('.') {
                 Some((resource, attribute)) => self.attribute("Sub", resource, attribute),
                 None => self.reference("Sub", name),
@@ -112,14 +100,14 @@ impl Walk<'_, '_> {
     fn reference(&mut self, function: &str, name: &str) {
         // SAM's own: the stage it makes for an API.
         let name = name.strip_suffix(".Stage").unwrap_or(name);
-        let is_parameter = self.written.section("Parameters").any(|(other, _)| other == name);
-        if !is_parameter && !PSEUDO_PARAMETERS.contains(&name) {
+        let is_parameter = self.template.section("Parameters").any(|(other, _)| other == name);
+        if !is_parameter && !pseudo_parameter::ALL.contains(&name) {
             self.resource(function, name);
         }
     }
 
     fn resource(&mut self, function: &str, name: &str) {
-        if self.written.resource(name).is_none() {
+        if self.template.resource(name).is_none() {
             self.find(format!(
                 "{function} names {name}, which is neither a parameter nor a resource; correct it"
             ));
@@ -127,7 +115,7 @@ impl Walk<'_, '_> {
     }
 
     fn attribute(&mut self, function: &str, resource: &str, attribute: &str) {
-        let Some(found) = self.written.resource(resource) else {
+        let Some(found) = self.template.resource(resource) else {
             return self.resource(function, resource);
         };
         let known = attributes(found.kind);
@@ -142,12 +130,12 @@ impl Walk<'_, '_> {
 
     fn condition(&mut self, name: &Value) {
         let name = name.as_str().unwrap_or_default();
-        if !self.written.section("Conditions").any(|(other, _)| other == name) {
+        if !self.template.section("Conditions").any(|(other, _)| other == name) {
             self.find(format!("there is no condition {name}; correct it, or declare it"));
         }
     }
 
     fn find(&mut self, advice: impl Into<String>) {
-        self.findings.push(self.written.finding(self.name, advice));
+        self.findings.push(self.template.finding(self.name, advice));
     }
 }

@@ -1,45 +1,48 @@
-//! Each role may do what its functions do, and nothing else.
+//! Checks that each role allows what its functions do, and nothing else.
 
 use bodies::Bodies;
 use connect::delivery::Stored;
 use handlers::IdempotencyStore;
 use receiver::Queue;
+use sam_template_runner::template::resource_type::{BUCKET, FUNCTION, KEY, QUEUE, ROLE, TABLE};
 use serde_json::Value;
 use tenants::Secrets;
 
-use super::Written;
-use super::written::{BUCKET, FUNCTION, Job, KEY, QUEUE, ROLE, Resource, TABLE, as_text};
+use super::Document;
+use super::document::{Job, Resource, as_text};
 use crate::check::Finding;
 
-pub(super) fn check(written: &Written<'_>, findings: &mut Vec<Finding>) {
-    for function in written.of_kind(FUNCTION) {
+pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
+    for function in template.of_kind(FUNCTION) {
         if function.property("Policies").is_some() {
             let advice = "SAM's policies come with managed ones; set Role alone";
-            findings.push(written.finding(function.id, advice));
+            findings.push(template.finding(function.id, advice));
         }
-        if written.target(function.property("Role"), ROLE).is_none() {
+        if template.target(function.property("Role"), ROLE).is_none() {
             let advice = "it has no role of this template, and SAM would give it managed policies; \
                           set Role";
-            findings.push(written.finding(function.id, advice));
+            findings.push(template.finding(function.id, advice));
         }
     }
-    for role in written.of_kind(ROLE) {
-        let mut find = |advice: String| findings.push(written.finding(role.id, advice));
+    for role in template.of_kind(ROLE) {
+        let mut find = |advice: String| findings.push(template.finding(role.id, advice));
         if role.property("ManagedPolicyArns").is_some() {
             find("ManagedPolicyArns: managed policies allow more than is needed".to_owned());
         }
         check_trust(role, &mut find);
         let has_it = |function: &Resource<'_>| {
-            written.target(function.property("Role"), ROLE).is_some_and(|other| other.id == role.id)
+            template
+                .target(function.property("Role"), ROLE)
+                .is_some_and(|other| other.id == role.id)
         };
-        let functions: Vec<Resource<'_>> = written.of_kind(FUNCTION).filter(has_it).collect();
+        let functions: Vec<Resource<'_>> = template.of_kind(FUNCTION).filter(has_it).collect();
         let [first, ..] = &functions[..] else {
             find("no function has it; delete it".to_owned());
             continue;
         };
-        let grants = grants(written, *first);
+        let grants = grants(template, *first);
         for other in &functions[1..] {
-            if self::grants(written, *other) != grants {
+            if self::grants(template, *other) != grants {
                 find(format!("{} and {} do not do the same; give each a role", first.id, other.id));
             }
         }
@@ -61,7 +64,7 @@ struct Grant {
 }
 
 /// All that a function may be allowed.
-fn grants(written: &Written<'_>, function: Resource<'_>) -> Vec<Grant> {
+fn grants(template: &Document<'_>, function: Resource<'_>) -> Vec<Grant> {
     let grant = |needed: &[&'static str], resource: &str| Grant {
         needed: needed.to_vec(),
         optional: Vec::new(),
@@ -78,7 +81,7 @@ fn grants(written: &Written<'_>, function: Resource<'_>) -> Vec<Grant> {
         condition: None,
     });
     let arn = |name: &str, kind: &str| {
-        let target = written.target(function.variable(name), kind);
+        let target = template.target(function.variable(name), kind);
         target.map(|target| format!("${{{}.Arn}}", target.id))
     };
     let secrets = |actions: &'static [&'static str]| {
@@ -110,7 +113,7 @@ fn grants(written: &Written<'_>, function: Resource<'_>) -> Vec<Grant> {
         Some(Job::Handler(_)) => {
             let events = function.events().filter(|event| event.kind == "SQS");
             let queues =
-                events.filter_map(|event| written.target(event.properties.get("Queue"), QUEUE));
+                events.filter_map(|event| template.target(event.properties.get("Queue"), QUEUE));
             for queue in queues {
                 let actions = [
                     "sqs:ReceiveMessage",

@@ -1,11 +1,12 @@
-//! What is kept, is kept long enough and safely: queues and tables.
+//! Checks stateful resources: retention, encryption, deletion protection.
 
 use handlers::IdempotencyStore;
+use sam_template_runner::template::resource_type::{BUCKET, FUNCTION, KEY, QUEUE, TABLE};
 use serde_json::Value;
 use tenants::Table;
 
-use super::Written;
-use super::written::{BUCKET, FUNCTION, Job, KEY, QUEUE, Resource, TABLE, as_text, pointed};
+use super::Document;
+use super::document::{Job, Resource, as_text, pointed};
 use crate::check::Finding;
 
 /// What Amazon SQS keeps messages for, if a queue does not say, in seconds.
@@ -16,54 +17,54 @@ const DEFAULT_RETENTION: u64 = 345_600;
 /// with Amazon SQS"), when it is killed with a batch, or when it cannot start.
 const RECEIVES_PER_ATTEMPT: u64 = 10;
 
-pub(super) fn check(written: &Written<'_>, findings: &mut Vec<Finding>) {
-    for queue in written.of_kind(QUEUE) {
+pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
+    for queue in template.of_kind(QUEUE) {
         if queue.property("SqsManagedSseEnabled") != Some(&Value::Bool(true))
             && queue.property("KmsMasterKeyId").is_none()
         {
             findings
-                .push(written.finding(queue.id, "it is not encrypted; set SqsManagedSseEnabled"));
+                .push(template.finding(queue.id, "it is not encrypted; set SqsManagedSseEnabled"));
         }
     }
-    for handler in written.of_kind(FUNCTION) {
+    for handler in template.of_kind(FUNCTION) {
         for event in handler.events().filter(|event| event.kind == "SQS") {
-            if let Some(queue) = written.target(event.properties.get("Queue"), QUEUE) {
+            if let Some(queue) = template.target(event.properties.get("Queue"), QUEUE) {
                 let window = event.properties.get("MaximumBatchingWindowInSeconds");
-                check_source(written, handler, queue, written.number(window), findings);
+                check_source(template, handler, queue, template.number(window), findings);
             }
         }
-        if let Some(table) = written.target(handler.variable(IdempotencyStore::VARIABLE), TABLE) {
-            check_idempotency(written, table, findings);
+        if let Some(table) = template.target(handler.variable(IdempotencyStore::VARIABLE), TABLE) {
+            check_idempotency(template, table, findings);
         } else if matches!(handler.job(), Some(Job::Handler(_))) {
             let advice = format!("{} names no table of this template", IdempotencyStore::VARIABLE);
-            findings.push(written.finding(handler.id, advice));
+            findings.push(template.finding(handler.id, advice));
         }
         if handler.job() == Some(Job::Lifecycle)
-            && let Some(table) = written.target(handler.variable(Table::VARIABLE), TABLE)
+            && let Some(table) = template.target(handler.variable(Table::VARIABLE), TABLE)
         {
-            check_tenants(written, table, findings);
+            check_tenants(template, table, findings);
         }
     }
-    for bucket in written.of_kind(BUCKET) {
-        check_bodies(written, bucket, findings);
+    for bucket in template.of_kind(BUCKET) {
+        check_bodies(template, bucket, findings);
     }
-    for key in written.of_kind(KEY) {
-        check_key(written, key, findings);
+    for key in template.of_kind(KEY) {
+        check_key(template, key, findings);
     }
 }
 
 /// A queue that a handler reads, and its dead-letter queue.
 fn check_source(
-    written: &Written<'_>,
+    template: &Document<'_>,
     handler: Resource<'_>,
     queue: Resource<'_>,
     window: Option<u64>,
     findings: &mut Vec<Finding>,
 ) {
-    let mut find = |id: &str, advice: String| findings.push(written.finding(id, advice));
-    let timeout = written.number(handler.property("Timeout")).unwrap_or(3);
+    let mut find = |id: &str, advice: String| findings.push(template.finding(id, advice));
+    let timeout = template.number(handler.property("Timeout")).unwrap_or(3);
     let needed = 6 * timeout + window.unwrap_or_default();
-    let visibility = written.number(queue.property("VisibilityTimeout")).unwrap_or(30);
+    let visibility = template.number(queue.property("VisibilityTimeout")).unwrap_or(30);
     if visibility < needed {
         find(
             queue.id,
@@ -75,13 +76,13 @@ fn check_source(
         );
     }
     let dead = queue.property("RedrivePolicy.deadLetterTargetArn");
-    let Some(dead) = written.target(dead, QUEUE) else {
+    let Some(dead) = template.target(dead, QUEUE) else {
         let advice = "it has no dead-letter queue: what cannot be handled would be lost; set \
                       RedrivePolicy";
         return find(queue.id, advice.to_owned());
     };
-    let receives = written.number(queue.property("RedrivePolicy.maxReceiveCount"));
-    let attempts = written.number(handler.variable(handlers::Queue::MAX_ATTEMPTS)).unwrap_or(0);
+    let receives = template.number(queue.property("RedrivePolicy.maxReceiveCount"));
+    let attempts = template.number(handler.variable(handlers::Queue::MAX_ATTEMPTS)).unwrap_or(0);
     if attempts == 0 {
         let name = handlers::Queue::MAX_ATTEMPTS;
         find(handler.id, format!("{name} has to say how often a delivery is attempted"));
@@ -96,7 +97,7 @@ fn check_source(
         find(queue.id, advice);
     }
     let retention = |queue: Resource<'_>| {
-        written.number(queue.property("MessageRetentionPeriod")).unwrap_or(DEFAULT_RETENTION)
+        template.number(queue.property("MessageRetentionPeriod")).unwrap_or(DEFAULT_RETENTION)
     };
     // What the handler is told of its queue has to be what holds of it.
     for (name, told) in [(handlers::Queue::URL, queue), (handlers::Queue::DEAD_LETTERS, dead)] {
@@ -104,7 +105,7 @@ fn check_source(
             find(handler.id, format!("{name} has to be {}", told.id));
         }
     }
-    if written.number(handler.variable(handlers::Queue::MAX_RECEIVES)) != receives {
+    if template.number(handler.variable(handlers::Queue::MAX_RECEIVES)) != receives {
         let name = handlers::Queue::MAX_RECEIVES;
         find(handler.id, format!("{name} is not the maxReceiveCount of {}", queue.id));
     }
@@ -150,18 +151,18 @@ fn check_source(
 }
 
 /// A bucket of deliveries: what a message names has to be there as long as the message.
-fn check_bodies(written: &Written<'_>, bucket: Resource<'_>, findings: &mut Vec<Finding>) {
-    let retention = |queue: Resource<'_>| written.number(queue.property("MessageRetentionPeriod"));
-    let longest = written.of_kind(QUEUE).filter_map(retention).max().unwrap_or(DEFAULT_RETENTION);
+fn check_bodies(template: &Document<'_>, bucket: Resource<'_>, findings: &mut Vec<Finding>) {
+    let retention = |queue: Resource<'_>| template.number(queue.property("MessageRetentionPeriod"));
+    let longest = template.of_kind(QUEUE).filter_map(retention).max().unwrap_or(DEFAULT_RETENTION);
     let rule = bucket.property("LifecycleConfiguration.Rules").and_then(|rules| rules.get(0));
-    let days = rule.and_then(|rule| written.number(rule.get("ExpirationInDays")));
+    let days = rule.and_then(|rule| template.number(rule.get("ExpirationInDays")));
     if days.is_some_and(|days| days * 86_400 <= 2 * longest) {
         let advice = format!(
             "ExpirationInDays has to be more than {} days: a message is kept for as long in a \
              queue, and as long again once it is replayed",
             2 * longest / 86_400,
         );
-        findings.push(written.finding(bucket.id, advice));
+        findings.push(template.finding(bucket.id, advice));
     }
     let blocks =
         ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"];
@@ -171,12 +172,12 @@ fn check_bodies(written: &Written<'_>, bucket: Resource<'_>, findings: &mut Vec<
     };
     if !blocks.into_iter().all(is_blocked) {
         let advice = "it could be made public; set all of PublicAccessBlockConfiguration";
-        findings.push(written.finding(bucket.id, advice.to_owned()));
+        findings.push(template.finding(bucket.id, advice.to_owned()));
     }
 }
 
 /// A key of the tenants' secrets: what it encrypted can be read as long as it is there.
-fn check_key(written: &Written<'_>, key: Resource<'_>, findings: &mut Vec<Finding>) {
+fn check_key(template: &Document<'_>, key: Resource<'_>, findings: &mut Vec<Finding>) {
     let retained = |policy| key.body[policy] == "Retain";
     let rules = [
         (
@@ -191,16 +192,16 @@ fn check_key(written: &Written<'_>, key: Resource<'_>, findings: &mut Vec<Findin
     ];
     for (holds, advice) in rules {
         if !holds {
-            findings.push(written.finding(key.id, advice));
+            findings.push(template.finding(key.id, advice));
         }
     }
 }
 
-fn check_idempotency(written: &Written<'_>, table: Resource<'_>, findings: &mut Vec<Finding>) {
+fn check_idempotency(template: &Document<'_>, table: Resource<'_>, findings: &mut Vec<Finding>) {
     let key = table.property("KeySchema").and_then(|keys| keys.get(0)?.get("AttributeName"));
     let expires = table.property("TimeToLiveSpecification.AttributeName");
     let mut find = |advice| {
-        let finding = written.finding(table.id, advice);
+        let finding = template.finding(table.id, advice);
         if !findings.contains(&finding) {
             findings.push(finding);
         }
@@ -221,7 +222,7 @@ fn check_idempotency(written: &Written<'_>, table: Resource<'_>, findings: &mut 
     }
 }
 
-fn check_tenants(written: &Written<'_>, table: Resource<'_>, findings: &mut Vec<Finding>) {
+fn check_tenants(template: &Document<'_>, table: Resource<'_>, findings: &mut Vec<Finding>) {
     let is_on = |path: &str| table.property(path) == Some(&Value::Bool(true));
     let says = |path: &str, word: &str| table.property(path) == Some(&Value::from(word));
     let key = table.property("KeySchema").and_then(|keys| keys.get(0)?.get("AttributeName"));
@@ -256,7 +257,7 @@ fn check_tenants(written: &Written<'_>, table: Resource<'_>, findings: &mut Vec<
     ];
     for (holds, advice) in rules {
         if !holds {
-            findings.push(written.finding(table.id, advice));
+            findings.push(template.finding(table.id, advice));
         }
     }
 }

@@ -1,35 +1,36 @@
-//! Descriptor, routes, functions, queues and handlers form one road for each declared URL.
+//! Checks that each declared URL leads through a route, a receiver and a queue to its handler.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use connect::descriptor::Descriptor;
 use receiver::{Declared, Queue};
+use sam_template_runner::template::resource_type::{FUNCTION, QUEUE, TABLE};
 use serde_json::Value;
 use tenants::lifecycle::App;
 use tenants::{Secrets, Table};
 
-use super::Written;
-use super::written::{Event, FUNCTION, Job, QUEUE, Resource, TABLE};
+use super::Document;
+use super::document::{Event, Job, Resource};
 use crate::check::Finding;
 use crate::plan::{Plan, Url};
 
-pub(super) fn check(written: &Written<'_>, descriptor: &Descriptor, findings: &mut Vec<Finding>) {
+pub(super) fn check(template: &Document<'_>, descriptor: &Descriptor, findings: &mut Vec<Finding>) {
     let plan = Plan::of(descriptor);
-    for function in written.of_kind(FUNCTION) {
-        check_events(written, function, findings);
+    for function in template.of_kind(FUNCTION) {
+        check_events(template, function, findings);
     }
-    check_routes(written, &plan, findings);
+    check_routes(template, &plan, findings);
     for handler in &plan.handlers {
         let runs = |function: &Resource<'_>| function.job() == Some(Job::Handler(&handler.name));
-        if !written.of_kind(FUNCTION).any(|function| runs(&function)) {
+        if !template.of_kind(FUNCTION).any(|function| runs(&function)) {
             let advice = format!("no function runs the handler {}; add it", handler.name);
-            findings.push(written.finding(&format!("{}Handler", handler.id), advice));
+            findings.push(template.finding(&format!("{}Handler", handler.id), advice));
         }
     }
 }
 
-fn check_events(written: &Written<'_>, function: Resource<'_>, findings: &mut Vec<Finding>) {
-    let mut find = |advice: String| findings.push(written.finding(function.id, advice));
+fn check_events(template: &Document<'_>, function: Resource<'_>, findings: &mut Vec<Finding>) {
+    let mut find = |advice: String| findings.push(template.finding(function.id, advice));
     let Some(job) = function.job() else {
         return find(
             "Metadata.BuildProperties.Binary is missing; it says what is built".to_owned(),
@@ -51,14 +52,14 @@ fn check_events(written: &Written<'_>, function: Resource<'_>, findings: &mut Ve
                     event.name,
                 ));
             }
-            if written.target(event.properties.get("Queue"), QUEUE).is_none() {
+            if template.target(event.properties.get("Queue"), QUEUE).is_none() {
                 find(format!("the event {} names no queue of this template", event.name));
             }
         }
     }
 }
 
-fn check_routes(written: &Written<'_>, plan: &Plan, findings: &mut Vec<Finding>) {
+fn check_routes(template: &Document<'_>, plan: &Plan, findings: &mut Vec<Finding>) {
     let mut wanted: BTreeMap<String, Route<'_>> = BTreeMap::new();
     wanted.insert(format!("GET {}", Descriptor::PATH), Route::Descriptor);
     for path in plan.lifecycle.values() {
@@ -68,25 +69,25 @@ fn check_routes(written: &Written<'_>, plan: &Plan, findings: &mut Vec<Finding>)
         wanted.insert(format!("POST {}", url.route), Route::Webhook(url));
     }
     let mut written_routes = BTreeSet::new();
-    for function in written.of_kind(FUNCTION) {
+    for function in template.of_kind(FUNCTION) {
         for event in function.events().filter(|event| event.kind == "HttpApi") {
             let route = route(event);
             match wanted.get(&route) {
-                None => findings.push(written.finding(
+                None => findings.push(template.finding(
                     function.id,
                     format!("the route {route} is not in the descriptor; delete it"),
                 )),
-                Some(to) => check_route(written, function, &route, *to, plan, findings),
+                Some(to) => check_route(template, function, &route, *to, plan, findings),
             }
             if !written_routes.insert(route.clone()) {
                 let advice = format!("the route {route} leads to another function as well");
-                findings.push(written.finding(function.id, advice));
+                findings.push(template.finding(function.id, advice));
             }
         }
     }
     for route in wanted.keys().filter(|route| !written_routes.contains(*route)) {
         let advice = format!("the route {route} of the descriptor is missing; add its function");
-        findings.push(written.finding("the API", advice));
+        findings.push(template.finding("the API", advice));
     }
 }
 
@@ -104,14 +105,14 @@ fn route(event: Event<'_>) -> String {
 }
 
 fn check_route(
-    written: &Written<'_>,
+    template: &Document<'_>,
     function: Resource<'_>,
     route: &str,
     to: Route<'_>,
     plan: &Plan,
     findings: &mut Vec<Finding>,
 ) {
-    let mut find = |advice: String| findings.push(written.finding(function.id, advice));
+    let mut find = |advice: String| findings.push(template.finding(function.id, advice));
     let wanted = match to {
         Route::Descriptor => Job::Descriptor,
         Route::Lifecycle => Job::Lifecycle,
@@ -121,11 +122,12 @@ fn check_route(
         return find(format!("the route {route} has to lead to a function that runs {wanted:?}"));
     }
     if !matches!(to, Route::Descriptor) {
-        if written.target(function.variable(Table::VARIABLE), TABLE).is_none() {
+        if template.target(function.variable(Table::VARIABLE), TABLE).is_none() {
             find(format!("{} names no table of this template", Table::VARIABLE));
         }
-        // Written by one and read by the others: encrypted for all, or for none.
-        let lifecycle = written.of_kind(FUNCTION).find(|other| other.job() == Some(Job::Lifecycle));
+        // Document by one and read by the others: encrypted for all, or for none.
+        let lifecycle =
+            template.of_kind(FUNCTION).find(|other| other.job() == Some(Job::Lifecycle));
         if function.variable(Secrets::KEY)
             != lifecycle.and_then(|lifecycle| lifecycle.variable(Secrets::KEY))
         {
@@ -141,15 +143,15 @@ fn check_route(
     if webhooks != Some(&*url.webhooks) {
         find(format!("{} is not what the descriptor says of {route}", Declared::VARIABLE));
     }
-    let Some(queue) = written.target(function.variable(Queue::VARIABLE), QUEUE) else {
+    let Some(queue) = template.target(function.variable(Queue::VARIABLE), QUEUE) else {
         return find(format!("{} names no queue of this template", Queue::VARIABLE));
     };
-    let readers: Vec<Resource<'_>> = written
+    let readers: Vec<Resource<'_>> = template
         .of_kind(FUNCTION)
         .filter(|reader| {
             reader.events().any(|event| {
                 event.kind == "SQS"
-                    && written
+                    && template
                         .target(event.properties.get("Queue"), QUEUE)
                         .is_some_and(|other| other.id == queue.id)
             })

@@ -1,0 +1,124 @@
+//! The client that sends webhooks and lifecycle callbacks.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use axum::http::StatusCode;
+use connect::jwt::{self, Statement};
+use connect::qsh;
+use connect::tenant::{ClientKey, SharedSecret};
+use jiff::Timestamp;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+/// A webhook to be sent.
+#[derive(Clone, Debug)]
+pub struct Webhook<'a> {
+    /// The app's base URL.
+    pub base_url: &'a str,
+    /// The declared URL, relative to it, query included.
+    pub url: &'a str,
+    /// The body.
+    pub body: String,
+    /// `X-Atlassian-Webhook-Identifier`; Confluence sends none.
+    pub identifier: Option<String>,
+}
+
+/// What the app answered to a request.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The body.
+    pub body: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// A client that sends what Atlassian would: no redirects followed, TLS with the system's roots.
+///
+/// # Errors
+///
+/// When the system's certificates cannot be read.
+pub fn client() -> anyhow::Result<reqwest::Client> {
+    // A second call finds the provider installed, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .dns_resolver(Localhost)
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(Duration::from_secs(30))
+        .build()?;
+    Ok(client)
+}
+
+/// Signs and posts one webhook.
+///
+/// # Errors
+///
+/// When the request got no answer.
+pub async fn send(
+    client: &reqwest::Client,
+    webhook: Webhook<'_>,
+    client_key: &ClientKey,
+    secret: &SharedSecret,
+) -> anyhow::Result<Answer> {
+    let target = format!("{}{}", webhook.base_url.trim_end_matches('/'), webhook.url);
+    let qsh = qsh_of(&target, webhook.base_url)?;
+    let claims = Statement::new(client_key.as_str(), &qsh, Timestamp::now());
+    let token = jwt::sign(&claims, secret);
+    post(client, &target, Some(&token), webhook.body, webhook.identifier.as_deref()).await
+}
+
+/// The hash of a POST to a URL of the app.
+///
+/// # Errors
+///
+/// When the base URL is not one, or the URL's query is malformed.
+pub fn qsh_of(target: &str, base_url: &str) -> anyhow::Result<String> {
+    let base_path = reqwest::Url::parse(base_url)
+        .with_context(|| format!("{base_url} is not a base URL; write it as https://host/path"))?;
+    Ok(qsh::Request::of_url("POST", target, base_path.path()).hash()?)
+}
+
+/// Posts a body with a token, or with none.
+pub(crate) async fn post(
+    client: &reqwest::Client,
+    target: &str,
+    token: Option<&str>,
+    body: String,
+    identifier: Option<&str>,
+) -> anyhow::Result<Answer> {
+    let mut request = client.post(target).header("content-type", "application/json").body(body);
+    if let Some(token) = token {
+        request = request.header("authorization", format!("JWT {token}"));
+    }
+    if let Some(identifier) = identifier {
+        request = request
+            .header("x-atlassian-webhook-identifier", identifier)
+            .header("x-atlassian-webhook-flow", "Primary");
+    }
+    let start = Instant::now();
+    let response = request.send().await.with_context(|| {
+        format!("{target} did not answer; is the base URL right, and reachable?")
+    })?;
+    let status = response.status();
+    let body = response.text().await?;
+    Ok(Answer { status, body, took: start.elapsed() })
+}
+
+/// The system's names, and every name below `localhost` as this machine (RFC 6761, section 6.3),
+/// which not every system knows.
+#[derive(Debug)]
+struct Localhost;
+
+impl Resolve for Localhost {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let host = name.as_str();
+            let host = if host.ends_with(".localhost") { "127.0.0.1" } else { host };
+            // The port is the URL's, whatever stands here.
+            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, 0)).await?.collect();
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}

@@ -1,0 +1,167 @@
+//! A simulator of Jira and Confluence for a Connect app: signed installs, signed webhooks, and a sample
+//! body for every event.
+
+mod client;
+mod install_key;
+pub mod samples;
+mod site;
+
+pub use client::{Answer, Webhook, client, qsh_of, send};
+pub use install_key::InstallKey;
+pub use site::Site;
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use axum::Router;
+use axum::extract::Path;
+use axum::http::StatusCode;
+use axum::routing::get;
+use connect::jwt::{self, Statement};
+use connect::lifecycle::Callback;
+use jiff::Timestamp;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use client::post;
+
+/// Atlassian as an app sees it: a server of install keys, and a client that signs.
+#[derive(Debug)]
+pub struct Atlassian {
+    client: reqwest::Client,
+    keys_url: String,
+    key: InstallKey,
+    key_server: JoinHandle<()>,
+}
+
+impl Atlassian {
+    /// Serves an install key.
+    ///
+    /// # Errors
+    ///
+    /// When no port is free.
+    pub async fn start(key: InstallKey) -> anyhow::Result<Self> {
+        Self::start_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), key).await
+    }
+
+    /// Serves an install key on an address that was agreed before.
+    ///
+    /// # Errors
+    ///
+    /// When the address is taken.
+    pub async fn start_on(address: SocketAddr, key: InstallKey) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let keys_url = format!("http://{}", listener.local_addr()?);
+        let known = key.clone();
+        let serve = async move |Path(id): Path<String>| {
+            if id == known.id() {
+                Ok(known.public().to_owned())
+            } else {
+                Err(StatusCode::NOT_FOUND)
+            }
+        };
+        let router = Router::new().route("/{key_id}", get(serve));
+        let key_server = tokio::spawn(async move {
+            // It ends with the task; an error of one connection concerns its client.
+            let _ = axum::serve(listener, router).await;
+        });
+        Ok(Self { client: client()?, keys_url, key, key_server })
+    }
+
+    /// Where the install key is served: the template's `InstallKeysUrl`.
+    pub fn keys_url(&self) -> &str {
+        &self.keys_url
+    }
+
+    /// Lets the key server go down.
+    pub fn stop_serving_keys(&self) {
+        self.key_server.abort();
+    }
+
+    /// The client that sends, for requests of one's own.
+    pub fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// Makes a lifecycle callback to a URL of the app, signed as Atlassian signs it: RS256 for
+    /// `installed` and `uninstalled`, the site's secret for the others.
+    ///
+    /// # Errors
+    ///
+    /// When the request got no answer.
+    pub async fn call_back(
+        &self,
+        callback: Callback,
+        app_key: &str,
+        base_url: &str,
+        url: &str,
+        site: &Site,
+    ) -> anyhow::Result<Answer> {
+        let mut body = json!({
+            "key": app_key,
+            "clientKey": site.client_key,
+            "baseUrl": site.base_url,
+            "productType": site.product,
+            "description": format!("Atlassian {} at {} ", site.product, site.base_url),
+            "eventType": callback.as_str(),
+        });
+        let target = format!("{}{url}", base_url.trim_end_matches('/'));
+        let qsh = qsh_of(&target, base_url)?;
+        let mut claims = Statement::new(site.client_key.as_str(), &qsh, Timestamp::now());
+        let token = match callback {
+            Callback::Installed | Callback::Uninstalled => {
+                claims.audience = Some(base_url);
+                self.sign_install(&claims)?
+            }
+            Callback::Enabled | Callback::Disabled => jwt::sign(&claims, &site.secret),
+        };
+        if callback == Callback::Installed {
+            body["sharedSecret"] = site.secret.expose().into();
+        }
+        self.post(&target, Some(&token), body.to_string(), None).await
+    }
+
+    /// The install key.
+    pub fn key(&self) -> &InstallKey {
+        &self.key
+    }
+
+    /// Signs a statement with the install key.
+    ///
+    /// # Errors
+    ///
+    /// As [`InstallKey::sign`].
+    pub fn sign_install(&self, claims: &Statement<'_>) -> anyhow::Result<String> {
+        self.key.sign(claims)
+    }
+
+    /// Sends a webhook as the site's product does.
+    ///
+    /// # Errors
+    ///
+    /// When the request got no answer.
+    pub async fn send(&self, webhook: Webhook<'_>, site: &Site) -> anyhow::Result<Answer> {
+        send(&self.client, webhook, &site.client_key, &site.secret).await
+    }
+
+    /// Posts a body with a token of one's own, or with none.
+    ///
+    /// # Errors
+    ///
+    /// When the request got no answer.
+    pub async fn post(
+        &self,
+        target: &str,
+        token: Option<&str>,
+        body: String,
+        identifier: Option<&str>,
+    ) -> anyhow::Result<Answer> {
+        post(&self.client, target, token, body, identifier).await
+    }
+}
+
+impl Drop for Atlassian {
+    fn drop(&mut self) {
+        self.key_server.abort();
+    }
+}

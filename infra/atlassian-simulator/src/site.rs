@@ -1,0 +1,39 @@
+//! Sites of Jira and Confluence.
+
+use connect::event::Product;
+use connect::tenant::{ClientKey, SharedSecret};
+use uuid::Uuid;
+
+/// A site of a product that has the app installed: a tenant, seen from its own side.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// The product.
+    pub product: Product,
+    /// The tenant's key.
+    pub client_key: ClientKey,
+    /// The secret it signs with.
+    pub secret: SharedSecret,
+    /// Where it is, as in `https://demo.atlassian.net`.
+    pub base_url: String,
+}
+
+impl Site {
+    /// A new site with a key and a secret that nobody had before.
+    pub fn new(product: Product, name: &str) -> Self {
+        let path = match product {
+            Product::Jira => "",
+            Product::Confluence => "/wiki",
+        };
+        Self {
+            product,
+            client_key: ClientKey::new(Uuid::new_v4().to_string()).expect("a UUID is a client key"),
+            secret: SharedSecret::new(format!("{}{}", Uuid::new_v4(), Uuid::new_v4())),
+            base_url: format!("https://{name}.atlassian.net{path}"),
+        }
+    }
+
+    /// The same site with a new secret, as after a re-install.
+    pub fn with_new_secret(&self) -> Self {
+        Self { secret: Self::new(self.product, "").secret, ..self.clone() }
+    }
+}

@@ -1,0 +1,122 @@
+//! The errors of starting a stack.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::template::TemplateError;
+
+/// Why the local stack did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// The template cannot be read.
+    #[error("failed to read the template {}", .path.display())]
+    Template {
+        /// The path of the template.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The template is wrong, or asks for what the local stack does not know.
+    #[error("the local stack cannot run {}", .path.display())]
+    Refused {
+        /// The path of the template.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: TemplateError,
+    },
+    /// The address of the HTTP API is taken.
+    #[error(
+        "port {} is in use: stop what listens on {address}, or choose another port (0 is any free \
+         one)",
+        .address.port()
+    )]
+    PortInUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// An address cannot be listened on.
+    #[error("failed to listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The binary of a function is not there.
+    #[error(
+        "the function {function} has no binary {}: build it with `cargo build --bin {binary}`",
+        .path.display()
+    )]
+    MissingBinary {
+        /// The logical id of the function.
+        function: String,
+        /// The name of the binary.
+        binary: String,
+        /// Where it was looked for.
+        path: PathBuf,
+    },
+    /// The folder for the state cannot be used.
+    #[error("failed to use the folder {} for the state", .path.display())]
+    State {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Another stack uses the folder for the state.
+    #[error(
+        "the folder {} is in use by another local stack: stop that one, or choose another folder",
+        .path.display()
+    )]
+    StateInUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file with the tables cannot be used.
+    #[error("failed to open the tables in the folder for the state")]
+    Tables {
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// DynamoDB refuses a table.
+    #[error("failed to set up the table {table}")]
+    Table {
+        /// The name of the table.
+        table: String,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The table that was kept has another key than the template.
+    #[error(
+        "the table {table} in {} has another key than in the template: remove that folder to start \
+         anew",
+        .path.display()
+    )]
+    OtherKey {
+        /// The name of the table.
+        table: String,
+        /// The folder for the state.
+        path: PathBuf,
+    },
+    /// The file with the key of the test double for KMS cannot be used.
+    #[error("failed to open the key in the folder for the state")]
+    Key {
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file with the queues cannot be used.
+    #[error("failed to open the queues in the folder for the state")]
+    Queues {
+        /// Why not.
+        source: local_sqs::OpenError,
+    },
+    /// SQS refuses a queue.
+    #[error("failed to set up the queue {queue}")]
+    Queue {
+        /// The name of the queue.
+        queue: String,
+        /// Why not.
+        source: local_sqs::Error,
+    },
+}

@@ -1,0 +1,49 @@
+//! The lines that functions print, and the notices of the stack.
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+/// One line of log.
+#[derive(Clone, Debug)]
+pub struct LogLine {
+    /// The logical id of the function that the line is from, or about.
+    pub function: Arc<str>,
+    /// Who said it.
+    pub stream: LogStream,
+    /// The line, without its end.
+    pub text: String,
+}
+
+/// Where a line of log comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum LogStream {
+    /// The function's standard output.
+    Stdout,
+    /// The function's standard error.
+    Stderr,
+    /// The stack itself: a crash, a timeout, a new start, a failed batch.
+    Stack,
+}
+
+/// The log of one function. What nobody listens to is dropped.
+#[derive(Clone, Debug)]
+pub(crate) struct Log {
+    function: Arc<str>,
+    lines: broadcast::Sender<LogLine>,
+}
+
+impl Log {
+    pub(crate) fn new(function: &str, lines: broadcast::Sender<LogLine>) -> Self {
+        Self { function: function.into(), lines }
+    }
+
+    pub(crate) fn line(&self, stream: LogStream, text: String) {
+        // It only fails when nobody listens.
+        let _ = self.lines.send(LogLine { function: Arc::clone(&self.function), stream, text });
+    }
+
+    pub(crate) fn notice(&self, text: impl Into<String>) {
+        self.line(LogStream::Stack, text.into());
+    }
+}

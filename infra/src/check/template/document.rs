@@ -1,0 +1,187 @@
+//! A template in plain JSON: its resources, and what their values refer to.
+
+use sam_template_runner::template::resource_type::{FUNCTION, HTTP_API};
+use serde_json::Value;
+
+use crate::check::Finding;
+
+/// A template, its short forms written out.
+#[derive(Clone, Copy)]
+pub(crate) struct Document<'t> {
+    file: &'t str,
+    root: &'t Value,
+}
+
+/// A resource of a template.
+#[derive(Clone, Copy)]
+pub(super) struct Resource<'t> {
+    /// Its logical id.
+    pub(super) id: &'t str,
+    /// Its type.
+    pub(super) kind: &'t str,
+    /// All that stands below its logical id.
+    pub(super) body: &'t Value,
+    globals: Option<&'t Value>,
+}
+
+/// An event that invokes a function.
+#[derive(Clone, Copy)]
+pub(super) struct Event<'t> {
+    /// Its name among the function's events.
+    pub(super) name: &'t str,
+    /// Its type.
+    pub(super) kind: &'t str,
+    /// Its properties.
+    pub(super) properties: &'t Value,
+}
+
+/// What a function is for, by the binary it runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Job<'t> {
+    Descriptor,
+    Lifecycle,
+    Receiver,
+    /// By the name of the handler.
+    Handler(&'t str),
+}
+
+impl<'t> Document<'t> {
+    /// Takes a template as [`sam_template_runner::template::parse()`] returns it.
+    pub(crate) fn new(file: &'t str, document: &'t Value) -> Self {
+        Self { file, root: document }
+    }
+
+    /// The entries of a top-level section.
+    pub(super) fn section(&self, name: &str) -> impl Iterator<Item = (&'t String, &'t Value)> {
+        self.root.get(name).and_then(Value::as_object).into_iter().flatten()
+    }
+
+    pub(super) fn resources(&self) -> impl Iterator<Item = Resource<'t>> {
+        let globals = self.root.pointer("/Globals/Function");
+        self.section("Resources").map(move |(id, body)| {
+            let kind = body.get("Type").and_then(Value::as_str).unwrap_or_default();
+            Resource { id, kind, body, globals: globals.filter(|_| kind == FUNCTION) }
+        })
+    }
+
+    pub(super) fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = Resource<'t>> {
+        self.resources().filter(move |resource| resource.kind == kind)
+    }
+
+    pub(super) fn resource(&self, id: &str) -> Option<Resource<'t>> {
+        self.resources().find(|resource| resource.id == id)
+    }
+
+    /// The resource of a type that a value points to.
+    pub(super) fn target(&self, value: Option<&'t Value>, kind: &str) -> Option<Resource<'t>> {
+        self.resource(pointed(value?)?).filter(|resource| resource.kind == kind)
+    }
+
+    /// A value that is no reference; of a parameter, its default.
+    pub(super) fn plain<'v>(&'v self, value: &'v Value) -> Option<&'v Value> {
+        match pointed(value) {
+            Some(name) => self.root.get("Parameters")?.get(name)?.get("Default"),
+            None => Some(value),
+        }
+    }
+
+    /// A whole number; of a parameter, its default.
+    pub(super) fn number(&self, value: Option<&Value>) -> Option<u64> {
+        let value = self.plain(value?)?;
+        value.as_u64().or_else(|| value.as_str()?.parse().ok())
+    }
+
+    /// What CloudFormation counts when SAM has expanded its own resources: an API has a stage, an
+    /// event of the API is a permission, an event of a queue an event source, an alias comes with a
+    /// version, and a deployment by degrees with a deployment group, besides an application and a
+    /// role for all of those.
+    pub(crate) fn expanded_resources(&self) -> usize {
+        let has = |resource: &Resource<'_>, name| usize::from(resource.property(name).is_some());
+        let expanded = self.resources().map(|resource| match resource.kind {
+            HTTP_API => 2,
+            FUNCTION => {
+                1 + resource.events().count()
+                    + 2 * has(&resource, "AutoPublishAlias")
+                    + has(&resource, "DeploymentPreference")
+            }
+            _ => 1,
+        });
+        let by_degrees = self.resources().any(|one| has(&one, "DeploymentPreference") > 0);
+        expanded.sum::<usize>() + if by_degrees { 2 } else { 0 }
+    }
+
+    /// How many routes the API has.
+    pub(crate) fn routes(&self) -> usize {
+        let events = self.of_kind(FUNCTION).flat_map(|function| function.events());
+        events.filter(|event| event.kind == "HttpApi").count()
+    }
+
+    /// A finding about a resource, or anything else that has a name.
+    pub(super) fn finding(&self, name: &str, advice: impl Into<String>) -> Finding {
+        Finding::error(format!("{}: {name}", self.file), advice)
+    }
+}
+
+impl<'t> Resource<'t> {
+    /// A property by its name, or by the path to it; of a function, its global value if it has none
+    /// of its own.
+    pub(super) fn property(&self, path: &str) -> Option<&'t Value> {
+        let at = |value: &'t Value| value.pointer(&format!("/{}", path.replace('.', "/")));
+        self.body.get("Properties").and_then(at).or_else(|| at(self.globals?))
+    }
+
+    /// The binary that a function runs.
+    pub(super) fn binary(&self) -> Option<&'t str> {
+        self.body.pointer("/Metadata/BuildProperties/Binary")?.as_str()
+    }
+
+    pub(super) fn job(&self) -> Option<Job<'t>> {
+        Some(match self.binary()? {
+            "descriptor" => Job::Descriptor,
+            "lifecycle" => Job::Lifecycle,
+            "receiver" => Job::Receiver,
+            handler => Job::Handler(handler),
+        })
+    }
+
+    pub(super) fn variables(&self) -> impl Iterator<Item = (&'t String, &'t Value)> {
+        let of = |value: &'t Value| value.pointer("/Environment/Variables")?.as_object();
+        let own = self.body.get("Properties").and_then(of);
+        let global = self.globals.and_then(of);
+        let inherited = global.into_iter().flatten();
+        let inherited =
+            inherited.filter(move |(name, _)| !own.is_some_and(|own| own.contains_key(*name)));
+        own.into_iter().flatten().chain(inherited)
+    }
+
+    pub(super) fn variable(&self, name: &str) -> Option<&'t Value> {
+        self.variables().find(|(other, _)| *other == name).map(|(_, value)| value)
+    }
+
+    pub(super) fn events(&self) -> impl Iterator<Item = Event<'t>> + use<'t> {
+        let events = self.body.pointer("/Properties/Events").and_then(Value::as_object);
+        events.into_iter().flatten().map(|(name, event)| Event {
+            name,
+            kind: event.get("Type").and_then(Value::as_str).unwrap_or_default(),
+            properties: event.get("Properties").unwrap_or(&Value::Null),
+        })
+    }
+}
+
+/// The name that a `Ref` or `Fn::GetAtt` points to.
+pub(super) fn pointed(value: &Value) -> Option<&str> {
+    value.get("Ref").or_else(|| value.get("Fn::GetAtt")?.get(0))?.as_str()
+}
+
+/// A value as `Fn::Sub` would write it: `!GetAtt A.Arn` is `${A.Arn}`.
+pub(super) fn as_text(value: &Value) -> Option<String> {
+    if let Some(name) = value.get("Ref").and_then(Value::as_str) {
+        return Some(format!("${{{name}}}"));
+    }
+    if let Some([resource, attribute]) =
+        value.get("Fn::GetAtt").and_then(Value::as_array).map(Vec::as_slice)
+    {
+        return Some(format!("${{{}.{}}}", resource.as_str()?, attribute.as_str()?));
+    }
+    value.get("Fn::Sub").unwrap_or(value).as_str().map(str::to_owned)
+}
