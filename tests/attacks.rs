@@ -3,13 +3,13 @@
 //! Among the attacks are the requests that look like one and are not, so that refusing everything
 //! would fail as well.
 
+use atlassian_connect::event::Product;
+use atlassian_connect::jwt::LEEWAY;
+use atlassian_connect::lifecycle::Callback;
+use atlassian_connect::tenant::SharedSecret;
 use atlassian_simulator::{InstallKey, Site, qsh_of};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use connect::event::Product;
-use connect::jwt::LEEWAY;
-use connect::lifecycle::Callback;
-use connect::tenant::SharedSecret;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
@@ -290,7 +290,7 @@ fn webhooks(site: &Site, other: &Site, atlassian: &InstallKey, stage: &Stage) ->
     at("an exp that no number holds", URL, jwt(&huge), "malformed_token");
 
     // The request.
-    let of_get = connect::qsh::Request::of_url("GET", URL, "").hash().unwrap();
+    let of_get = atlassian_connect::qsh::Request::of_url("GET", URL, "").hash().unwrap();
     for (what, qsh) in [
         ("a context token", "context-qsh".to_owned()),
         ("an empty hash", String::new()),
@@ -588,7 +588,7 @@ async fn nothing_that_is_sent_is_a_panic() {
                 "iss": stage.jira.client_key, "exp": Timestamp::now().as_second() + 180, "qsh": qsh,
             });
             let request = stage.atlassian.client().post(&target).body(body.clone());
-            let token = connect::jwt::sign(&claims, &stage.jira.secret);
+            let token = atlassian_connect::jwt::sign(&claims, &stage.jira.secret);
             let request = request.header("authorization", format!("JWT {token}"));
             let status =
                 request.header("content-type", content_type).send().await.unwrap().status();

@@ -74,7 +74,8 @@ fn number(payload: &Value) -> usize {
 }
 
 fn body(message: &aws_sdk_sqs::types::Message) -> Value {
-    let delivery = connect::delivery::Delivery::from_message(message.body().unwrap()).unwrap();
+    let delivery =
+        atlassian_connect::delivery::Delivery::from_message(message.body().unwrap()).unwrap();
     delivery.payload.read().unwrap()
 }
 

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use atlassian_connect::delivery::{Delivery, Payload, Webhook};
+use atlassian_connect::event::{Product, Reading};
 use atlassian_simulator::Site;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, SendMessageBatchRequestEntry};
-use connect::delivery::{Delivery, Payload, Webhook};
-use connect::event::{Product, Reading};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -272,7 +272,7 @@ async fn passes_no_claim_though_functions_are_killed() {
     // Somebody has looked, and says so.
     let queues = crate::dead::queues(&stage, stage.stack.sqs_endpoint());
     stage.visible("ObedientDeadLetterQueue", &dead).await;
-    assert_eq!(infra::dead::replay(&queues, &Default::default()).await.unwrap().moved, 5);
+    assert_eq!(cargo_hooks::dead::replay(&queues, &Default::default()).await.unwrap().moved, 5);
     assert_eq!(stage.logged("obeyed", 20).await.len(), 20);
     stage.drained("ObedientQueue").await;
     assert_eq!(stage.logged("begun", 25).await.len(), 25);

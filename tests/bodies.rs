@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use connect::delivery::{Delivery, Parcel, Payload, Webhook};
-use connect::event::{EventName, Product, Reading};
-use infra::template::{Extras, render_with};
+use atlassian_connect::delivery::{Delivery, Parcel, Payload, Webhook};
+use atlassian_connect::event::{EventName, Product, Reading};
+use cargo_hooks::template::{Extras, render_with};
 use receiver::Enqueue as _;
 use serde_json::json;
 use uuid::Uuid;

@@ -13,7 +13,7 @@ use crate::stage::functions;
 fn hooks(arguments: &[&str]) -> Command {
     // A home of its own, so that the tests do not talk to a stack that somebody runs.
     static HOME: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
-    let mut command = Command::new(functions().join("hooks"));
+    let mut command = Command::new(functions().join("cargo-hooks"));
     command.args(arguments).env("HOOKS_HOME", HOME.path());
     command
 }

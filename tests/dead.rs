@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use infra::dead::{self, Filter, Form, Moved, Pair, Queues, Replay};
+use cargo_hooks::dead::{self, Filter, Form, Moved, Pair, Queues, Replay};
 use serde_json::{Value, json};
 
 use crate::line::{Line, Wire};

@@ -7,12 +7,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use atlassian_connect::event::Product;
+use atlassian_connect::lifecycle::Callback;
 use atlassian_simulator::samples::sample;
 use atlassian_simulator::{Atlassian, InstallKey, Site, Webhook};
 use aws_sdk_sqs::types::QueueAttributeName;
-use connect::event::Product;
-use connect::lifecycle::Callback;
-use lambda::environment::{optional, required};
+use runtime::environment::{optional, required};
 
 /// How long a delivery may take to its handler, with the start of its process.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -25,7 +25,7 @@ async fn a_deployed_stack_handles_what_is_signed_and_nothing_else() {
     };
     let stack = required("HOOKS_STACK").unwrap();
     let keys: SocketAddr = required("HOOKS_INSTALL_KEYS").unwrap().parse().unwrap();
-    let descriptor = descriptor::embedded().unwrap();
+    let descriptor = cargo_hooks::app::App::find().unwrap().descriptor().unwrap();
     let atlassian = Atlassian::start_on(keys, InstallKey::generate().unwrap()).await.unwrap();
     let queues = Queues::of(&stack);
 
@@ -77,7 +77,7 @@ struct Queues {
 impl Queues {
     /// With region, credentials and endpoint from the environment, as a function finds them.
     fn of(stack: &str) -> Self {
-        let client = aws_sdk_sqs::Client::new(&lambda::aws::config().unwrap());
+        let client = aws_sdk_sqs::Client::new(&runtime::aws::config().unwrap());
         Self { client, stack: stack.into() }
     }
 

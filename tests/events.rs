@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use connect::delivery::{Delivery, Payload, Webhook};
-use connect::event::{Event, EventName, Product, Reading, TABLE, Unreadable, confluence, jira};
-use connect::tenant::ClientKey;
+use atlassian_connect::delivery::{Delivery, Payload, Webhook};
+use atlassian_connect::event::{
+    Event, EventName, Product, Reading, TABLE, Unreadable, confluence, jira,
+};
+use atlassian_connect::tenant::ClientKey;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

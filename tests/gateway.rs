@@ -1,7 +1,7 @@
 //! Events as other gateways write them, or as nobody should, handed to a receiver directly.
 
+use atlassian_connect::jwt::{self, Statement};
 use atlassian_simulator::qsh_of;
-use connect::jwt::{self, Statement};
 use jiff::Timestamp;
 use sam_template_runner::LogLine;
 use sam_template_runner::lambda::Function;

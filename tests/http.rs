@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
+use atlassian_connect::delivery::Delivery;
+use atlassian_connect::jwt::{self, Statement};
 use atlassian_simulator::qsh_of;
-use connect::delivery::Delivery;
-use connect::jwt::{self, Statement};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -1,11 +1,11 @@
 //! Tenants come, get a new secret, and go.
 
+use atlassian_connect::event::Product;
+use atlassian_connect::jwt::{self, Statement};
+use atlassian_connect::lifecycle::Callback;
+use atlassian_connect::tenant::SharedSecret;
 use atlassian_simulator::{Site, qsh_of};
 use aws_sdk_dynamodb::types::AttributeValue;
-use connect::event::Product;
-use connect::jwt::{self, Statement};
-use connect::lifecycle::Callback;
-use connect::tenant::SharedSecret;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use handlers::{Delivery, Error, Runner, give_up, retry_after};
+use handler::{Delivery, Error, Runner, give_up, retry_after};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -51,7 +51,7 @@ async fn handle(delivery: Delivery) -> Result<(), Error> {
 
 /// `HANDLER_MODE` says how it is run: one word for each of the runner's settings.
 fn main() -> ExitCode {
-    let mode = lambda::environment::optional("HANDLER_MODE").unwrap_or_default();
+    let mode = runtime::environment::optional("HANDLER_MODE").unwrap_or_default();
     let runner = mode.split_whitespace().fold(Runner::new(), |runner, word| match word {
         "claim_once" => runner.claim_once(),
         "every_time" => runner.every_time(),

@@ -1,9 +1,9 @@
 //! What an operator sees, and what nobody sees.
 
+use atlassian_connect::event::{EventName, Product};
+use atlassian_connect::jwt::{self, Statement};
 use atlassian_simulator::samples::sample;
 use atlassian_simulator::{Site, qsh_of};
-use connect::event::{EventName, Product};
-use connect::jwt::{self, Statement};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -109,7 +109,7 @@ async fn counts_what_it_accepts_and_what_it_refuses_by_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn counts_an_install_that_it_refuses_and_a_message_that_a_handler_does_not_handle() {
     let stage = Stage::new().await;
-    let app = &descriptor::embedded().unwrap();
+    let app = &cargo_hooks::app::App::find().unwrap().descriptor().unwrap();
     let base = stage.stack.url();
     let key = stage.atlassian.key().forged().unwrap();
     let stranger = Site::new(Product::Jira, "stranger");

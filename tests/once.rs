@@ -1,6 +1,6 @@
 //! The idempotency table against a model of it: any order of messages, replays, crashes and clocks.
 
-use handlers::{Claim, Claimant, IdempotencyStore, Takeover};
+use handler::{Claim, Claimant, IdempotencyStore, Takeover};
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;

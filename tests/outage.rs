@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use atlassian_connect::event::Product;
+use atlassian_connect::lifecycle::Callback;
 use atlassian_simulator::{Site, Webhook};
-use connect::event::Product;
-use connect::lifecycle::Callback;
 use serde_json::json;
 
 use crate::line::{Line, Wire};

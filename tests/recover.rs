@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use atlassian_connect::event::Product;
+use atlassian_connect::jwt::Unverified;
+use atlassian_connect::qsh;
 use atlassian_simulator::{Site, Webhook};
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use connect::event::Product;
-use connect::jwt::Unverified;
-use connect::qsh;
-use infra::dead::{Pair, Queues};
-use infra::plan::Plan;
-use infra::recover::{self, Jira, Recover, Recovered};
+use cargo_hooks::dead::{Pair, Queues};
+use cargo_hooks::plan::Plan;
+use cargo_hooks::recover::{self, Jira, Recover, Recovered};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -245,7 +245,7 @@ async fn skips_no_failure_of_a_crowded_millisecond_and_comes_to_an_end() {
 async fn finds_the_jiras_of_a_table_whose_secrets_are_encrypted() {
     let stage = Stage::without_handlers().await;
     let gone = stage.installed(Product::Jira).await;
-    let left = stage.call_back(connect::lifecycle::Callback::Uninstalled, &gone).await;
+    let left = stage.call_back(atlassian_connect::lifecycle::Callback::Uninstalled, &gone).await;
     assert_eq!(left.status, 204);
     let table = stage.tenants();
     let jiras = recover::jiras(&table, Timestamp::now()).await.unwrap();

@@ -1,7 +1,7 @@
 //! What can never succeed, and what may later: what the caller gets, and that nothing was queued.
 
+use atlassian_connect::jwt::{self, Statement};
 use atlassian_simulator::{Site, qsh_of};
-use connect::jwt::{self, Statement};
 use jiff::Timestamp;
 use serde_json::json;
 

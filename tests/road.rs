@@ -1,8 +1,8 @@
 //! From a signed POST to a handler.
 
+use atlassian_connect::event::{EventName, Product};
 use atlassian_simulator::Webhook;
 use atlassian_simulator::samples::sample;
-use connect::event::{EventName, Product};
 use serde_json::json;
 
 use crate::stage::Stage;

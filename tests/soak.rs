@@ -7,9 +7,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use atlassian_connect::event::Product;
 use atlassian_simulator::{Site, Webhook};
 use aws_sdk_sqs::types::MessageSystemAttributeName;
-use connect::event::Product;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
@@ -35,7 +35,7 @@ fn is_given_up(number: usize) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_delivery_is_handled_once_or_waits_with_its_reason() {
-    let total: usize = lambda::environment::optional("HOOKS_SOAK")
+    let total: usize = runtime::environment::optional("HOOKS_SOAK")
         .map_or(600, |total| total.parse().expect("HOOKS_SOAK is a number of deliveries"));
     let (sqs, dynamodb) = (Wire::new().await, Wire::new().await);
     let stage = Stage::empty(|template| {
@@ -155,7 +155,8 @@ async fn dead_letters(stage: &Stage) -> BTreeSet<u64> {
             let reason = attributes.get("reason").and_then(|reason| reason.string_value());
             assert_eq!(reason, Some("as ordered, for good"), "{:?}", message.body);
             let delivery =
-                connect::delivery::Delivery::from_message(&message.body.unwrap()).unwrap();
+                atlassian_connect::delivery::Delivery::from_message(&message.body.unwrap())
+                    .unwrap();
             let payload: Value = delivery.payload.read().unwrap();
             dead.insert(payload["number"].as_u64().unwrap());
         }

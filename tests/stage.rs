@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, OnceLock};
 use std::time::Duration;
 
+use atlassian_connect::descriptor::Descriptor;
+use atlassian_connect::event::Product;
+use atlassian_connect::lifecycle::Callback;
 use atlassian_simulator::{Answer, Atlassian, InstallKey, Site, Webhook};
 use aws_sdk_sqs::types::QueueAttributeName;
-use connect::descriptor::Descriptor;
-use connect::event::Product;
-use connect::lifecycle::Callback;
-use infra::binaries::{self, Profile};
-use infra::template;
+use cargo_hooks::app::App;
+use cargo_hooks::binaries::{self, Profile};
+use cargo_hooks::template;
 use sam_template_runner::{Options, Stack};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -349,7 +350,7 @@ pub(crate) fn functions() -> &'static Path {
         // A thread of its own, because a test's runtime cannot wait for another.
         std::thread::spawn(|| {
             let runtime = tokio::runtime::Runtime::new().unwrap();
-            runtime.block_on(binaries::build(Profile::Dev)).unwrap()
+            runtime.block_on(binaries::build(App::find().unwrap(), Profile::Dev)).unwrap()
         })
         .join()
         .unwrap()

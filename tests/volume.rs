@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use atlassian_connect::event::Product;
 use atlassian_simulator::Site;
-use connect::event::Product;
 use serde_json::json;
 
 use crate::stage::Stage;

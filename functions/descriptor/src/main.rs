@@ -1,18 +1,5 @@
-//! Lambda: `GET /atlassian-connect.json`.
+//! Serves the app descriptor.
 
-use std::process::ExitCode;
-
-use gateway::BaseUrl;
-use lambda::environment::optional;
-
-fn main() -> ExitCode {
-    lambda::start(async {
-        let descriptor = descriptor::embedded()?;
-        let configured = optional(BaseUrl::VARIABLE);
-
-        gateway::run(configured, async |call| {
-            Ok(gateway::json(descriptor.served(call.base_url.as_str()).to_string()))
-        })
-        .await
-    })
+fn main() -> std::process::ExitCode {
+    atlassian_hooks::descriptor::run(include_str!("../../../infra/atlassian-connect.json"))
 }

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use atlassian_connect::jwt::{self, Statement};
+use atlassian_connect::qsh;
+use atlassian_connect::tenant::{ClientKey, SharedSecret};
 use axum::http::StatusCode;
-use connect::jwt::{self, Statement};
-use connect::qsh;
-use connect::tenant::{ClientKey, SharedSecret};
 use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 

@@ -1,7 +1,7 @@
 //! The keys with which Atlassian signs installs.
 
 use anyhow::Context as _;
-use connect::jwt::{self, Statement};
+use atlassian_connect::jwt::{self, Statement};
 use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
 use rsa::{RsaPrivateKey, RsaPublicKey};
 use uuid::Uuid;

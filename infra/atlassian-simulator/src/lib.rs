@@ -12,12 +12,12 @@ pub use site::Site;
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use atlassian_connect::jwt::{self, Statement};
+use atlassian_connect::lifecycle::Callback;
 use axum::Router;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::routing::get;
-use connect::jwt::{self, Statement};
-use connect::lifecycle::Callback;
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::net::TcpListener;

@@ -1,6 +1,6 @@
 //! Sample bodies of events.
 
-use connect::event::{EventName, Product};
+use atlassian_connect::event::{EventName, Product};
 use include_dir::{Dir, include_dir};
 
 /// The sample of an event of this product; `None` for an event that the tables do not list.
@@ -16,7 +16,7 @@ static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 
 #[cfg(test)]
 mod tests {
-    use connect::event::TABLE;
+    use atlassian_connect::event::TABLE;
 
     use super::*;
 

@@ -1,7 +1,7 @@
 //! Sites of Jira and Confluence.
 
-use connect::event::Product;
-use connect::tenant::{ClientKey, SharedSecret};
+use atlassian_connect::event::Product;
+use atlassian_connect::tenant::{ClientKey, SharedSecret};
 use uuid::Uuid;
 
 /// A site of a product that has the app installed: a tenant, seen from its own side.

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use handlers::{Delivery, Error, jira};
+use atlassian_hooks::{Delivery, Error, jira};
 
 async fn handle(delivery: Delivery<jira::IssueEvent>) -> Result<(), Error> {
     tracing::info!(issue.key = delivery.payload.issue.key, "issue created");
@@ -10,5 +10,5 @@ async fn handle(delivery: Delivery<jira::IssueEvent>) -> Result<(), Error> {
 }
 
 fn main() -> ExitCode {
-    handlers::run(handle)
+    atlassian_hooks::run(handle)
 }

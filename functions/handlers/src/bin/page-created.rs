@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use handlers::{Delivery, Error, confluence};
+use atlassian_hooks::{Delivery, Error, confluence};
 
 async fn handle(delivery: Delivery<confluence::PageEvent>) -> Result<(), Error> {
     // `params` come from the webhook's entry in the descriptor, the same for every delivery.
@@ -12,5 +12,5 @@ async fn handle(delivery: Delivery<confluence::PageEvent>) -> Result<(), Error> 
 }
 
 fn main() -> ExitCode {
-    handlers::run(handle)
+    atlassian_hooks::run(handle)
 }

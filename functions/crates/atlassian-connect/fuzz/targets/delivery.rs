@@ -1,0 +1,35 @@
+//! A body travels byte for byte, whatever it is, and is typed or not without a panic.
+#![no_main]
+
+use atlassian_connect::delivery::{Delivery, Payload, Webhook};
+use atlassian_connect::event::{EventName, Product, Reading};
+use atlassian_connect::tenant::ClientKey;
+use jiff::Timestamp;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|parts: (u8, &str)| {
+    let (number, body) = parts;
+    // A message that somebody else put on the queue.
+    let _ = Delivery::from_message(body);
+
+    let Ok(payload) = Payload::from_body(body.to_owned()) else { return };
+    let event = EventName::ALL[usize::from(number) % EventName::ALL.len()].clone();
+    for product in [Product::Jira, Product::Confluence] {
+        let (reading, _) = Reading::of(product, &event, &payload);
+        let delivery = Delivery {
+            id: "id".into(),
+            event: event.clone(),
+            product,
+            tenant: ClientKey::new("tenant").expect("a plain word"),
+            received_at: Timestamp::UNIX_EPOCH,
+            webhook: Webhook::default(),
+            params: [].into(),
+            reading,
+            payload: payload.clone(),
+        };
+        let message = delivery.to_message();
+        assert!(!message.contains(['\u{FFFE}', '\u{FFFF}']), "SQS refuses these");
+        let read = Delivery::from_message(&message).expect("what was written can be read");
+        assert_eq!(read.payload.as_str(), body);
+    }
+});

@@ -1,0 +1,34 @@
+//! Atlassian webhooks on AWS Lambda: verified, queued, and handled by your async functions.
+//!
+//! An app has four kinds of functions, and each is one call:
+//!
+//! | function | call | serves |
+//! |---|---|---|
+//! | receiver | [`receiver::run`] | one declared webhook URL: verifies the request and queues the event |
+//! | lifecycle | [`lifecycle::run`] | `installed`, `uninstalled`, `enabled`, `disabled`: records tenants |
+//! | descriptor | [`descriptor::run`] | `atlassian-connect.json` |
+//! | handler | [`run`] or [`Runner::run`] | one queue: calls your function for each event |
+//!
+//! ```no_run
+//! use atlassian_hooks::{Delivery, Error, jira};
+//!
+//! async fn handle(delivery: Delivery<jira::IssueEvent>) -> Result<(), Error> {
+//!     println!("{} in {} of {}", delivery.event, delivery.payload.issue.key, delivery.tenant);
+//!     Ok(())
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     atlassian_hooks::run(handle)
+//! }
+//! ```
+//!
+//! `cargo hooks new` writes an app, and `cargo hooks template` the SAM template that deploys it.
+
+pub mod descriptor;
+pub mod lifecycle;
+pub mod receiver;
+
+pub use atlassian_connect::delivery::{Delivery, Payload, Webhook};
+pub use atlassian_connect::event::{Event, confluence, jira};
+#[doc(inline)]
+pub use handler::{Error, LONGEST_DELAY, Runner, give_up, retry_after, run};

@@ -1,0 +1,278 @@
+//! A request, in the terms of the protocol.
+
+use std::fmt;
+use std::time::Instant;
+
+use atlassian_connect::qsh;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use url::Url;
+
+use crate::Rejection;
+use crate::event::{Event, Headers, RequestContext};
+
+/// The app's base URL: how Atlassian reaches it, without a trailing slash.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct BaseUrl(String);
+
+impl BaseUrl {
+    /// The variable that states it. Without one it is read from each request.
+    pub const VARIABLE: &str = "BASE_URL";
+
+    /// The base URL of a request, unless one is configured.
+    ///
+    /// API Gateway fills in the domain name that its own routing used, so a caller cannot choose it.
+    /// A function cannot be told the URL of the API that invokes it: each would have to be created
+    /// before the other. A custom domain with a path, which API Gateway does not report, has to be
+    /// configured.
+    fn of(context: &RequestContext, configured: Option<&str>) -> Self {
+        if let Some(url) = configured {
+            return Self(url.trim_end_matches('/').into());
+        }
+        let RequestContext { domain_name, stage, .. } = context;
+        Self(match stage.as_str() {
+            "" | "$default" => format!("https://{domain_name}"),
+            stage => format!("https://{domain_name}/{stage}"),
+        })
+    }
+
+    /// The URL.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Its path: what the gateway adds before the paths that the descriptor declares.
+    pub fn path(&self) -> String {
+        Url::parse(&self.0).map_or_else(|_| "/".into(), |url| url.path().into())
+    }
+}
+
+/// A request as it arrived.
+pub struct Call {
+    /// Lambda's id of the invocation.
+    pub id: String,
+    /// The HTTP method.
+    pub method: String,
+    /// The path as the gateway hands it over.
+    pub path: String,
+    /// The query, as it arrived.
+    pub query: String,
+    /// The base URL it came through.
+    pub base_url: BaseUrl,
+    /// When Lambda stops waiting for the answer.
+    pub deadline: Instant,
+    headers: Headers,
+    body: Option<String>,
+    is_base64_encoded: bool,
+}
+
+/// Prints the id alone: the rest holds a token, and perhaps a secret.
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Call {
+    pub(crate) fn new(
+        event: Event,
+        id: String,
+        deadline: Instant,
+        configured_base_url: Option<&str>,
+    ) -> Self {
+        Self {
+            id,
+            deadline,
+            base_url: BaseUrl::of(&event.request_context, configured_base_url),
+            method: event.request_context.http.method,
+            path: event.raw_path,
+            query: event.raw_query_string,
+            headers: event.headers,
+            body: event.body,
+            is_base64_encoded: event.is_base64_encoded,
+        }
+    }
+
+    /// The path below the base URL, as the descriptor declares it.
+    pub fn declared_path(&self) -> &str {
+        let base = self.base_url.path();
+        let below = self.path.strip_prefix(base.trim_end_matches('/'));
+        below.filter(|path| path.starts_with('/')).unwrap_or(&self.path)
+    }
+
+    /// What the token is bound to.
+    pub fn signed<'a>(&'a self, base_path: &'a str) -> qsh::Request<'a> {
+        qsh::Request { method: &self.method, path: &self.path, query: &self.query, base_path }
+    }
+
+    /// The token: after `JWT ` in the `Authorization` header, or as the query's `jwt`.
+    ///
+    /// Atlassian's own libraries disagree on which of the two wins, so two different ones are
+    /// refused.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NoToken`] or [`Rejection::TwoTokens`].
+    pub fn token(&self) -> Result<&str, Rejection> {
+        let in_header = self.header("authorization").and_then(|value| {
+            let (scheme, token) = value.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("jwt").then(|| token.trim())
+        });
+        let in_query = self.query.split('&').filter_map(|pair| pair.strip_prefix("jwt="));
+        let mut tokens = in_header.into_iter().chain(in_query).filter(|token| !token.is_empty());
+        let token = tokens.next().ok_or(Rejection::NoToken)?;
+        if tokens.all(|other| other == token) { Ok(token) } else { Err(Rejection::TwoTokens) }
+    }
+
+    /// The value of a header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)
+    }
+
+    /// The body as text; empty if there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotText`] if it is not UTF-8.
+    pub fn into_text(self) -> Result<String, Rejection> {
+        let body = self.body.unwrap_or_default();
+        if !self.is_base64_encoded {
+            return Ok(body);
+        }
+        let bytes = STANDARD.decode(body).map_err(|_| Rejection::NotText)?;
+        String::from_utf8(bytes).map_err(|_| Rejection::NotText)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A call as Lambda delivers it: an HTTP API event of payload version 2.0.
+    fn call(stage: &str, path: &str, query: &str, headers: &str, configured: Option<&str>) -> Call {
+        let event = format!(
+            r#"{{
+                "version": "2.0", "routeKey": "POST /x", "rawPath": "{path}",
+                "rawQueryString": "{query}", "headers": {{{headers}}}, "isBase64Encoded": true,
+                "body": "eyJhIjoixIAifQ==",
+                "requestContext": {{
+                    "accountId": "1", "apiId": "a", "domainName": "hooks.example.com",
+                    "stage": "{stage}", "requestId": "r", "time": "", "timeEpoch": 0,
+                    "http": {{"method": "POST", "path": "{path}", "protocol": "HTTP/1.1",
+                              "sourceIp": "192.0.2.1", "userAgent": ""}}
+                }}
+            }}"#
+        );
+        Call::new(serde_json::from_str(&event).unwrap(), "id".into(), Instant::now(), configured)
+    }
+
+    #[test]
+    fn knows_its_base_url_and_what_lies_below_it() {
+        let at = Some("https://a.test/app/");
+        // Stage, path as the gateway hands it over, base URL that is configured; base URL, its path,
+        // the path that the descriptor declares, and what was signed.
+        let rows = [
+            ("$default", "/x", None, "https://hooks.example.com", "/", "/x", "POST&/x&"),
+            ("prod", "/prod/x", None, "https://hooks.example.com/prod", "/prod", "/x", "POST&/x&"),
+            // A custom domain that maps a path to the stage: API Gateway leaves the path there.
+            ("$default", "/app/x", at, "https://a.test/app", "/app", "/x", "POST&/x&"),
+            ("prod", "/app/x", at, "https://a.test/app", "/app", "/x", "POST&/x&"),
+            // One that maps its root to a named stage: the path has no stage before it.
+            ("prod", "/x", Some("https://a.test"), "https://a.test", "/", "/x", "POST&/x&"),
+            ("", "/x", None, "https://hooks.example.com", "/", "/x", "POST&/x&"),
+            (
+                "prod",
+                "/production",
+                None,
+                "https://hooks.example.com/prod",
+                "/prod",
+                "/production",
+                "POST&/production&",
+            ),
+            // Decoded by the gateway.
+            (
+                "$default",
+                "/a b/<é>",
+                None,
+                "https://hooks.example.com",
+                "/",
+                "/a b/<é>",
+                "POST&/a b/<é>&",
+            ),
+        ];
+        for (stage, path, configured, base_url, base_path, declared, canonical) in rows {
+            let call = call(stage, path, "", "", configured);
+            assert_eq!(call.base_url.as_str(), base_url);
+            assert_eq!(call.base_url.path(), base_path);
+            assert_eq!(call.declared_path(), declared);
+            assert_eq!(call.signed(base_path).canonical().unwrap(), canonical);
+        }
+    }
+
+    /// AWS Lambda Developer Guide, "Invoking Lambda function URLs", section "Request payload format".
+    #[test]
+    fn reads_what_a_function_url_sends() {
+        let event = r#"{
+            "version": "2.0", "routeKey": "$default", "rawPath": "/issue-created",
+            "rawQueryString": "a=<\"x\">&b={é}", "cookies": ["c=1"],
+            "headers": {"authorization": "JWT a.b.c", "x-name": "Jürgen"},
+            "requestContext": {
+                "accountId": "anonymous", "apiId": "u", "authentication": null, "authorizer": null,
+                "domainName": "u.lambda-url.us-east-1.on.aws", "domainPrefix": "u",
+                "http": {"method": "POST", "path": "/issue-created", "protocol": "HTTP/1.1",
+                         "sourceIp": "192.0.2.1", "userAgent": "Jürgen"},
+                "requestId": "r", "routeKey": "$default", "stage": "$default",
+                "time": "12/Mar/2020:19:03:58 +0000", "timeEpoch": 1583348638390
+            },
+            "body": null, "isBase64Encoded": false
+        }"#;
+        let call =
+            Call::new(serde_json::from_str(event).unwrap(), "id".into(), Instant::now(), None);
+        assert_eq!(call.base_url.as_str(), "https://u.lambda-url.us-east-1.on.aws");
+        assert_eq!(call.query, "a=<\"x\">&b={é}");
+        assert_eq!(call.token().unwrap(), "a.b.c");
+        assert_eq!(call.header("x-name"), Some("Jürgen"));
+        assert_eq!(call.into_text().unwrap(), "");
+    }
+
+    #[test]
+    fn hands_over_the_query_as_it_arrived() {
+        let call = call("$default", "/x", "b=%2520+1&a&a=%7E", "", None);
+        assert_eq!(call.query, "b=%2520+1&a&a=%7E");
+    }
+
+    #[test]
+    fn finds_one_token_in_either_place() {
+        let rows: [(&str, &str, Option<&str>); 8] = [
+            (r#""authorization": "JWT a.b.c""#, "", Some("a.b.c")),
+            (r#""authorization": "jwt  a.b.c ""#, "", Some("a.b.c")),
+            ("", "x=1&jwt=a.b.c", Some("a.b.c")),
+            (r#""authorization": "JWT a.b.c""#, "jwt=a.b.c", Some("a.b.c")),
+            (r#""authorization": "JWT a.b.c""#, "jwt=d.e.f", None),
+            ("", "jwt=a.b.c&jwt=d.e.f", None),
+            (r#""authorization": "Bearer a.b.c""#, "jwt=", None),
+            ("", "JWT=a.b.c", None),
+        ];
+        for (headers, query, token) in rows {
+            let call = call("$default", "/x", query, headers, None);
+            assert_eq!(call.token().ok(), token, "{headers} {query}");
+        }
+    }
+
+    /// SAM and other stand-ins for the gateway keep the case of a name.
+    #[test]
+    fn finds_a_header_in_any_case() {
+        for name in ["authorization", "Authorization", "AUTHORIZATION"] {
+            let call = call("$default", "/x", "", &format!(r#""{name}": "JWT a.b.c""#), None);
+            assert_eq!(call.token().ok(), Some("a.b.c"), "{name}");
+        }
+        let twice = r#""authorization": "JWT a.b.c", "Authorization": "JWT d.e.f""#;
+        let call = call("$default", "/x", "", twice, None);
+        assert!(!["a.b.c", "d.e.f"].contains(&call.token().unwrap()), "neither of them wins");
+    }
+
+    #[test]
+    fn decodes_a_body_that_the_gateway_encoded() {
+        assert_eq!(call("$default", "/x", "", "", None).into_text().unwrap(), "{\"a\":\"Ā\"}");
+    }
+}

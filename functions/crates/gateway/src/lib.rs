@@ -1,0 +1,84 @@
+//! What API Gateway hands over, and every answer a caller can get.
+//!
+//! A [`Call`] is a request in the terms of the protocol: what was signed, where the token is, which
+//! base URL it came through. A [`Rejection`] is a refusal; all of them are declared in one place.
+
+mod call;
+mod event;
+mod rejection;
+
+pub use call::{BaseUrl, Call};
+pub use rejection::Rejection;
+
+use std::time::{Instant, SystemTime};
+
+use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
+use lambda_http::http::{HeaderValue, StatusCode, header};
+use lambda_http::{Body, LambdaEvent, Response, lambda_runtime, service_fn};
+use runtime::metrics;
+
+use event::Received;
+
+/// Answers requests until Lambda stops the function.
+///
+/// A rejection is logged and counted here, and nowhere else.
+///
+/// # Errors
+///
+/// When Lambda's runtime fails.
+pub async fn run(
+    base_url: Option<String>,
+    handle: impl AsyncFn(Call) -> Result<Response<Body>, Rejection>,
+) -> Result<(), runtime::Error> {
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Received>| {
+        let LambdaEvent { payload: Received(event), context } = event;
+        let event = match event {
+            Ok(event) => event,
+            Err(error) => return Ok(written(refused("", &Rejection::not_an_event(&error)))),
+        };
+        let time = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
+        let deadline = Instant::now() + time;
+        let call = Call::new(event, context.request_id, deadline, base_url.as_deref());
+        let path = call.path.clone();
+        let answer = handle(call).await.unwrap_or_else(|rejection| refused(&path, &rejection));
+        Ok::<_, runtime::Error>(written(answer))
+    }))
+    .await
+}
+
+/// The answer to a call that has done its work: 204, one of the two statuses that Atlassian counts
+/// as delivered.
+pub fn done() -> Response<Body> {
+    response(StatusCode::NO_CONTENT, Body::Empty)
+}
+
+/// The answer to a call that asks for a document in JSON.
+pub fn json(document: String) -> Response<Body> {
+    let mut response = response(StatusCode::OK, document.into());
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+fn refused(path: &str, rejection: &Rejection) -> Response<Body> {
+    rejection.log(path);
+    metrics::count_for(metrics::REJECTED, rejection.reason());
+    response(rejection.status(), rejection.sentence().into())
+}
+
+fn response(status: StatusCode, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+}
+
+/// An answer as API Gateway reads it.
+fn written(response: Response<Body>) -> ApiGatewayV2httpResponse {
+    let (parts, body) = response.into_parts();
+    let mut written = ApiGatewayV2httpResponse::default();
+    written.status_code = parts.status.as_u16().into();
+    written.headers = parts.headers;
+    // An empty text, and not null, which not every gateway takes.
+    written.body = Some(if body == Body::Empty { Body::Text(String::new()) } else { body });
+    written
+}

@@ -1,0 +1,636 @@
+//! A batch, message by message: what fails, fails alone.
+//!
+//! AWS Lambda's documentation, "Handling errors for an SQS event source", section "Implementing
+//! partial batch responses": the messages that are named come again, the others are deleted.
+//!
+//! A message leaves its batch in one of four ways:
+//!
+//! | | what becomes of it | spends an attempt |
+//! |---|---|---|
+//! | handled, or a duplicate | Lambda deletes it | |
+//! | not begun, or stopped before it had its share of time | a copy is queued | no |
+//! | failed | it is kept back, and comes again | yes |
+//! | given up | it is sent to the dead-letter queue with its reason | |
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, SystemTime};
+
+use atlassian_connect::delivery::{Delivery, Parcel, Unreadable};
+use atlassian_connect::event::FromPayload;
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
+use claim_check::Bodies;
+use futures_util::{FutureExt, StreamExt, stream};
+use jiff::Timestamp;
+use runtime::metrics;
+use tokio::time::Instant;
+
+use crate::idempotency::{Claim, Claimant, IdempotencyStore, Takeover};
+use crate::message::{Batch, Message};
+use crate::queue::{Queue, age};
+use crate::retry::Disposition;
+use crate::{Error, Mode};
+
+/// Settings and clients shared by all messages of a batch.
+#[derive(Debug, Default)]
+pub(crate) struct BatchContext {
+    pub(crate) mode: Mode,
+    /// How many messages are handled at a time.
+    pub(crate) concurrency: usize,
+    /// Whether those of one tenant are handled one after the other.
+    pub(crate) in_order: bool,
+    /// Which webhooks were handled.
+    pub(crate) idempotency: Option<IdempotencyStore>,
+    /// Where messages come from, and go to.
+    pub(crate) queue: Option<Queue>,
+    /// Deliveries that are too long for a queue.
+    pub(crate) bodies: Option<Bodies>,
+}
+
+/// Hands every message of a batch to the handler, and names those that have to come again.
+pub(crate) async fn run<H, T, F>(
+    batch: Batch,
+    deadline: SystemTime,
+    context: &BatchContext,
+    handler: &H,
+) -> SqsBatchResponse
+where
+    H: Fn(Delivery<T>) -> F,
+    T: FromPayload,
+    F: Future<Output = Result<(), Error>>,
+{
+    let time = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+    let start = Instant::now();
+    let invocation = Invocation {
+        context,
+        handler,
+        start,
+        end: start + time.saturating_sub(MARGIN),
+        over: Timestamp::now() + time,
+        longest: Cell::default(),
+    };
+    let lanes = lanes(batch.messages, context.in_order);
+    let returned = stream::iter(lanes).map(|lane| invocation.work_through(lane));
+    let returned: Vec<Vec<Returned>> =
+        returned.buffer_unordered(context.concurrency.max(1)).collect().await;
+    let mut kept_back = Vec::new();
+    let mut waiting = Vec::new();
+    for returned in returned.into_iter().flatten() {
+        match returned {
+            Returned::KeptBack(message, delay) => kept_back.push((message, delay)),
+            Returned::Waiting(message, delay) => waiting.push((message, delay)),
+        }
+    }
+    if let Some(queue) = &context.queue {
+        kept_back.extend(queue.requeue(waiting).await);
+        queue.put_back(&kept_back).await;
+    } else {
+        kept_back.extend(waiting);
+    }
+    let mut response = SqsBatchResponse::default();
+    for (message, _) in kept_back {
+        // An empty name fails the whole batch, which is right for a message without one: it must not
+        // be deleted.
+        let mut failure = BatchItemFailure::default();
+        failure.item_identifier = message.id.unwrap_or_default();
+        response.batch_item_failures.push(failure);
+    }
+    response
+}
+
+/// Messages that are handled one after the other.
+type Lane = Vec<Message>;
+
+/// Divides a batch into lanes, the oldest message first: what has waited longest is next, whether or
+/// not it is a copy.
+fn lanes(mut messages: Vec<Message>, in_order: bool) -> Vec<Lane> {
+    messages.sort_by_key(Message::first_sent);
+    let mut lanes: Vec<Lane> = Vec::new();
+    for message in messages {
+        let same = |lane: &&mut Lane| in_order && lane[0].group == message.group;
+        match lanes.iter_mut().find(same) {
+            Some(lane) => lane.push(message),
+            None => lanes.push(vec![message]),
+        }
+    }
+    lanes
+}
+
+/// A message that comes again, and how long it is kept back.
+enum Returned {
+    /// As itself, with one more receive.
+    KeptBack(Message, Duration),
+    /// As a copy.
+    Waiting(Message, Duration),
+}
+
+struct Invocation<'a, H> {
+    context: &'a BatchContext,
+    handler: &'a H,
+    start: Instant,
+    /// When a handler is stopped.
+    end: Instant,
+    /// When the invocation is over in any case.
+    over: Timestamp,
+    /// How long the handler took for the message that took longest.
+    longest: Cell<Duration>,
+}
+
+/// An attempt that the idempotency store knows as begun.
+struct Attempt {
+    key: String,
+    number: u32,
+}
+
+impl<H> Invocation<'_, H> {
+    /// Handles a lane, and returns the messages that have to come again.
+    async fn work_through<T, F>(&self, lane: Lane) -> Vec<Returned>
+    where
+        H: Fn(Delivery<T>) -> F,
+        T: FromPayload,
+        F: Future<Output = Result<(), Error>>,
+    {
+        let mut returned = Vec::new();
+        let mut ahead = None;
+        for message in lane {
+            let handled = match ahead {
+                // What is behind a message that comes again waits for it.
+                Some(delay) => Err((Failure::NotBegun(delay), None)),
+                None if self.has_time() => self.handle(&message).await,
+                None => Err((Failure::NotBegun(Duration::ZERO), None)),
+            };
+            let Err((failure, attempt)) = handled else { continue };
+            let Some(message) = self.settle(message, failure, attempt).await else { continue };
+            let (Returned::KeptBack(_, delay) | Returned::Waiting(_, delay)) = &message;
+            ahead = Some(*delay).filter(|_| self.context.in_order);
+            returned.push(message);
+        }
+        returned
+    }
+
+    /// Whether a message that takes as long as the longest so far would end in time.
+    fn has_time(&self) -> bool {
+        Instant::now() + self.longest.get() < self.end
+    }
+
+    async fn handle<T, F>(&self, message: &Message) -> Result<(), (Failure, Option<Attempt>)>
+    where
+        H: Fn(Delivery<T>) -> F,
+        T: FromPayload,
+        F: Future<Output = Result<(), Error>>,
+    {
+        let delivery = self.open(message).await.map_err(|failure| (failure, None))?;
+        let (id, event, tenant) =
+            (delivery.id.clone(), delivery.event.clone(), delivery.tenant.clone());
+        let key = self.key(&delivery);
+        let delivery = delivery.read().map_err(|error| (Failure::Hopeless(error.into()), None))?;
+
+        let Some(number) = self.begin(&key, message).await.map_err(|failure| (failure, None))?
+        else {
+            metrics::count(metrics::DUPLICATES);
+            tracing::info!(
+                delivery.id = id,
+                delivery.event = %event,
+                tenant.key = %tenant,
+                message.id = message.id,
+                "delivery repeated"
+            );
+            return Ok(());
+        };
+        let attempt = Attempt { key, number };
+        if number > self.max_attempts() {
+            return Err((Failure::Hopeless(KILLED.into()), Some(attempt)));
+        }
+        let begun = Instant::now();
+        // The call itself is inside, in case it panics before there is a future. Nothing of a
+        // handler that panicked is used again: its delivery is dropped, and it is called anew for
+        // the next.
+        let handled = AssertUnwindSafe(async { (self.handler)(delivery).await }).catch_unwind();
+        let handled = match tokio::time::timeout_at(self.end, handled).await {
+            Ok(Ok(handled)) => handled,
+            Ok(Err(panic)) => Err(format!("the handler panicked: {}", text(&*panic)).into()),
+            // It had less time than an invocation has: the next one may be enough.
+            Err(_) if begun - self.start > (self.end - self.start) / 10 => {
+                return Err((Failure::Interrupted, Some(attempt)));
+            }
+            Err(_) => Err(OUT_OF_TIME.into()),
+        };
+        self.longest.set(self.longest.get().max(begun.elapsed()));
+        if let Err(error) = handled {
+            let failure = match Disposition::of(&*error) {
+                Disposition::DeadLetter => Failure::Hopeless(error),
+                Disposition::Retry { after } => Failure::Failed { after, error },
+            };
+            return Err((failure, Some(attempt)));
+        }
+        self.complete(&attempt, message).await;
+        tracing::info!(
+            delivery.id = id,
+            delivery.event = %event,
+            tenant.key = %tenant,
+            message.id = message.id,
+            message.attempts = number,
+            "delivery handled"
+        );
+        Ok(())
+    }
+
+    /// Reads the delivery that a message carries or names.
+    async fn open(&self, message: &Message) -> Result<Delivery, Failure> {
+        match Parcel::open(&message.body).map_err(unreadable)? {
+            Parcel::Delivery(delivery) => Ok(delivery),
+            Parcel::Stored(stored) => {
+                let bodies = self.context.bodies.as_ref();
+                let bodies = bodies.ok_or_else(|| Failure::Unavailable(NO_BUCKET.into()))?;
+                let object = bodies.get(&stored).await;
+                let object = object.map_err(|error| Failure::Unavailable(error.into()))?;
+                stored.delivery(&object).map_err(unreadable)
+            }
+        }
+    }
+
+    /// Says what becomes of a message that was not handled, unless it is in the dead-letter queue.
+    async fn settle(
+        &self,
+        message: Message,
+        failure: Failure,
+        attempt: Option<Attempt>,
+    ) -> Option<Returned> {
+        let attempts = attempt.as_ref().map_or_else(|| message.attempts(), |begun| begun.number);
+        let queue = self.context.queue.as_ref();
+        let is_last = queue.is_some_and(|queue| queue.is_last_receive(&message));
+        let has_waited_too_long = age(&message, Timestamp::now()) >= LONGEST_WAIT;
+        let gives_up = match &failure {
+            Failure::NotBegun(_) | Failure::Interrupted => has_waited_too_long,
+            Failure::Unavailable(_) => is_last || has_waited_too_long,
+            Failure::Failed { .. } => is_last || attempts >= self.max_attempts(),
+            Failure::Hopeless(_) => true,
+        };
+        let error = match &failure {
+            Failure::NotBegun(_) | Failure::Interrupted => NO_TURN.to_owned(),
+            Failure::Unavailable(error)
+            | Failure::Failed { error, .. }
+            | Failure::Hopeless(error) => runtime::chain(&**error),
+        };
+        if let (true, Some(queue)) = (gives_up, queue) {
+            match queue.send_to_dead_letter_queue(&message, attempts, &error).await {
+                Ok(()) => {
+                    metrics::count(metrics::DEAD_LETTERS);
+                    tracing::error!(
+                        message.id = message.id,
+                        message.attempts = attempts,
+                        error,
+                        "delivery given up"
+                    );
+                    self.forget(attempt.as_ref(), &message).await;
+                    return None;
+                }
+                // It comes again, and is given up then.
+                Err(error) => {
+                    let error = runtime::chain(&*error);
+                    tracing::error!(message.id = message.id, error, "dead letter not sent");
+                }
+            }
+        }
+        let backoff =
+            |attempts| queue.map_or(Duration::ZERO, |queue| queue.backoff(&message, attempts));
+        let delay = match &failure {
+            Failure::NotBegun(delay) => *delay,
+            Failure::Interrupted => Duration::ZERO,
+            Failure::Unavailable(_) => {
+                backoff(message.receives).clamp(SHORTEST_OUTAGE_DELAY, LONGEST_OUTAGE_DELAY)
+            }
+            Failure::Failed { after, .. } => backoff(attempts).max(after.unwrap_or_default()),
+            Failure::Hopeless(_) => backoff(attempts),
+        };
+        if matches!(failure, Failure::NotBegun(_) | Failure::Interrupted) {
+            tracing::info!(
+                message.id = message.id,
+                retry.seconds = delay.as_secs(),
+                begun = matches!(failure, Failure::Interrupted),
+                "delivery waits for its turn"
+            );
+            self.release(attempt.as_ref(), &message, attempts.saturating_sub(1)).await;
+            return Some(Returned::Waiting(message, delay));
+        }
+        metrics::count(metrics::BATCH_ITEM_FAILURES);
+        tracing::error!(
+            message.id = message.id,
+            message.attempts = attempts,
+            retry.seconds = delay.as_secs(),
+            error,
+            "delivery failed"
+        );
+        self.release(attempt.as_ref(), &message, attempts).await;
+        Some(Returned::KeptBack(message, delay))
+    }
+
+    /// What a delivery is known by: the same for all messages of one webhook to one handler.
+    fn key(&self, delivery: &Delivery) -> String {
+        let handler = self.context.queue.as_ref().map_or("", Queue::name);
+        format!("{handler} {} {}", delivery.tenant, delivery.identity())
+    }
+
+    fn max_attempts(&self) -> u32 {
+        self.context.queue.as_ref().map_or(u32::MAX, Queue::max_attempts)
+    }
+
+    /// Begins an attempt, and returns its number, or nothing if the webhook was handled before.
+    async fn begin(&self, key: &str, message: &Message) -> Result<Option<u32>, Failure> {
+        let takeover = match self.context.mode {
+            Mode::ExactlyOnce => Takeover::Allowed,
+            Mode::ClaimOnce => Takeover::Refused,
+            Mode::EveryTime => {
+                // Receives are attempts here, as copies spend none; but a function that is killed
+                // spends one for every message of its batch.
+                let killed = message.attempts() > self.max_attempts().saturating_mul(4);
+                return if killed {
+                    Err(Failure::Hopeless(KILLED.into()))
+                } else {
+                    Ok(Some(message.attempts().min(self.max_attempts())))
+                };
+            }
+        };
+        let Some(store) = &self.context.idempotency else { return Ok(Some(1)) };
+        let claim = store.claim(key, claimant(message), takeover, Timestamp::now(), self.over);
+        match claim.await.map_err(|error| Failure::Unavailable(error.into()))? {
+            Claim::Acquired { attempt, .. } => Ok(Some(attempt)),
+            Claim::Duplicate => Ok(None),
+            Claim::InProgress(until) => {
+                let wait = Duration::try_from(until - Timestamp::now()).unwrap_or_default();
+                Err(Failure::NotBegun(wait + Duration::from_secs(1)))
+            }
+            Claim::Unfinished => Err(Failure::Hopeless(UNFINISHED.into())),
+        }
+    }
+
+    async fn complete(&self, attempt: &Attempt, message: &Message) {
+        let Some(store) = self.store() else { return };
+        // It has had its effect: to fail it now would repeat it for certain. So this is tried for as
+        // long as there is time.
+        while let Err(error) =
+            store.complete(&attempt.key, claimant(message), Timestamp::now()).await
+        {
+            if Instant::now() >= self.end {
+                let error = runtime::chain(&error);
+                tracing::error!(message.id = message.id, error, "handling not recorded");
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    async fn release(&self, attempt: Option<&Attempt>, message: &Message, spent: u32) {
+        if let (Some(store), Some(attempt)) = (self.store(), attempt)
+            && let Err(error) =
+                store.release(&attempt.key, claimant(message), attempt.number, spent).await
+        {
+            let error = runtime::chain(&error);
+            tracing::warn!(message.id = message.id, error, "lock not released");
+        }
+    }
+
+    async fn forget(&self, attempt: Option<&Attempt>, message: &Message) {
+        if let (Some(store), Some(attempt)) = (self.store(), attempt)
+            && let Err(error) = store.forget(&attempt.key, claimant(message), attempt.number).await
+        {
+            let error = runtime::chain(&error);
+            tracing::warn!(message.id = message.id, error, "lock not released");
+        }
+    }
+
+    fn store(&self) -> Option<&IdempotencyStore> {
+        self.context.idempotency.as_ref().filter(|_| self.context.mode != Mode::EveryTime)
+    }
+}
+
+fn claimant(message: &Message) -> Claimant<'_> {
+    Claimant { message: message.origin(), replay: message.replay() }
+}
+
+/// Why a message is not handled.
+enum Failure {
+    /// Its turn has not come; it waits for so long.
+    NotBegun(Duration),
+    /// The invocation ended before its handler had the time that an invocation has.
+    Interrupted,
+    /// What has to be known first cannot be known now.
+    Unavailable(Error),
+    /// It failed, and may ask for a delay.
+    Failed { after: Option<Duration>, error: Error },
+    /// It cannot be handled, however often it comes.
+    Hopeless(Error),
+}
+
+/// The time reserved for locks, delays and the answer after a handler is stopped.
+const MARGIN: Duration = Duration::from_millis(1000);
+
+/// How long a delivery may wait without a failure of its own: less than SQS keeps a message.
+const LONGEST_WAIT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
+
+/// The shortest and the longest delay while a table or a bucket does not answer. Each spends a receive,
+/// of which there are enough for a day.
+const SHORTEST_OUTAGE_DELAY: Duration = Duration::from_secs(1);
+const LONGEST_OUTAGE_DELAY: Duration = Duration::from_secs(15 * 60);
+
+fn unreadable(error: Unreadable) -> Failure {
+    match error {
+        // A receiver that is newer than this handler, which may be deployed in a moment.
+        Unreadable::Version { .. } => Failure::Failed { after: None, error: error.into() },
+        error => Failure::Hopeless(error.into()),
+    }
+}
+
+const NO_BUCKET: &str =
+    "the delivery is in a bucket, and BODIES_BUCKET is not set; the template sets it";
+
+const OUT_OF_TIME: &str =
+    "the function's time was over; raise Timeout of the handler, or do less for one message";
+
+const NO_TURN: &str = "its turn never came: the handler is too slow for what arrives; raise its \
+                       concurrency, or lower BatchSize, then replay it";
+
+const KILLED: &str = "the function was killed during the last attempt that was allowed; look for a \
+                      timeout, too little memory or an exit in its log, then replay it";
+
+const UNFINISHED: &str = "the function was killed after the webhook was claimed, so whether its \
+                          effect happened is unknown; find out, and replay it if it did not";
+
+fn text(panic: &(dyn Any + Send)) -> &str {
+    let literal = panic.downcast_ref::<&str>().copied();
+    literal.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use atlassian_connect::event::jira::IssueEvent;
+    use serde_json::json;
+
+    use super::*;
+
+    fn delivery(id: &str) -> String {
+        delivery_of(id, "jira:issue_created", json!({}))
+    }
+
+    fn delivery_of(id: &str, event: &str, payload: serde_json::Value) -> String {
+        json!({
+            "version": 1, "id": id, "event": event, "product": "jira",
+            "tenant": "t", "receivedAt": "2026-11-23T10:00:00Z", "webhook": {}, "payload": payload,
+        })
+        .to_string()
+    }
+
+    /// Runs a batch of these bodies, named 0, 1, 2 …, and returns the names of those that failed.
+    async fn failures<T, F>(bodies: &[String], handler: impl Fn(Delivery<T>) -> F) -> Vec<String>
+    where
+        T: FromPayload,
+        F: Future<Output = Result<(), Error>>,
+    {
+        failures_with(&BatchContext::default(), bodies, handler).await
+    }
+
+    async fn failures_with<T, F>(
+        context: &BatchContext,
+        bodies: &[String],
+        handler: impl Fn(Delivery<T>) -> F,
+    ) -> Vec<String>
+    where
+        T: FromPayload,
+        F: Future<Output = Result<(), Error>>,
+    {
+        let records = bodies.iter().enumerate().map(|(number, body)| {
+            json!({
+                "messageId": number.to_string(), "receiptHandle": "r", "body": body,
+                "attributes": {"ApproximateReceiveCount": "1", "MessageGroupId": group(body)},
+                "messageAttributes": {},
+                "eventSource": "aws:sqs", "eventSourceARN": "arn:aws:sqs:x:0:q", "awsRegion": "x",
+            })
+        });
+        let batch = json!({ "Records": records.collect::<Vec<_>>() });
+        let deadline = SystemTime::now() + MARGIN + Duration::from_millis(500);
+        let batch = serde_json::from_value(batch).unwrap();
+        let response = run(batch, deadline, context, &handler).await;
+        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    }
+
+    /// The tenant of a body: `a` of `a-1`.
+    fn group(body: &str) -> String {
+        let delivery = Delivery::from_message(body).map(|delivery| delivery.id);
+        delivery.map_or_else(|_| "none".into(), |id| id.split('-').next().unwrap().to_owned())
+    }
+
+    #[tokio::test]
+    async fn works_on_as_many_at_a_time_as_it_is_told_to() {
+        let bodies: Vec<String> = (0..9).map(|number| delivery(&number.to_string())).collect();
+        for concurrency in [1, 3] {
+            let (now, most) = (Cell::new(0), Cell::new(0));
+            let context = BatchContext { concurrency, ..BatchContext::default() };
+            let failed = failures_with(&context, &bodies, async |_: Delivery| {
+                now.set(now.get() + 1);
+                most.set(most.get().max(now.get()));
+                tokio::task::yield_now().await;
+                now.set(now.get() - 1);
+                Ok(())
+            });
+            assert_eq!(failed.await, Vec::<String>::new());
+            assert_eq!(most.get(), concurrency);
+        }
+    }
+
+    #[tokio::test]
+    async fn keeps_the_order_of_a_tenant_and_begins_nothing_behind_a_failure() {
+        let seen = RefCell::new(Vec::new());
+        let bodies = ["a-1", "b-1", "a-2", "b-2", "a-3", "b-3"].map(delivery);
+        let context = BatchContext { concurrency: 10, in_order: true, ..BatchContext::default() };
+        let mut failed = failures_with(&context, &bodies, async |delivery: Delivery| {
+            tokio::task::yield_now().await;
+            seen.borrow_mut().push(delivery.id.clone());
+            if delivery.id == "a-2" { Err("no".into()) } else { Ok(()) }
+        })
+        .await;
+        failed.sort_unstable();
+        assert_eq!(failed, ["2", "4"], "a-2, and a-3 behind it");
+        let of = |tenant: char| -> Vec<String> {
+            seen.borrow().iter().filter(|id| id.starts_with(tenant)).cloned().collect()
+        };
+        assert_eq!(
+            (of('a').join(" "), of('b').join(" ")),
+            ("a-1 a-2".into(), "b-1 b-2 b-3".into())
+        );
+    }
+
+    #[tokio::test]
+    async fn hands_over_every_message_and_reports_none() {
+        let seen = RefCell::new(Vec::new());
+        let bodies = ["a", "b", "c"].map(delivery);
+        let failed = failures(&bodies, async |delivery: Delivery| {
+            seen.borrow_mut().push(delivery.id);
+            Ok(())
+        });
+        assert_eq!(failed.await, Vec::<String>::new());
+        assert_eq!(*seen.borrow(), ["a", "b", "c"]);
+    }
+
+    #[tokio::test]
+    async fn fails_each_message_alone() {
+        let seen = RefCell::new(Vec::new());
+        let bodies = [
+            delivery("good"),
+            "poison".into(),
+            delivery("error"),
+            delivery("panic"),
+            delivery("last"),
+        ];
+        let failed = failures(&bodies, async |delivery: Delivery| {
+            let id = delivery.id;
+            seen.borrow_mut().push(id.clone());
+            match id.as_str() {
+                "error" => Err("no".into()),
+                "panic" => panic!("at the worst moment"),
+                _ => Ok(()),
+            }
+        });
+        assert_eq!(failed.await, ["1", "2", "3"]);
+        assert_eq!(*seen.borrow(), ["good", "error", "panic", "last"]);
+    }
+
+    #[tokio::test]
+    async fn hands_over_what_the_handler_takes_and_puts_the_rest_back() {
+        let seen = RefCell::new(Vec::new());
+        let issue = json!({"issue": {"id": "10042", "key": "DEMO-42"}});
+        let bodies = [
+            delivery_of("right", "jira:issue_updated", issue.clone()),
+            delivery_of("another event", "sprint_started", issue),
+            delivery_of("another form", "jira:issue_updated", json!({"issue": "DEMO-42"})),
+        ];
+        let failed = failures(&bodies, async |delivery: Delivery<IssueEvent>| {
+            seen.borrow_mut().push(delivery.payload.issue.key.clone());
+            Ok(())
+        });
+        assert_eq!(failed.await, ["1", "2"]);
+        assert_eq!(*seen.borrow(), ["DEMO-42"]);
+    }
+
+    #[tokio::test]
+    async fn stops_a_handler_that_hangs_and_gives_back_the_rest() {
+        let bodies = ["good", "hang", "behind"].map(delivery);
+        let failed = failures(&bodies, async |delivery: Delivery| {
+            if delivery.id == "hang" {
+                std::future::pending::<()>().await;
+            }
+            Ok(())
+        });
+        assert_eq!(failed.await, ["1", "2"]);
+    }
+
+    #[tokio::test]
+    async fn survives_a_handler_that_panics_before_it_returns_a_future() {
+        fn handler(_: Delivery) -> std::future::Ready<Result<(), Error>> {
+            panic!("not even a future")
+        }
+        assert_eq!(failures(&[delivery("a")], handler).await, ["0"]);
+    }
+}

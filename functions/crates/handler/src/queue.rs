@@ -1,0 +1,299 @@
+//! The queue that a handler reads, and its dead-letter queue.
+
+use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::time::Duration;
+
+use atlassian_connect::delivery::{ATTEMPTS, LONGEST_REASON, ORIGIN, REASON, RECEIVES, SENT};
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::primitives::Blob;
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry,
+};
+use aws_types::SdkConfig;
+use jiff::Timestamp;
+use runtime::environment::{parsed, required};
+
+use crate::Error;
+use crate::message::{Attribute, AttributeValue, Message};
+use crate::retry::LONGEST_DELAY;
+
+/// A handler's queue, as its template describes it.
+#[derive(Clone, Debug)]
+pub struct Queue {
+    client: Client,
+    url: String,
+    dead_letters: String,
+    max_attempts: u32,
+    max_receives: u32,
+    delay: Duration,
+    jitter: RandomState,
+}
+
+impl Queue {
+    /// The variable that holds the queue's URL.
+    pub const URL: &str = "QUEUE_URL";
+    /// The variable that holds the URL of its dead-letter queue.
+    pub const DEAD_LETTERS: &str = "DEAD_LETTER_QUEUE_URL";
+    /// The variable that says how often a delivery is attempted before it is given up.
+    pub const MAX_ATTEMPTS: &str = "MAX_ATTEMPTS";
+    /// The variable that says how often SQS hands a message out before it moves it to the
+    /// dead-letter queue by itself: the queue's `maxReceiveCount`.
+    pub const MAX_RECEIVES: &str = "MAX_RECEIVES";
+    /// The variable that says how long a message that failed is kept back the first time, in
+    /// seconds.
+    pub const RETRY_DELAY: &str = "RETRY_DELAY";
+
+    /// Reads what the template says of it.
+    pub(crate) fn from_environment(aws: &SdkConfig) -> Result<Self, Error> {
+        Ok(Self {
+            client: Client::new(aws),
+            url: required(Self::URL)?,
+            dead_letters: required(Self::DEAD_LETTERS)?,
+            max_attempts: parsed(Self::MAX_ATTEMPTS)?,
+            max_receives: parsed(Self::MAX_RECEIVES)?,
+            delay: Duration::from_secs(parsed(Self::RETRY_DELAY)?),
+            jitter: RandomState::new(),
+        })
+    }
+
+    /// Its name: the last part of its URL.
+    pub(crate) fn name(&self) -> &str {
+        self.url.rsplit('/').next().unwrap_or(&self.url)
+    }
+
+    /// How often a delivery is attempted.
+    pub(crate) fn max_attempts(&self) -> u32 {
+        self.max_attempts
+    }
+
+    /// Whether SQS would move the message to the dead-letter queue, without a reason, instead of
+    /// handing it out again.
+    pub(crate) fn is_last_receive(&self, message: &Message) -> bool {
+        message.receives >= self.max_receives
+    }
+
+    /// How long a message is kept back after so many attempts: four times as long each time, so that
+    /// five attempts span three quarters of an hour with the delay of the template. Up to half of it
+    /// is left to chance, so that what failed together does not come back together.
+    pub(crate) fn backoff(&self, message: &Message, attempts: u32) -> Duration {
+        let delay = self.delay.saturating_mul(4_u32.saturating_pow(attempts.saturating_sub(1)));
+        let chance = self.jitter.hash_one((&message.id, attempts)) % 1000;
+        delay.min(LONGEST_DELAY).mul_f64(1.0 - chance as f64 / 2000.0)
+    }
+
+    /// Keeps messages back, each for its delay. Where that fails, the message comes back after the
+    /// queue's visibility timeout.
+    pub(crate) async fn put_back(&self, messages: &[(Message, Duration)]) {
+        for messages in messages.chunks(MAX_ENTRIES) {
+            let entries = messages.iter().enumerate().filter_map(|(number, (message, delay))| {
+                ChangeMessageVisibilityBatchRequestEntry::builder()
+                    .id(number.to_string())
+                    .receipt_handle(message.receipt_handle.clone()?)
+                    .visibility_timeout(seconds(*delay, LONGEST_DELAY))
+                    .build()
+                    .ok()
+            });
+            let change = self
+                .client
+                .change_message_visibility_batch()
+                .queue_url(&self.url)
+                .set_entries(Some(entries.collect()));
+            match change.send().await {
+                Ok(changed) => {
+                    for failed in changed.failed() {
+                        let number: Option<usize> = failed.id().parse().ok();
+                        let message = number.and_then(|number| messages.get(number));
+                        tracing::warn!(
+                            message.id = message.and_then(|(message, _)| message.id.as_deref()),
+                            error = failed.code(),
+                            "delay not set"
+                        );
+                    }
+                }
+                Err(error) => {
+                    let error = runtime::chain(&error);
+                    for (message, _) in messages {
+                        tracing::warn!(message.id = message.id, error, "delay not set");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Queues copies of messages whose turn has not come, each after its delay, and returns those
+    /// that could not be copied. A copy starts at no receives, so that waiting spends none; it knows
+    /// its origin, when that was sent, and the attempts that were spent.
+    ///
+    /// The originals are the caller's to delete, and only after this: a delivery is in the queue
+    /// once at least.
+    pub(crate) async fn requeue(
+        &self,
+        messages: Vec<(Message, Duration)>,
+    ) -> Vec<(Message, Duration)> {
+        let mut left = Vec::new();
+        for messages in chunks(messages) {
+            let entries = messages.iter().enumerate().map(|(number, (message, delay))| {
+                let mut attributes = message.attributes.clone();
+                let spent = message.attempts().saturating_sub(1);
+                attributes.insert(ORIGIN.into(), Attribute::string(message.origin()));
+                attributes.insert(ATTEMPTS.into(), Attribute::number(spent));
+                if let Some(sent) = message.first_sent() {
+                    attributes.insert(SENT.into(), Attribute::number(sent.as_millisecond()));
+                }
+                let mut entry = SendMessageBatchRequestEntry::builder()
+                    .id(number.to_string())
+                    .message_body(&message.body)
+                    .delay_seconds(seconds(*delay, MAX_SEND_DELAY))
+                    .set_message_group_id(message.group.clone());
+                for (name, attribute) in attributes {
+                    entry = entry.message_attributes(name, attribute.into_sdk()?);
+                }
+                entry.build()
+            });
+            let sent = match entries.collect::<Result<_, _>>() {
+                Ok(entries) => {
+                    let send = self.client.send_message_batch().queue_url(&self.url);
+                    send.set_entries(Some(entries))
+                        .send()
+                        .await
+                        .map_err(|error| runtime::chain(&error))
+                }
+                Err(error) => Err(runtime::chain(&error)),
+            };
+            match sent {
+                Ok(sent) => {
+                    let copied: Vec<usize> = sent
+                        .successful()
+                        .iter()
+                        .filter_map(|entry| entry.id().parse().ok())
+                        .collect();
+                    let all = messages.into_iter().enumerate();
+                    left.extend(
+                        all.filter(|(at, _)| !copied.contains(at)).map(|(_, message)| message),
+                    );
+                }
+                Err(error) => {
+                    tracing::warn!(messages = messages.len(), error, "messages not queued again");
+                    left.extend(messages);
+                }
+            }
+        }
+        left
+    }
+
+    /// Sends a message to the dead-letter queue, with a reason. Delete the original only after this,
+    /// so that the message is in one of the queues at least.
+    ///
+    /// A message that nobody's receiver wrote may have no room for a reason: then its own attributes
+    /// are left out, and in the end the reason, which is in the log as well.
+    pub(crate) async fn send_to_dead_letter_queue(
+        &self,
+        message: &Message,
+        attempts: u32,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let reason = writable(reason);
+        let short: String = reason.chars().take(SHORT_REASON).collect();
+        let own = |reason: &str| {
+            [
+                (REASON.to_owned(), Attribute::string(reason)),
+                (RECEIVES.to_owned(), Attribute::number(attempts)),
+                (ORIGIN.to_owned(), Attribute::string(message.origin())),
+            ]
+        };
+        let all = message.attributes.clone().into_iter().chain(own(&reason)).collect();
+        let forms: [BTreeMap<String, Attribute>; 5] = [
+            all,
+            own(&reason).into(),
+            own(&short).into(),
+            [(REASON.to_owned(), Attribute::string("see the log"))].into(),
+            [].into(),
+        ];
+        let mut result = Ok(());
+        for attributes in forms {
+            let mut send = self
+                .client
+                .send_message()
+                .queue_url(&self.dead_letters)
+                .message_body(&message.body)
+                .set_message_group_id(message.group.clone());
+            for (name, attribute) in attributes {
+                send = send.message_attributes(name, attribute.into_sdk()?);
+            }
+            let sent = send.send().await;
+            // Only what SQS itself refuses is worth another form.
+            let is_refused = matches!(&sent, Err(error) if error.as_service_error().is_some());
+            result = sent.map(drop).map_err(Error::from);
+            if !is_refused {
+                return result;
+            }
+        }
+        result
+    }
+
+    /// Opens the connection, so that the first message need not wait for it.
+    pub(crate) async fn warm_up(&self) {
+        let attributes = self.client.get_queue_attributes().queue_url(&self.url).send();
+        let _ = tokio::time::timeout(Duration::from_secs(1), attributes).await;
+    }
+}
+
+impl Attribute {
+    fn into_sdk(self) -> Result<MessageAttributeValue, aws_sdk_sqs::error::BuildError> {
+        let attribute = MessageAttributeValue::builder().data_type(self.data_type);
+        match self.value {
+            AttributeValue::Text(text) => attribute.string_value(text),
+            AttributeValue::Binary(bytes) => attribute.binary_value(Blob::new(bytes)),
+        }
+        .build()
+    }
+}
+
+/// How long ago a delivery was first queued.
+pub(crate) fn age(message: &Message, now: Timestamp) -> Duration {
+    let sent = message.first_sent().unwrap_or(now);
+    Duration::try_from(now.duration_since(sent)).unwrap_or_default()
+}
+
+/// The most messages that a batch request to SQS takes.
+const MAX_ENTRIES: usize = 10;
+/// The most bytes that a batch request to SQS takes, less some for what a copy is given besides
+/// (Amazon SQS Developer Guide, "Message quotas").
+const MAX_BATCH_BYTES: usize = 1024 * 1024 - 4096;
+/// The longest that SQS keeps a new message back (Amazon SQS API Reference, `SendMessage`).
+const MAX_SEND_DELAY: Duration = Duration::from_secs(900);
+/// The most characters of a reason for which there is little room.
+const SHORT_REASON: usize = 40;
+
+/// Messages in groups that each fit into one request.
+fn chunks(messages: Vec<(Message, Duration)>) -> Vec<Vec<(Message, Duration)>> {
+    let mut chunks: Vec<Vec<_>> = Vec::new();
+    let mut bytes = 0;
+    for (message, delay) in messages {
+        let size = message.body.len() + message.attributes.len() * 512;
+        match chunks.last_mut() {
+            Some(chunk) if chunk.len() < MAX_ENTRIES && bytes + size <= MAX_BATCH_BYTES => {
+                bytes += size;
+                chunk.push((message, delay));
+            }
+            _ => {
+                bytes = size;
+                chunks.push(vec![(message, delay)]);
+            }
+        }
+    }
+    chunks
+}
+
+fn seconds(delay: Duration, most: Duration) -> i32 {
+    i32::try_from(delay.min(most).as_secs()).unwrap_or(i32::MAX)
+}
+
+/// A reason as SQS takes it: it refuses some characters, and an empty text.
+fn writable(reason: &str) -> String {
+    let printable = |c: char| !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}');
+    let reason: String = reason.chars().filter(|c| printable(*c)).take(LONGEST_REASON).collect();
+    if reason.is_empty() { "none was given".into() } else { reason }
+}

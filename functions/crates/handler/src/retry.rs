@@ -1,0 +1,87 @@
+//! What a handler's error asks for.
+
+use std::error;
+use std::fmt;
+use std::time::Duration;
+
+use crate::Error;
+
+/// The error to return when the event should come again, and not before this delay: what a service
+/// that limits its callers says in `Retry-After`. At most [`LONGEST_DELAY`].
+///
+/// Any other error brings the event back as well, after a delay that grows each time.
+pub fn retry_after(delay: Duration, cause: impl Into<Error>) -> Error {
+    HandlerError { disposition: Disposition::Retry { after: Some(delay) }, cause: cause.into() }
+        .into()
+}
+
+/// The error to return when trying again cannot help. The event goes to the dead-letter queue at
+/// once, with the cause as its reason.
+pub fn give_up(cause: impl Into<Error>) -> Error {
+    HandlerError { disposition: Disposition::DeadLetter, cause: cause.into() }.into()
+}
+
+/// The longest that SQS keeps a message back (Amazon SQS API Reference, `ChangeMessageVisibility`).
+pub const LONGEST_DELAY: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// What becomes of a message that was not handled.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Disposition {
+    /// It comes again, not before this delay if there is one.
+    Retry { after: Option<Duration> },
+    /// It goes to the dead-letter queue.
+    DeadLetter,
+}
+
+impl Disposition {
+    /// The disposition of an error, wherever it stands among its causes.
+    pub(crate) fn of(error: &(dyn error::Error + 'static)) -> Self {
+        let mut causes = std::iter::successors(Some(error), |error| error.source());
+        let found = causes.find_map(|error| error.downcast_ref::<HandlerError>());
+        found.map_or(Self::Retry { after: None }, |found| found.disposition)
+    }
+}
+
+/// An error with its disposition. It prints as its cause.
+#[derive(Debug)]
+struct HandlerError {
+    disposition: Disposition,
+    cause: Error,
+}
+
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.cause.fmt(f)
+    }
+}
+
+impl error::Error for HandlerError {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.cause.source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("while this was done")]
+    struct Wrapped(#[source] Error);
+
+    #[test]
+    fn finds_the_disposition_below_other_errors() {
+        let second = Duration::from_secs(1);
+        let rows = [
+            (Error::from("no"), Disposition::Retry { after: None }),
+            (retry_after(second, "busy"), Disposition::Retry { after: Some(second) }),
+            (give_up("gone"), Disposition::DeadLetter),
+            (Wrapped(give_up("gone")).into(), Disposition::DeadLetter),
+        ];
+        for (error, disposition) in rows {
+            assert_eq!(Disposition::of(&*error), disposition, "{error}");
+        }
+        let error = Wrapped(give_up("no such project"));
+        assert_eq!(runtime::chain(&error), "while this was done: no such project");
+    }
+}

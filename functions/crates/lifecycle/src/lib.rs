@@ -1,0 +1,171 @@
+//! The callbacks by which tenants come and go: from a request to a row.
+
+pub mod install_keys;
+
+use atlassian_connect::descriptor::Lifecycle;
+use atlassian_connect::event::Product;
+use atlassian_connect::jwt::{Claims, Unverified};
+use atlassian_connect::lifecycle::{Callback, Expected, Particulars, Tenancy};
+use gateway::{Call, Rejection};
+use jiff::Timestamp;
+use runtime::metrics;
+use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use tenants::{Find, Install, Installation, Moment, Recorded, Switch, Unavailable, Uninstall};
+
+use crate::install_keys::InstallKeys;
+
+/// What the lifecycle function knows of the app.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// Its key: `APP_KEY`.
+    pub key: String,
+    /// Where its callbacks go: `LIFECYCLE`, the descriptor's `lifecycle` as JSON.
+    pub lifecycle: Lifecycle,
+    /// Where its tenants live: `TENANT_HOSTS`, with commas between.
+    pub tenant_hosts: Vec<String>,
+    /// Base URLs that installs may be meant for besides its own: `OTHER_BASE_URLS`, with commas
+    /// between. While an app moves from one domain to another, it has two.
+    pub other_base_urls: Vec<String>,
+}
+
+impl App {
+    /// The variable that holds the app's key.
+    pub const KEY: &str = "APP_KEY";
+    /// The variable that holds the paths of the callbacks.
+    pub const LIFECYCLE: &str = "LIFECYCLE";
+    /// The variable that holds the hosts of tenants.
+    pub const TENANT_HOSTS: &str = "TENANT_HOSTS";
+    /// The variable that holds further base URLs; there need not be any.
+    pub const OTHER_BASE_URLS: &str = "OTHER_BASE_URLS";
+
+    /// The callback that belongs to a path.
+    fn callback(&self, path: &str) -> Option<Callback> {
+        self.lifecycle.callbacks().find(|(_, url)| *url == path).map(|(callback, _)| callback)
+    }
+}
+
+/// Authenticates a callback and records what it says.
+///
+/// # Errors
+///
+/// A [`Rejection`], before which nothing was written.
+pub async fn receive<T>(
+    call: Call,
+    app: &App,
+    keys: &InstallKeys,
+    tenants: &T,
+    now: Timestamp,
+) -> Result<(), Rejection>
+where
+    T: Find + Install + Switch + Uninstall + Sync,
+{
+    let callback = app
+        .callback(call.declared_path())
+        .ok_or_else(|| Rejection::UnknownPath { path: call.declared_path().into() })?;
+    let recorded = record(call, callback, app, keys, tenants, now).await;
+    // An alarm is on it: a site whose install failed has no webhooks at all. The others are not
+    // worth one; Atlassian is known to send a `disabled` without a token after an uninstall.
+    if recorded.is_err() && callback == Callback::Installed {
+        metrics::count(metrics::INSTALL_REJECTED);
+    }
+    recorded
+}
+
+async fn record<T>(
+    call: Call,
+    callback: Callback,
+    app: &App,
+    keys: &InstallKeys,
+    tenants: &T,
+    now: Timestamp,
+) -> Result<(), Rejection>
+where
+    T: Find + Install + Switch + Uninstall + Sync,
+{
+    let claims = authenticate(&call, callback, keys, tenants, now).await?;
+    let base_url = call.base_url.clone();
+    let text = Zeroizing::new(call.into_text()?);
+    let tenancy: Tenancy = read(&text)?;
+    let base_urls: Vec<&str> =
+        std::iter::once(base_url.as_str()).chain(listed(&app.other_base_urls)).collect();
+    let hosts: Vec<&str> = listed(&app.tenant_hosts).collect();
+    let expected =
+        Expected { callback, app_key: &app.key, base_urls: &base_urls, tenant_hosts: &hosts };
+    tenancy.check(&claims, &expected)?;
+
+    let tenant = tenancy.client_key.clone();
+    let at = Moment { signed: claims.issued_at().unwrap_or(now), now };
+    let recorded = match callback {
+        Callback::Installed => tenants.install(&installation(tenancy, read(&text)?)?, at).await,
+        Callback::Uninstalled => tenants.uninstall(&tenant, at).await,
+        Callback::Enabled => tenants.switch(&tenant, true, now).await.map(|()| Recorded::Yes),
+        Callback::Disabled => tenants.switch(&tenant, false, now).await.map(|()| Recorded::Yes),
+    };
+    if recorded.map_err(unavailable)? == Recorded::Outdated {
+        return Err(Rejection::Outdated);
+    }
+    tracing::info!(tenant.key = %tenant, callback = %callback, "tenant recorded");
+    Ok(())
+}
+
+/// Verifies the token with the key that belongs to the callback: Atlassian's, or the tenant's.
+async fn authenticate(
+    call: &Call,
+    callback: Callback,
+    keys: &InstallKeys,
+    tenants: &(impl Find + Sync),
+    now: Timestamp,
+) -> Result<Claims, Rejection> {
+    let token = call.token()?;
+    let base_path = call.base_url.path();
+    let request = call.signed(&base_path);
+    match callback {
+        Callback::Installed | Callback::Uninstalled => {
+            let token = Unverified::install(token)?.screen(&request, now)?;
+            let key = keys.find(&token.key_id()?, now).await?;
+            Ok(token.verify(&key)?)
+        }
+        Callback::Enabled | Callback::Disabled => {
+            let token = Unverified::webhook(token)?.screen(&request, now)?;
+            let tenant = tenants.find(token.issuer(), now).await.map_err(unavailable)?;
+            let unknown = || Rejection::UnknownTenant { tenant: token.issuer().clone() };
+            Ok(tenant.ok_or_else(unknown)?.verify(&token, now)?)
+        }
+    }
+}
+
+/// What an install must have beyond what every callback has.
+fn installation(tenancy: Tenancy, particulars: Particulars) -> Result<Installation, Rejection> {
+    let product = Product::parse(&tenancy.product_type)
+        .ok_or_else(|| not_a_callback("its productType is neither jira nor confluence"))?;
+    let secret = tenancy
+        .shared_secret
+        .filter(|secret| (1..=MAX_SECRET_LEN).contains(&secret.expose().len()))
+        .ok_or_else(|| not_a_callback("it has no sharedSecret, or one that is too long"))?;
+    let Tenancy { client_key: key, base_url, .. } = tenancy;
+    Ok(Installation { key, product, secret, base_url, particulars })
+}
+
+/// The longest secret that is taken, in bytes. Atlassian's have at most 128 characters, KMS encrypts
+/// 4096 bytes.
+const MAX_SECRET_LEN: usize = 1024;
+
+fn read<T: DeserializeOwned>(text: &str) -> Result<T, Rejection> {
+    serde_json::from_str(text).map_err(|error| {
+        not_a_callback(format!("line {}, column {}", error.line(), error.column()))
+    })
+}
+
+fn listed(list: &[String]) -> impl Iterator<Item = &str> {
+    list.iter().map(String::as_str)
+}
+
+fn not_a_callback(wrong: impl Into<String>) -> Rejection {
+    Rejection::NotACallback { wrong: wrong.into() }
+}
+
+fn unavailable(error: Unavailable) -> Rejection {
+    Rejection::TenantsUnavailable(error.into())
+}

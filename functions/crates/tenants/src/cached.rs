@@ -1,0 +1,370 @@
+//! Tenants that a receiver remembers.
+//!
+//! A warm receiver makes no read for a tenant it knows: a read costs $0.125 a million and some
+//! milliseconds of every webhook, and is one more service that has to be up. Lambda freezes an
+//! environment between requests, so nothing here happens in the background: a request that finds an
+//! entry too old reads it anew.
+
+use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use atlassian_connect::jwt::{Hs256, Screened};
+use atlassian_connect::tenant::ClientKey;
+use gateway::Rejection;
+use jiff::Timestamp;
+
+use crate::{Find, Tenant};
+
+/// A [`Find`] that is asked only for what is not known.
+///
+/// What is remembered is never the last word on a refusal: a token that does not fit has its tenant
+/// read once more before it is turned away, so that neither a first install nor a new secret costs a
+/// webhook.
+#[derive(Debug)]
+pub struct Cached<F> {
+    tenants: F,
+    entries: Mutex<HashMap<ClientKey, Arc<tokio::sync::Mutex<Entry>>>>,
+    jitter: RandomState,
+}
+
+impl<F> Cached<F> {
+    /// How long a tenant is believed to be as it was read, at most. So long can a receiver go on to
+    /// accept a tenant after it left, or a secret after its grace.
+    ///
+    /// A fifth of it is left to chance, so that environments that started together do not read
+    /// together.
+    pub const LIFETIME: Duration = Duration::from_secs(5 * 60);
+    /// How long a tenant is believed not to be there. It bounds what a stranger's tokens cost.
+    pub const ABSENCE: Duration = Duration::from_secs(30);
+    /// How long after it was read a tenant is believed while the table does not answer. Never one
+    /// that was last seen to have left.
+    pub const STALE: Duration = Duration::from_secs(60 * 60);
+    /// How many reads refused tokens may cause for one tenant at once, on top of its regular ones.
+    pub const REREADS: u32 = 5;
+    /// How soon after that a refused token may cause another, so that forged ones cost no read each.
+    /// Also how soon a table that did not answer is asked again.
+    pub const PAUSE: Duration = Duration::from_secs(5);
+    /// How many tenants are remembered, in under ten megabytes.
+    pub const MOST: usize = 10_000;
+
+    /// Remembers nothing yet.
+    pub fn new(tenants: F) -> Self {
+        Self { tenants, entries: Mutex::default(), jitter: RandomState::new() }
+    }
+
+    /// The entry of a tenant. Whoever holds its lock reads for all who wait.
+    fn entry(&self, key: &ClientKey) -> Arc<tokio::sync::Mutex<Entry>> {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries.get(key) {
+            return Arc::clone(entry);
+        }
+        if entries.len() >= Self::MOST {
+            // Strangers go first: anybody can invent ten thousand of them. Half the room has to be
+            // free then, or every request would search it again.
+            entries.retain(|_, entry| entry.try_lock().is_ok_and(|entry| entry.is_tenant()));
+            if entries.len() > Self::MOST / 2 {
+                entries.clear();
+            }
+        }
+        Arc::clone(entries.entry(key.clone()).or_default())
+    }
+}
+
+impl<F: Find> Cached<F> {
+    /// The tenant that signed this token.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::UnknownTenant`] if it has not installed the app, [`Rejection::Untrusted`] if it
+    /// did not sign, [`Rejection::TenantsUnavailable`] if the table cannot say and what is
+    /// remembered does not suffice.
+    pub async fn verify(
+        &self,
+        token: &Screened<'_, Hs256>,
+        now: Timestamp,
+    ) -> Result<Tenant, Rejection> {
+        let key = token.issuer();
+        let entry = self.entry(key);
+        let mut entry = entry.lock().await;
+        let is_new = self.refresh(&mut entry, key, now).await?;
+        let verified = entry.verify(token, now);
+        if verified.is_ok() || is_new || !entry.may_reread(now) {
+            return verified;
+        }
+        // Not 401 if the table fails here: the secret may be new, and a refused webhook is lost.
+        entry.seen = Some(self.read(key, now).await?);
+        entry.verify(token, now)
+    }
+
+    /// Sees to it that an entry can be used, and says whether it was read for that.
+    async fn refresh(
+        &self,
+        entry: &mut Entry,
+        key: &ClientKey,
+        now: Timestamp,
+    ) -> Result<bool, Rejection> {
+        if entry.seen.as_ref().is_some_and(|seen| now < seen.until) {
+            return Ok(false);
+        }
+        match (self.read(key, now).await, &mut entry.seen) {
+            (Ok(seen), _) => {
+                entry.seen = Some(seen);
+                Ok(true)
+            }
+            (Err(error), Some(seen)) if seen.tenant.is_some() && now < seen.at + Self::STALE => {
+                tracing::warn!(
+                    tenant.key = %key,
+                    read.at = %seen.at,
+                    detail = &error as &dyn std::error::Error,
+                    "tenant not read, what is remembered is used"
+                );
+                seen.until = (now + Self::PAUSE).min(seen.at + Self::STALE);
+                Ok(false)
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    async fn read(&self, key: &ClientKey, now: Timestamp) -> Result<Seen, Rejection> {
+        let found = self.tenants.find(key, now).await;
+        let tenant = found.map_err(|error| Rejection::TenantsUnavailable(error.into()))?;
+        let lifetime = if tenant.is_some() { Self::LIFETIME } else { Self::ABSENCE };
+        let chance = self.jitter.hash_one((key, now.as_nanosecond())) % 1000;
+        let until = now + lifetime.mul_f64(1.0 - chance as f64 / 5000.0);
+        Ok(Seen { tenant, at: now, until })
+    }
+}
+
+/// What is known of one client key.
+#[derive(Debug, Default)]
+struct Entry {
+    seen: Option<Seen>,
+    /// When all reads that refused tokens caused are paid for, at one in each pause.
+    paid: Timestamp,
+}
+
+/// What a read said.
+#[derive(Debug)]
+struct Seen {
+    tenant: Option<Tenant>,
+    at: Timestamp,
+    until: Timestamp,
+}
+
+impl Entry {
+    fn is_tenant(&self) -> bool {
+        self.seen.as_ref().is_some_and(|seen| seen.tenant.is_some())
+    }
+
+    fn verify(&self, token: &Screened<'_, Hs256>, now: Timestamp) -> Result<Tenant, Rejection> {
+        let tenant = self.seen.as_ref().and_then(|seen| seen.tenant.as_ref());
+        let unknown = || Rejection::UnknownTenant { tenant: token.issuer().clone() };
+        let tenant = tenant.ok_or_else(unknown)?;
+        tenant.verify(token, now)?;
+        Ok(tenant.clone())
+    }
+
+    fn may_reread(&mut self, now: Timestamp) -> bool {
+        let (pause, burst) = (Cached::<()>::PAUSE, Cached::<()>::REREADS);
+        let paid = self.paid.max(now) + pause;
+        let may = paid <= now + pause * burst;
+        if may {
+            self.paid = paid;
+        }
+        may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use atlassian_connect::event::Product;
+    use atlassian_connect::jwt::{self, Statement, Unverified};
+    use atlassian_connect::qsh;
+    use atlassian_connect::tenant::SharedSecret;
+
+    use super::*;
+    use crate::{GRACE, Unavailable};
+
+    /// A table of one tenant, which counts its reads.
+    #[derive(Debug, Default)]
+    struct Table {
+        row: Mutex<Option<Tenant>>,
+        down: Mutex<bool>,
+        reads: AtomicUsize,
+    }
+
+    impl Find for &Table {
+        async fn find(&self, key: &ClientKey, _: Timestamp) -> Result<Option<Tenant>, Unavailable> {
+            self.reads.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            if *self.down.lock().unwrap() {
+                return Err(Unavailable::Table { table: "t".into(), source: "down".into() });
+            }
+            let known = key.as_str() == "tenant";
+            Ok(self.row.lock().unwrap().clone().filter(|_| known))
+        }
+    }
+
+    impl Table {
+        fn holds(&self, secret: &str) {
+            let secret = SharedSecret::new(secret);
+            let tenant = Tenant { product: Product::Jira, secret, previous: None };
+            *self.row.lock().unwrap() = Some(tenant);
+        }
+
+        fn rotates(&self, secret: &str, at: Timestamp) {
+            let before = self.row.lock().unwrap().take().unwrap().secret;
+            self.holds(secret);
+            self.row.lock().unwrap().as_mut().unwrap().previous = Some((before, at + GRACE));
+        }
+
+        fn is_left(&self) {
+            *self.row.lock().unwrap() = None;
+        }
+
+        fn is_down(&self, down: bool) {
+            *self.down.lock().unwrap() = down;
+        }
+
+        fn reads(&self) -> usize {
+            self.reads.load(Ordering::SeqCst)
+        }
+    }
+
+    type Cache<'a> = Cached<&'a Table>;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + seconds).unwrap()
+    }
+
+    /// What a webhook is told that one of `issuer` signed with `secret`: nothing, or the reason.
+    async fn webhook_of(
+        cache: &Cache<'_>,
+        issuer: &str,
+        secret: &str,
+        now: Timestamp,
+    ) -> Result<(), &'static str> {
+        let request = qsh::Request::of_url("POST", "/hook", "");
+        let hash = request.hash().unwrap();
+        let token = jwt::sign(&Statement::new(issuer, &hash, now), &SharedSecret::new(secret));
+        let token = Unverified::webhook(&token).unwrap().screen(&request, now).unwrap();
+        cache.verify(&token, now).await.map(drop).map_err(|rejection| rejection.reason())
+    }
+
+    async fn webhook(cache: &Cache<'_>, secret: &str, seconds: i64) -> Result<(), &'static str> {
+        webhook_of(cache, "tenant", secret, at(seconds)).await
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn reads_once_for_a_hundred_first_requests() {
+        let table = Table::default();
+        table.holds("a");
+        let cache = Cached::new(&table);
+        let requests = (0..100).map(|_| webhook(&cache, "a", 0));
+        let answers = futures_util::future::join_all(requests).await;
+        assert!(answers.iter().all(Result::is_ok));
+        assert_eq!(table.reads(), 1);
+    }
+
+    #[tokio::test]
+    async fn believes_a_tenant_for_its_lifetime_and_no_longer() {
+        let table = Table::default();
+        table.holds("a");
+        let cache = Cached::new(&table);
+        for seconds in [0, 1, 239] {
+            assert_eq!(webhook(&cache, "a", seconds).await, Ok(()));
+        }
+        assert_eq!(table.reads(), 1);
+        table.is_left();
+        assert_eq!(webhook(&cache, "a", 300).await, Err("unknown_tenant"));
+        assert_eq!(table.reads(), 2);
+    }
+
+    #[tokio::test]
+    async fn takes_a_new_secret_at_once_and_the_old_one_for_its_grace() {
+        let table = Table::default();
+        table.holds("a");
+        let cache = Cached::new(&table);
+        assert_eq!(webhook(&cache, "a", 0).await, Ok(()));
+        table.rotates("b", at(1));
+        assert_eq!(webhook(&cache, "a", 1).await, Ok(()), "on its way");
+        assert_eq!(webhook(&cache, "b", 1).await, Ok(()));
+        assert_eq!(webhook(&cache, "a", 2).await, Ok(()), "in its grace");
+        assert_eq!(table.reads(), 2);
+        assert_eq!(webhook(&cache, "a", 901).await, Err("signature"));
+    }
+
+    #[tokio::test]
+    async fn takes_the_first_webhook_after_an_install() {
+        let table = Table::default();
+        let cache = Cached::new(&table);
+        assert_eq!(webhook(&cache, "a", 0).await, Err("unknown_tenant"));
+        table.holds("a");
+        assert_eq!(webhook(&cache, "a", 0).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn reads_for_a_few_forged_tokens_and_not_for_each() {
+        for secret in [None, Some("a")] {
+            let table = Table::default();
+            secret.into_iter().for_each(|secret| table.holds(secret));
+            let cache = Cached::new(&table);
+            for _ in 0..100 {
+                assert!(webhook(&cache, "forged", 0).await.is_err());
+            }
+            assert_eq!(table.reads(), 1 + 5);
+            for _ in 0..100 {
+                assert!(webhook(&cache, "forged", 5).await.is_err());
+            }
+            assert_eq!(table.reads(), 1 + 5 + 1);
+        }
+    }
+
+    #[tokio::test]
+    async fn goes_on_for_an_hour_without_the_table() {
+        let table = Table::default();
+        table.holds("a");
+        let cache = Cached::new(&table);
+        assert_eq!(webhook(&cache, "a", 0).await, Ok(()));
+        table.is_down(true);
+        assert_eq!(webhook(&cache, "a", 1000).await, Ok(()));
+        assert_eq!(webhook(&cache, "a", 1004).await, Ok(()));
+        assert_eq!(table.reads(), 2, "a table that does not answer is not asked by every request");
+        assert_eq!(webhook(&cache, "b", 1004).await, Err("tenants_unavailable"));
+        let stranger = webhook_of(&cache, "stranger", "a", at(1004)).await;
+        assert_eq!(stranger, Err("tenants_unavailable"));
+        assert_eq!(webhook(&cache, "a", 3599).await, Ok(()));
+        assert_eq!(webhook(&cache, "a", 3600).await, Err("tenants_unavailable"));
+    }
+
+    #[tokio::test]
+    async fn never_goes_on_for_a_tenant_that_left() {
+        let table = Table::default();
+        table.holds("a");
+        let cache = Cached::new(&table);
+        assert_eq!(webhook(&cache, "a", 0).await, Ok(()));
+        table.is_left();
+        assert_eq!(webhook(&cache, "a", 300).await, Err("unknown_tenant"));
+        table.is_down(true);
+        assert_eq!(webhook(&cache, "a", 400).await, Err("tenants_unavailable"));
+    }
+
+    #[tokio::test]
+    async fn lets_strangers_crowd_out_no_tenant() {
+        let table = Table::default();
+        table.holds("a");
+        let cache = Cached::new(&table);
+        assert_eq!(webhook(&cache, "a", 0).await, Ok(()));
+        for number in 0..Cache::MOST {
+            cache.entry(&ClientKey::new(format!("stranger-{number}")).unwrap());
+            assert!(cache.entries.lock().unwrap().len() <= Cache::MOST);
+        }
+        assert_eq!(webhook(&cache, "a", 0).await, Ok(()));
+        assert_eq!(table.reads(), 1);
+    }
+}

@@ -1,0 +1,313 @@
+//! The tenants' table on DynamoDB.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use atlassian_connect::event::Product;
+use atlassian_connect::tenant::{ClientKey, SharedSecret};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_types::SdkConfig;
+use jiff::Timestamp;
+use subtle::ConstantTimeEq;
+
+use crate::{
+    Find, GRACE, Install, Installation, Moment, RETENTION, Recorded, Secrets, Switch, Tenant,
+    Unavailable, Uninstall,
+};
+
+/// One row a tenant, by its client key.
+#[derive(Clone, Debug)]
+pub struct Table {
+    client: Client,
+    name: String,
+    secrets: Secrets,
+}
+
+impl Table {
+    /// The variable that names the table.
+    pub const VARIABLE: &str = "TENANTS_TABLE";
+    /// The partition key: the client key, a string.
+    pub const KEY: &str = "clientKey";
+    /// When DynamoDB may delete the row, in seconds since 1970: its time-to-live attribute.
+    pub const EXPIRES_AT: &str = "expiresAt";
+    /// What [`Find`] reads, and all that a receiver's role lets it read.
+    pub const FOUND: [&str; 4] = [SECRET, PREVIOUS_SECRET, PREVIOUS_UNTIL, PRODUCT];
+
+    /// A table by its name.
+    pub fn new(aws: &SdkConfig, name: impl Into<String>, secrets: Secrets) -> Self {
+        Self { client: Client::new(aws), name: name.into(), secrets }
+    }
+
+    /// Opens the connections while Lambda still gives the start its burst of CPU: a handshake costs
+    /// ten times as long in the first invocation. A failure here is one that the invocation reports
+    /// better.
+    pub async fn warm_up(&self) {
+        let nobody = ClientKey::new("warm-up").expect("a plain word");
+        let row = tokio::time::timeout(Duration::from_secs(1), self.row(&nobody, &Self::FOUND));
+        let _ = tokio::join!(row, self.secrets.warm_up());
+    }
+
+    /// Reads some attributes of a row.
+    async fn row(&self, key: &ClientKey, attributes: &[&str]) -> Result<Option<Row>, Unavailable> {
+        let found = self
+            .client
+            .get_item()
+            .table_name(&self.name)
+            .key(Self::KEY, string(key.as_str()))
+            .projection_expression(attributes.join(", "))
+            // The first webhook may follow an install at once, and the sender does not try again
+            // after a refusal.
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| self.unavailable(error))?;
+        Ok(found.item)
+    }
+
+    fn update(&self, key: &ClientKey, now: Timestamp) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.name)
+            .key(Self::KEY, string(key.as_str()))
+            .expression_attribute_values(":now", seconds(now))
+    }
+
+    fn unavailable(&self, source: impl Into<runtime::Error>) -> Unavailable {
+        Unavailable::Table { table: self.name.clone(), source: source.into() }
+    }
+}
+
+impl Find for Table {
+    async fn find(&self, key: &ClientKey, now: Timestamp) -> Result<Option<Tenant>, Unavailable> {
+        match self.row(key, &Self::FOUND).await? {
+            Some(row) => self.tenant(key, &row, now).await,
+            None => Ok(None),
+        }
+    }
+}
+
+impl Table {
+    /// Every tenant that has the app installed, and its site. It reads the whole table, so it is for
+    /// tools; needs `dynamodb:Scan` and `kms:Decrypt`.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`], also for a single secret that cannot be read.
+    pub async fn sites(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<(ClientKey, String, Tenant)>, Unavailable> {
+        let scan = self.client.scan().table_name(&self.name).consistent_read(true);
+        let rows: Result<Vec<Row>, _> = scan.into_paginator().items().send().collect().await;
+        let mut sites = Vec::new();
+        for row in rows.map_err(|error| self.unavailable(error))? {
+            let text = |name| row.get(name).and_then(|value: &AttributeValue| value.as_s().ok());
+            let key = text(Self::KEY).and_then(|key| ClientKey::new(key.as_str()).ok());
+            let (Some(key), Some(base_url)) = (key, text(BASE_URL)) else { continue };
+            if let Some(tenant) = self.tenant(&key, &row, now).await? {
+                sites.push((key, base_url.clone(), tenant));
+            }
+        }
+        Ok(sites)
+    }
+
+    async fn tenant(
+        &self,
+        key: &ClientKey,
+        row: &Row,
+        now: Timestamp,
+    ) -> Result<Option<Tenant>, Unavailable> {
+        let product = row.get(PRODUCT).and_then(|product| Product::parse(product.as_s().ok()?));
+        // A row without a secret is a tenant that left.
+        let (Some(secret), Some(product)) = (row.get(SECRET), product) else { return Ok(None) };
+        let secret = self.secrets.open(secret, key);
+        let previous = async {
+            // Decrypted while it counts, and no longer: each costs a request.
+            let until = row.get(PREVIOUS_UNTIL).and_then(timestamp).filter(|until| now < *until);
+            let (Some(previous), Some(until)) = (row.get(PREVIOUS_SECRET), until) else {
+                return Ok(None);
+            };
+            self.secrets.open(previous, key).await.map(|secret| Some((secret, until)))
+        };
+        let (secret, previous) = tokio::try_join!(secret, previous)?;
+        Ok(Some(Tenant { product, secret, previous }))
+    }
+}
+
+impl Install for Table {
+    async fn install(
+        &self,
+        installation: &Installation,
+        at: Moment,
+    ) -> Result<Recorded, Unavailable> {
+        // Two installs at once: each sees what the other wrote, or writes before it does.
+        for _ in 0..ATTEMPTS {
+            let row = self.row(&installation.key, &[SECRET, SIGNED_AT]).await?.unwrap_or_default();
+            if row.get(SIGNED_AT).and_then(timestamp).is_some_and(|signed| at.signed < signed) {
+                return Ok(Recorded::Outdated);
+            }
+            let stored = row.get(SECRET);
+            if self.conditional(self.installed(installation, at, stored).await?).await? {
+                return Ok(Recorded::Yes);
+            }
+        }
+        Err(self.unavailable("other installs of the same tenant got in the way"))
+    }
+}
+
+impl Table {
+    /// The update that an install is, on a row with this secret.
+    async fn installed(
+        &self,
+        installation: &Installation,
+        at: Moment,
+        stored: Option<&AttributeValue>,
+    ) -> Result<UpdateItemFluentBuilder, Unavailable> {
+        let Installation { key, product, secret, base_url, particulars } = installation;
+        let mut update = self
+            .update(key, at.now)
+            .expression_attribute_values(":signed", seconds(at.signed))
+            .expression_attribute_values(":product", string(product.as_str()))
+            .expression_attribute_values(":base_url", string(base_url));
+        let mut set = vec![
+            format!("{SIGNED_AT} = :signed"),
+            format!("{PRODUCT} = :product"),
+            format!("{BASE_URL} = :base_url"),
+            format!("{UPDATED_AT} = :now"),
+        ];
+        let mut remove = vec![Self::EXPIRES_AT.to_owned()];
+        for (name, value) in particulars.named() {
+            match value {
+                Some(value) => {
+                    set.push(format!("{name} = :{name}"));
+                    update = update.expression_attribute_values(format!(":{name}"), string(value));
+                }
+                None => remove.push(name.to_owned()),
+            }
+        }
+
+        let before = match stored {
+            Some(stored) => match self.secrets.open(stored, key).await {
+                Ok(before) => Some(before),
+                // Nobody can use it; this install mends the row.
+                Err(Unavailable::Secret { .. }) => None,
+                Err(unavailable) => return Err(unavailable),
+            },
+            None => None,
+        };
+        // The same install twice must not make the new secret its own predecessor.
+        if before.as_ref().is_none_or(|before| !is_same(before, secret)) {
+            update = update
+                .expression_attribute_values(":secret", self.secrets.seal(secret, key).await?);
+            set.push(format!("{SECRET} = :secret"));
+            if before.is_some() {
+                update = update.expression_attribute_values(":until", seconds(at.now + GRACE));
+                set.push(format!("{PREVIOUS_SECRET} = :stored"));
+                set.push(format!("{PREVIOUS_UNTIL} = :until"));
+            } else {
+                remove.extend([PREVIOUS_SECRET.to_owned(), PREVIOUS_UNTIL.to_owned()]);
+            }
+        }
+        update = match stored {
+            Some(stored) => update
+                .expression_attribute_values(":stored", stored.clone())
+                .condition_expression(format!("{SECRET} = :stored")),
+            None => update.condition_expression(format!("attribute_not_exists({SECRET})")),
+        };
+        Ok(update.update_expression(format!("SET {} REMOVE {}", set.join(", "), remove.join(", "))))
+    }
+}
+
+impl Switch for Table {
+    async fn switch(
+        &self,
+        key: &ClientKey,
+        enabled: bool,
+        now: Timestamp,
+    ) -> Result<(), Unavailable> {
+        let update = self
+            .update(key, now)
+            .update_expression(format!("SET {ENABLED} = :enabled, {UPDATED_AT} = :now"))
+            .expression_attribute_values(":enabled", AttributeValue::Bool(enabled))
+            .condition_expression(format!("attribute_exists({SECRET})"));
+        self.conditional(update).await.map(drop)
+    }
+}
+
+impl Uninstall for Table {
+    async fn uninstall(&self, key: &ClientKey, at: Moment) -> Result<Recorded, Unavailable> {
+        let update = self
+            .update(key, at.now)
+            .update_expression(format!(
+                "SET {EXPIRES_AT} = :expires, {SIGNED_AT} = :signed, {UPDATED_AT} = :now \
+                 REMOVE {SECRET}, {PREVIOUS_SECRET}, {PREVIOUS_UNTIL}, {ENABLED}",
+                EXPIRES_AT = Self::EXPIRES_AT,
+            ))
+            .expression_attribute_values(":expires", seconds(at.now + RETENTION))
+            .expression_attribute_values(":signed", seconds(at.signed))
+            // The row is kept, and with it when this was signed: an install that is older comes too
+            // late as well.
+            .condition_expression(format!(
+                "attribute_exists({KEY}) AND \
+                 (attribute_not_exists({SIGNED_AT}) OR {SIGNED_AT} <= :signed)",
+                KEY = Self::KEY,
+            ))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match update.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(Recorded::Yes),
+            Err(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                Ok(if failed.item.is_some() { Recorded::Outdated } else { Recorded::Yes })
+            }
+            Err(error) => Err(self.unavailable(error)),
+        }
+    }
+}
+
+impl Table {
+    /// Sends an update with a condition, and says whether that held.
+    async fn conditional(&self, update: UpdateItemFluentBuilder) -> Result<bool, Unavailable> {
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(SdkError::ServiceError(error))
+                if error.err().is_conditional_check_failed_exception() =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(self.unavailable(error)),
+        }
+    }
+}
+
+/// How often an install is tried while others change the same row.
+const ATTEMPTS: usize = 4;
+
+const SECRET: &str = "sharedSecret";
+const PREVIOUS_SECRET: &str = "previousSecret";
+const PREVIOUS_UNTIL: &str = "previousUntil";
+const PRODUCT: &str = "product";
+const BASE_URL: &str = "baseUrl";
+const ENABLED: &str = "enabled";
+const SIGNED_AT: &str = "signedAt";
+const UPDATED_AT: &str = "updatedAt";
+
+type Row = HashMap<String, AttributeValue>;
+
+fn is_same(one: &SharedSecret, other: &SharedSecret) -> bool {
+    one.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
+}
+
+fn string(text: &str) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+fn seconds(time: Timestamp) -> AttributeValue {
+    AttributeValue::N(time.as_second().to_string())
+}
+
+fn timestamp(value: &AttributeValue) -> Option<Timestamp> {
+    Timestamp::from_second(value.as_n().ok()?.parse().ok()?).ok()
+}

@@ -1,0 +1,154 @@
+//! The app that a command works on: the Cargo workspace it is run in.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use anyhow::{Context as _, bail};
+use atlassian_connect::descriptor::Descriptor;
+use serde_json::Value;
+
+use crate::check::{Severity, sound_descriptor};
+
+/// An app, by the folder of its workspace.
+#[derive(Clone, Debug)]
+pub struct App {
+    root: PathBuf,
+    /// What cargo says of the workspace and its packages.
+    metadata: Value,
+}
+
+impl App {
+    /// The table in the workspace's `Cargo.toml` by which an app is known:
+    /// `[workspace.metadata.atlassian-hooks]`.
+    pub const MARKER: &str = "atlassian-hooks";
+
+    /// Finds the app in the current folder or above it, once for a process.
+    ///
+    /// # Errors
+    ///
+    /// When there is no workspace, or one that is not an app.
+    pub fn find() -> anyhow::Result<&'static Self> {
+        static APP: OnceLock<App> = OnceLock::new();
+        if let Some(app) = APP.get() {
+            return Ok(app);
+        }
+        let app = Self::of(&std::env::current_dir()?)?;
+        Ok(APP.get_or_init(|| app))
+    }
+
+    /// Finds the app in a folder or above it.
+    ///
+    /// # Errors
+    ///
+    /// As [`App::find`].
+    pub fn of(folder: &Path) -> anyhow::Result<Self> {
+        let output = cargo(folder)
+            .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+            .stderr(Stdio::piped())
+            .output()
+            .context("cargo could not be started; install a Rust toolchain")?;
+        if !output.status.success() {
+            let problem = String::from_utf8_lossy(&output.stderr);
+            bail!(
+                "there is no app in {}: {}; go to an app's folder, or make one with \
+                 `cargo hooks new my-app`",
+                folder.display(),
+                problem.trim().trim_start_matches("error: "),
+            );
+        }
+        let metadata: Value =
+            serde_json::from_slice(&output.stdout).context("cargo metadata did not print JSON")?;
+        let root = metadata["workspace_root"].as_str();
+        let root = PathBuf::from(root.context("cargo metadata names no workspace")?);
+        if metadata["metadata"][Self::MARKER].is_null() {
+            bail!(
+                "the workspace in {} is not an app; if it is meant to be one, add \
+                 [workspace.metadata.{}] to its Cargo.toml, or make a new one with \
+                 `cargo hooks new my-app`",
+                root.display(),
+                Self::MARKER,
+            );
+        }
+        Ok(Self { root, metadata })
+    }
+
+    /// The same app with its files in another folder, for tests of what they say.
+    #[must_use]
+    pub fn at(&self, root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into(), metadata: self.metadata.clone() }
+    }
+
+    /// The folder of the workspace.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What cargo says of the workspace and its packages.
+    pub fn metadata(&self) -> &Value {
+        &self.metadata
+    }
+
+    /// The file that users edit: `infra/atlassian-connect.json`.
+    pub fn descriptor_path(&self) -> PathBuf {
+        self.root.join("infra/atlassian-connect.json")
+    }
+
+    /// The descriptor, if a template can be made from it. What is wrong with it is printed.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, or something in it is wrong.
+    pub fn descriptor(&self) -> anyhow::Result<Descriptor> {
+        sound_descriptor(&self.descriptor_path()).map_err(|findings| {
+            let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+            errors.for_each(|finding| eprintln!("{finding}"));
+            anyhow::anyhow!("correct the descriptor first")
+        })
+    }
+
+    /// The file that is written from the descriptor: `template.yaml`.
+    pub fn template_path(&self) -> PathBuf {
+        self.root.join("template.yaml")
+    }
+
+    /// The folder of the handlers, one file each: `functions/handlers/src/bin`.
+    pub fn handlers_path(&self) -> PathBuf {
+        self.root.join("functions/handlers/src/bin")
+    }
+
+    /// Where a local stack leaves what other commands need: `.hooks`.
+    pub fn state_path(&self) -> PathBuf {
+        self.root.join(".hooks")
+    }
+
+    /// The target folder of cargo, which a user may have moved.
+    ///
+    /// # Errors
+    ///
+    /// When cargo does not say.
+    pub fn target_path(&self) -> anyhow::Result<PathBuf> {
+        let target = self.metadata["target_directory"].as_str();
+        Ok(target.context("cargo metadata names no target directory")?.into())
+    }
+
+    /// cargo, in the folder of the app.
+    pub fn cargo(&self) -> Command {
+        cargo(&self.root)
+    }
+}
+
+fn cargo(folder: &Path) -> Command {
+    // Set by the cargo that runs this as its subcommand.
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(folder);
+    // cargo describes this tool to it. Build scripts that look at such variables would take the
+    // description for a change, and be run again.
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|own| name.starts_with(own)) {
+            cargo.env_remove(&*name);
+        }
+    }
+    cargo
+}

@@ -1,0 +1,42 @@
+//! Builds the functions with cargo.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+
+use crate::app::App;
+
+/// How the functions are built.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Profile {
+    /// Quickly, for this machine.
+    #[default]
+    Dev,
+    /// As they are deployed.
+    Release,
+}
+
+/// Builds every function of an app and returns the folder with their binaries. cargo shows its own progress.
+///
+/// # Errors
+///
+/// When cargo is missing or the build fails.
+pub async fn build(app: &App, profile: Profile) -> anyhow::Result<PathBuf> {
+    // Together with the tool, so that cargo settles on one set of features for both: asked for the
+    // functions alone, it would compile both AWS SDKs again.
+    let mut build = app.cargo();
+    build.args(["build", "--workspace", "--bins"]);
+    if profile == Profile::Release {
+        build.arg("--release");
+    }
+    let mut build = tokio::process::Command::from(build);
+    let status = build.status().await.context("cargo could not be started")?;
+    if !status.success() {
+        bail!("the functions could not be built; cargo says above why");
+    }
+    let folder = match profile {
+        Profile::Dev => "debug",
+        Profile::Release => "release",
+    };
+    Ok(app.target_path()?.join(folder))
+}

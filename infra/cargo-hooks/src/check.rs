@@ -1,0 +1,187 @@
+//! Checks that descriptor, events, handlers and template agree.
+
+mod descriptor;
+mod handlers;
+mod template;
+
+pub use template::invariants;
+
+use std::fmt;
+use std::path::Path;
+
+use atlassian_connect::descriptor::Descriptor;
+
+use crate::app::App;
+
+/// Something that is wrong, or looks wrong, and what to do about it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Finding {
+    /// Whether it stops a deployment.
+    pub severity: Severity,
+    /// The file, and the entry in it.
+    pub place: String,
+    /// What is wrong, and what to do.
+    pub advice: String,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Severity {
+    /// It would not work.
+    Error,
+    /// It would work; perhaps not as meant.
+    Warning,
+}
+
+impl Finding {
+    pub(crate) fn error(place: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, place: place.into(), advice: advice.into() }
+    }
+
+    pub(crate) fn warning(place: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, place: place.into(), advice: advice.into() }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let severity = match self.severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        write!(f, "{severity}: {}: {}", self.place, self.advice)
+    }
+}
+
+/// Checks everything.
+pub fn check(app: &App) -> Vec<Finding> {
+    let descriptor = match read_descriptor(&app.descriptor_path()) {
+        Ok(descriptor) => descriptor,
+        Err(finding) => return vec![finding],
+    };
+    let mut findings = descriptor::check(&descriptor);
+    // A template made from a descriptor that is wrong would only repeat its faults.
+    if findings.iter().all(|finding| finding.severity == Severity::Warning) {
+        findings.extend(handlers::check(&descriptor, &app.handlers_path()));
+        findings.extend(template::check(app, &descriptor));
+    }
+    findings
+}
+
+/// Reads a descriptor that a template can be made from.
+///
+/// # Errors
+///
+/// The findings, if there is an error among them.
+pub fn sound_descriptor(path: &Path) -> Result<Descriptor, Vec<Finding>> {
+    let descriptor = read_descriptor(path).map_err(|finding| vec![finding])?;
+    let findings = descriptor::check(&descriptor);
+    let sound = findings.iter().all(|finding| finding.severity == Severity::Warning);
+    if sound { Ok(descriptor) } else { Err(findings) }
+}
+
+/// Reads a descriptor.
+///
+/// # Errors
+///
+/// A finding that says what is wrong with the file.
+fn read_descriptor(path: &Path) -> Result<Descriptor, Finding> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Finding::error(shown(path), format!("it cannot be read: {error}")))?;
+    Descriptor::parse(&text).map_err(|error| {
+        let place = format!("{}:{}:{}", shown(path), error.line(), error.column());
+        Finding::error(place, format!("it is not an app descriptor: {error}"))
+    })
+}
+
+/// A path as a person in the current folder would write it.
+pub(crate) fn shown(path: &Path) -> String {
+    let folder = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(folder).unwrap_or(path).display().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    /// An app in which everything agrees, before a test spoils it.
+    fn app() -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let app = App::find().unwrap().at(folder.path());
+        fs::create_dir_all(app.handlers_path()).unwrap();
+        for name in ["issue-created.rs", "page-created.rs"] {
+            fs::write(app.handlers_path().join(name), "").unwrap();
+        }
+        fs::create_dir(folder.path().join("infra")).unwrap();
+        fs::write(app.descriptor_path(), DESCRIPTOR).unwrap();
+        let descriptor = read_descriptor(&app.descriptor_path()).unwrap();
+        fs::write(app.template_path(), crate::template::render(&descriptor).unwrap()).unwrap();
+        folder
+    }
+
+    const DESCRIPTOR: &str = r#"{
+        "key": "com.example.checked", "authentication": {"type": "jwt"}, "scopes": ["READ"],
+        "lifecycle": {"installed": "/installed", "uninstalled": "/uninstalled"},
+        "modules": {"webhooks": [
+            {"event": "jira:issue_created", "url": "/issue-created"},
+            {"event": "page_created", "url": "/page-created"}
+        ]}
+    }"#;
+
+    fn findings(folder: &TempDir) -> Vec<String> {
+        let app = App::find().unwrap().at(folder.path());
+        check(&app).iter().map(Finding::to_string).collect()
+    }
+
+    #[test]
+    fn finds_nothing_where_all_agrees() {
+        assert_eq!(findings(&app()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn finds_each_disagreement_by_its_file() {
+        type Spoil = fn(&Path);
+        let rows: [(Spoil, &[&str]); 6] = [
+            (
+                |at| {
+                    fs::remove_file(at.join("functions/handlers/src/bin/page-created.rs")).unwrap()
+                },
+                &["page-created.rs", "missing", "/page-created"],
+            ),
+            (
+                |at| fs::write(at.join("functions/handlers/src/bin/idle.rs"), "").unwrap(),
+                &["idle.rs", "no webhook"],
+            ),
+            (
+                |at| fs::write(at.join("template.yaml"), "{}").unwrap(),
+                &["template.yaml", "line 1 on", "cargo hooks template"],
+            ),
+            (
+                |at| fs::remove_file(at.join("template.yaml")).unwrap(),
+                &["template.yaml", "cannot be read", "cargo hooks template"],
+            ),
+            (
+                |at| {
+                    fs::write(at.join("infra/atlassian-connect.json"), "{\n  \"key\": 1\n}")
+                        .unwrap()
+                },
+                &["atlassian-connect.json:2:10", "not an app descriptor"],
+            ),
+            (
+                |at| fs::remove_file(at.join("infra/atlassian-connect.json")).unwrap(),
+                &["atlassian-connect.json", "cannot be read"],
+            ),
+        ];
+        for (spoil, words) in rows {
+            let app = app();
+            spoil(app.path());
+            let findings = findings(&app);
+            let [finding] = &findings[..] else { panic!("{words:?}: {findings:?}") };
+            assert!(words.iter().all(|word| finding.contains(word)), "{finding}");
+        }
+    }
+}

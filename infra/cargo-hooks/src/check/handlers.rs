@@ -1,0 +1,55 @@
+//! Checks that every webhook has a handler, and every handler a webhook.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use atlassian_connect::descriptor::Descriptor;
+
+use super::{Finding, shown};
+use crate::plan::Plan;
+
+pub(super) fn check(descriptor: &Descriptor, folder: &Path) -> Vec<Finding> {
+    let written = match names(folder) {
+        Ok(written) => written,
+        Err(error) => {
+            return vec![Finding::error(shown(folder), format!("it cannot be read: {error}"))];
+        }
+    };
+    let plan = Plan::of(descriptor);
+    let named: BTreeSet<String> =
+        plan.handlers.iter().map(|handler| handler.name.clone()).collect();
+    let missing = named.difference(&written).map(|name| {
+        let urls = plan.urls.iter().filter(|url| url.handler.name == *name);
+        let urls: Vec<&str> = urls.map(|url| &*url.route).collect();
+        Finding::error(
+            shown(&folder.join(format!("{name}.rs"))),
+            format!(
+                "it is missing, and {} needs it; write it, or name another handler with \
+                 \"params\": {{\"handler\": …}} in the descriptor",
+                urls.join(", "),
+            ),
+        )
+    });
+    let idle = written.difference(&named).map(|name| {
+        Finding::error(
+            shown(&folder.join(format!("{name}.rs"))),
+            "no webhook in the descriptor names it; add one, or delete the file",
+        )
+    });
+    missing.chain(idle).collect()
+}
+
+/// The handlers that are there: `name.rs`, or `name/main.rs`, as cargo finds binaries.
+fn names(folder: &Path) -> std::io::Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_stem().map(|name| name.to_string_lossy().into_owned());
+        if path.extension().is_some_and(|extension| extension == "rs")
+            || path.join("main.rs").is_file()
+        {
+            names.extend(name);
+        }
+    }
+    Ok(names)
+}

@@ -1,0 +1,228 @@
+//! Checks that each role allows what its functions do, and nothing else.
+
+use atlassian_connect::delivery::Stored;
+use claim_check::Bodies;
+use handler::IdempotencyStore;
+use receiver::Queue;
+use sam_template_runner::template::resource_type::{BUCKET, FUNCTION, KEY, QUEUE, ROLE, TABLE};
+use serde_json::Value;
+use tenants::Secrets;
+
+use super::Document;
+use super::document::{Job, Resource, as_text};
+use crate::check::Finding;
+
+pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
+    for function in template.of_kind(FUNCTION) {
+        if function.property("Policies").is_some() {
+            let advice = "SAM's policies come with managed ones; set Role alone";
+            findings.push(template.finding(function.id, advice));
+        }
+        if template.target(function.property("Role"), ROLE).is_none() {
+            let advice = "it has no role of this template, and SAM would give it managed policies; \
+                          set Role";
+            findings.push(template.finding(function.id, advice));
+        }
+    }
+    for role in template.of_kind(ROLE) {
+        let mut find = |advice: String| findings.push(template.finding(role.id, advice));
+        if role.property("ManagedPolicyArns").is_some() {
+            find("ManagedPolicyArns: managed policies allow more than is needed".to_owned());
+        }
+        check_trust(role, &mut find);
+        let has_it = |function: &Resource<'_>| {
+            template
+                .target(function.property("Role"), ROLE)
+                .is_some_and(|other| other.id == role.id)
+        };
+        let functions: Vec<Resource<'_>> = template.of_kind(FUNCTION).filter(has_it).collect();
+        let [first, ..] = &functions[..] else {
+            find("no function has it; delete it".to_owned());
+            continue;
+        };
+        let grants = grants(template, *first);
+        for other in &functions[1..] {
+            if self::grants(template, *other) != grants {
+                find(format!("{} and {} do not do the same; give each a role", first.id, other.id));
+            }
+        }
+        check_statements(role, first, &grants, &mut find);
+    }
+}
+
+/// Some actions on one resource.
+#[derive(Debug, Eq, PartialEq)]
+struct Grant {
+    /// What a function could not do without.
+    needed: Vec<&'static str>,
+    /// What it may do besides.
+    optional: Vec<&'static str>,
+    /// As [`as_text`] writes it.
+    resource: String,
+    /// The condition that narrows it: the key that has to be there.
+    condition: Option<&'static str>,
+}
+
+/// All that a function may be allowed.
+fn grants(template: &Document<'_>, function: Resource<'_>) -> Vec<Grant> {
+    let grant = |needed: &[&'static str], resource: &str| Grant {
+        needed: needed.to_vec(),
+        optional: Vec::new(),
+        resource: resource.to_owned(),
+        condition: None,
+    };
+    let mut grants = vec![grant(&["logs:CreateLogStream", "logs:PutLogEvents"], "${Logs.Arn}")];
+    // The one action for which AWS has no narrower resource ("Actions, resources, and condition keys
+    // for AWS X-Ray").
+    grants.push(Grant {
+        needed: Vec::new(),
+        optional: vec!["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
+        resource: "*".to_owned(),
+        condition: None,
+    });
+    let arn = |name: &str, kind: &str| {
+        let target = template.target(function.variable(name), kind);
+        target.map(|target| format!("${{{}.Arn}}", target.id))
+    };
+    let secrets = |actions: &'static [&'static str]| {
+        let key = arn(Secrets::KEY, KEY);
+        let condition = Some("kms:EncryptionContext:app");
+        key.into_iter().flat_map(move |key| {
+            [Grant { condition, ..grant(actions, &key) }, grant(&["kms:DescribeKey"], &key)]
+        })
+    };
+    let bodies = |action: &'static str| {
+        let bucket = arn(Bodies::VARIABLE, BUCKET);
+        bucket.map(|bucket| grant(&[action], &format!("{bucket}/{}*", Stored::PREFIX)))
+    };
+    match function.job() {
+        Some(Job::Lifecycle) => {
+            grants.push(grant(&["dynamodb:GetItem", "dynamodb:UpdateItem"], "${TenantsTable.Arn}"));
+            grants.extend(secrets(&["kms:Encrypt", "kms:Decrypt"]));
+        }
+        Some(Job::Receiver) => {
+            grants.push(Grant {
+                condition: Some("dynamodb:Attributes"),
+                ..grant(&["dynamodb:GetItem"], "${TenantsTable.Arn}")
+            });
+            let queue = arn(Queue::VARIABLE, QUEUE);
+            grants.extend(queue.map(|queue| grant(&["sqs:SendMessage"], &queue)));
+            grants.extend(secrets(&["kms:Decrypt"]));
+            grants.extend(bodies("s3:PutObject"));
+        }
+        Some(Job::Handler(_)) => {
+            let events = function.events().filter(|event| event.kind == "SQS");
+            let queues =
+                events.filter_map(|event| template.target(event.properties.get("Queue"), QUEUE));
+            for queue in queues {
+                let actions = [
+                    "sqs:ReceiveMessage",
+                    "sqs:DeleteMessage",
+                    "sqs:ChangeMessageVisibility",
+                    "sqs:GetQueueAttributes",
+                    // Copies of messages whose turn has not come.
+                    "sqs:SendMessage",
+                ];
+                grants.push(grant(&actions, &format!("${{{}.Arn}}", queue.id)));
+                let dead = queue.property("RedrivePolicy.deadLetterTargetArn").and_then(as_text);
+                grants.extend(dead.map(|dead| grant(&["sqs:SendMessage"], &dead)));
+            }
+            let table = arn(IdempotencyStore::VARIABLE, TABLE);
+            let writes = ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"];
+            grants.extend(table.map(|table| grant(&writes, &table)));
+            grants.extend(bodies("s3:GetObject"));
+        }
+        Some(Job::Descriptor) | None => {}
+    }
+    grants
+}
+
+fn check_trust(role: Resource<'_>, find: &mut impl FnMut(String)) {
+    let trusted = role.property("AssumeRolePolicyDocument");
+    let mut statements = Vec::new();
+    if let Some(document) = trusted {
+        collect(&document["Statement"], &mut statements);
+    }
+    let is_lambda = |statement: &&Value| {
+        statement["Action"] == "sts:AssumeRole"
+            && statement["Principal"] == serde_json::json!({"Service": "lambda.amazonaws.com"})
+    };
+    if statements.is_empty() || !statements.iter().all(is_lambda) {
+        find("AssumeRolePolicyDocument has to trust lambda.amazonaws.com, and nobody else".into());
+    }
+}
+
+fn check_statements(
+    role: Resource<'_>,
+    function: &Resource<'_>,
+    grants: &[Grant],
+    find: &mut impl FnMut(String),
+) {
+    let mut statements = Vec::new();
+    for policy in role.property("Policies").and_then(Value::as_array).into_iter().flatten() {
+        collect(&policy["PolicyDocument"]["Statement"], &mut statements);
+    }
+    let mut allowed: Vec<(&str, String)> = Vec::new();
+    for statement in statements {
+        if statement["Effect"] != "Allow" {
+            find("Effect has to be Allow: what is not allowed is denied".to_owned());
+        }
+        if statement.get("NotAction").is_some() || statement.get("NotResource").is_some() {
+            find("NotAction and NotResource allow what nobody has listed".to_owned());
+        }
+        for resource in listed(&statement["Resource"]) {
+            let resource = as_text(resource).unwrap_or_else(|| resource.to_string());
+            for action in listed(&statement["Action"]).filter_map(Value::as_str) {
+                let grant = grants.iter().find(|grant| {
+                    grant.resource == resource
+                        && grant.needed.iter().chain(&grant.optional).any(|known| *known == action)
+                });
+                match grant {
+                    None => find(format!(
+                        "{} must not do {action} on {resource}; see the list in \
+                         infra/src/check/template/roles.rs",
+                        function.id,
+                    )),
+                    Some(Grant { condition: Some(key), .. })
+                        if !statement["Condition"].to_string().contains(key) =>
+                    {
+                        find(format!("{action} on {resource} needs a condition on {key}"));
+                    }
+                    Some(_) => {}
+                }
+                allowed.push((action, resource.clone()));
+            }
+        }
+    }
+    for grant in grants {
+        for action in &grant.needed {
+            if !allowed.iter().any(|(other, on)| other == action && *on == grant.resource) {
+                find(format!("{} needs {action} on {}; allow it", function.id, grant.resource));
+            }
+        }
+    }
+}
+
+/// The statements of a policy, those of both branches of an `Fn::If` among them.
+fn collect<'t>(value: &'t Value, statements: &mut Vec<&'t Value>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect(item, statements)),
+        Value::Object(entries) => match entries.get("Fn::If") {
+            // The first item names the condition, and is no statement.
+            Some(branches) => collect(branches, statements),
+            None if entries.contains_key("Effect") => statements.push(value),
+            None => {}
+        },
+        _ => {}
+    }
+}
+
+/// One value, or the values of a list.
+fn listed(value: &Value) -> impl Iterator<Item = &Value> {
+    let (one, many) = match value {
+        Value::Array(items) => (None, Some(items)),
+        Value::Null => (None, None),
+        one => (Some(one), None),
+    };
+    one.into_iter().chain(many.into_iter().flatten())
+}

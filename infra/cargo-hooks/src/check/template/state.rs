@@ -1,0 +1,263 @@
+//! Checks stateful resources: retention, encryption, deletion protection.
+
+use handler::IdempotencyStore;
+use sam_template_runner::template::resource_type::{BUCKET, FUNCTION, KEY, QUEUE, TABLE};
+use serde_json::Value;
+use tenants::Table;
+
+use super::Document;
+use super::document::{Job, Resource, as_text, pointed};
+use crate::check::Finding;
+
+/// What Amazon SQS keeps messages for, if a queue does not say, in seconds.
+const DEFAULT_RETENTION: u64 = 345_600;
+
+/// How often SQS has to hand a message out for each attempt of its handler, at least. Receives are
+/// spent without an attempt when a function is throttled (AWS Lambda Developer Guide, "Using Lambda
+/// with Amazon SQS"), when it is killed with a batch, or when it cannot start.
+const RECEIVES_PER_ATTEMPT: u64 = 10;
+
+pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
+    for queue in template.of_kind(QUEUE) {
+        if queue.property("SqsManagedSseEnabled") != Some(&Value::Bool(true))
+            && queue.property("KmsMasterKeyId").is_none()
+        {
+            findings
+                .push(template.finding(queue.id, "it is not encrypted; set SqsManagedSseEnabled"));
+        }
+    }
+    for handler in template.of_kind(FUNCTION) {
+        for event in handler.events().filter(|event| event.kind == "SQS") {
+            if let Some(queue) = template.target(event.properties.get("Queue"), QUEUE) {
+                let window = event.properties.get("MaximumBatchingWindowInSeconds");
+                check_source(template, handler, queue, template.number(window), findings);
+            }
+        }
+        if let Some(table) = template.target(handler.variable(IdempotencyStore::VARIABLE), TABLE) {
+            check_idempotency(template, table, findings);
+        } else if matches!(handler.job(), Some(Job::Handler(_))) {
+            let advice = format!("{} names no table of this template", IdempotencyStore::VARIABLE);
+            findings.push(template.finding(handler.id, advice));
+        }
+        if handler.job() == Some(Job::Lifecycle)
+            && let Some(table) = template.target(handler.variable(Table::VARIABLE), TABLE)
+        {
+            check_tenants(template, table, findings);
+        }
+    }
+    for bucket in template.of_kind(BUCKET) {
+        check_bodies(template, bucket, findings);
+    }
+    for key in template.of_kind(KEY) {
+        check_key(template, key, findings);
+    }
+}
+
+/// A queue that a handler reads, and its dead-letter queue.
+fn check_source(
+    template: &Document<'_>,
+    handler: Resource<'_>,
+    queue: Resource<'_>,
+    window: Option<u64>,
+    findings: &mut Vec<Finding>,
+) {
+    let mut find = |id: &str, advice: String| findings.push(template.finding(id, advice));
+    let timeout = template.number(handler.property("Timeout")).unwrap_or(3);
+    let needed = 6 * timeout + window.unwrap_or_default();
+    let visibility = template.number(queue.property("VisibilityTimeout")).unwrap_or(30);
+    if visibility < needed {
+        find(
+            queue.id,
+            format!(
+                "VisibilityTimeout is {visibility} s, and has to be {needed} s: six times the \
+                 timeout of {}, and its batching window",
+                handler.id,
+            ),
+        );
+    }
+    let dead = queue.property("RedrivePolicy.deadLetterTargetArn");
+    let Some(dead) = template.target(dead, QUEUE) else {
+        let advice = "it has no dead-letter queue: what cannot be handled would be lost; set \
+                      RedrivePolicy";
+        return find(queue.id, advice.to_owned());
+    };
+    let receives = template.number(queue.property("RedrivePolicy.maxReceiveCount"));
+    let attempts = template.number(handler.variable(handler::Queue::MAX_ATTEMPTS)).unwrap_or(0);
+    if attempts == 0 {
+        let name = handler::Queue::MAX_ATTEMPTS;
+        find(handler.id, format!("{name} has to say how often a delivery is attempted"));
+    }
+    let needed = RECEIVES_PER_ATTEMPT * attempts;
+    if receives.unwrap_or_default() < needed {
+        let advice = format!(
+            "maxReceiveCount has to be {needed} at least: {} counts {attempts} attempts itself, and \
+             what SQS moves before that has no reason",
+            handler.id,
+        );
+        find(queue.id, advice);
+    }
+    let retention = |queue: Resource<'_>| {
+        template.number(queue.property("MessageRetentionPeriod")).unwrap_or(DEFAULT_RETENTION)
+    };
+    // What the handler is told of its queue has to be what holds of it.
+    for (name, told) in [(handler::Queue::URL, queue), (handler::Queue::DEAD_LETTERS, dead)] {
+        if handler.variable(name).and_then(pointed) != Some(told.id) {
+            find(handler.id, format!("{name} has to be {}", told.id));
+        }
+    }
+    if template.number(handler.variable(handler::Queue::MAX_RECEIVES)) != receives {
+        let name = handler::Queue::MAX_RECEIVES;
+        find(handler.id, format!("{name} is not the maxReceiveCount of {}", queue.id));
+    }
+    if handler.variable(handler::Queue::RETRY_DELAY).is_none() {
+        find(handler.id, format!("{} is missing", handler::Queue::RETRY_DELAY));
+    }
+    let until_moved = receives.unwrap_or_default() * visibility;
+    if until_moved >= retention(queue) {
+        let advice = format!(
+            "maxReceiveCount times VisibilityTimeout is {until_moved} s, so a message whose function \
+             is killed each time is deleted first, after {} s; raise MessageRetentionPeriod",
+            retention(queue),
+        );
+        find(queue.id, advice);
+    }
+    if retention(dead) <= retention(queue) {
+        find(
+            dead.id,
+            format!(
+                "MessageRetentionPeriod is {} s, and counts from when a message was first sent; it \
+                 has to be more than the {} s of {}",
+                retention(dead),
+                retention(queue),
+                queue.id,
+            ),
+        );
+    }
+    let retained = |key| matches!(dead.body[key].as_str(), Some("Retain" | "RetainExceptOnCreate"));
+    if !retained("DeletionPolicy") || !retained("UpdateReplacePolicy") {
+        let advice = "it holds events that nobody has handled; set DeletionPolicy and \
+                      UpdateReplacePolicy to retain it";
+        find(dead.id, advice.to_owned());
+    }
+    let name = queue.property("QueueName").and_then(as_text).unwrap_or_default();
+    let sources = dead.property("RedriveAllowPolicy.sourceQueueArns").and_then(Value::as_array);
+    let is_source = |source: &Value| {
+        pointed(source) == Some(queue.id)
+            || as_text(source).is_some_and(|arn| arn.ends_with(&format!(":{name}")))
+    };
+    if !sources.is_some_and(|sources| sources.iter().any(is_source)) {
+        find(dead.id, format!("RedriveAllowPolicy does not name {}", queue.id));
+    }
+}
+
+/// A bucket of deliveries: what a message names has to be there as long as the message.
+fn check_bodies(template: &Document<'_>, bucket: Resource<'_>, findings: &mut Vec<Finding>) {
+    let retention = |queue: Resource<'_>| template.number(queue.property("MessageRetentionPeriod"));
+    let longest = template.of_kind(QUEUE).filter_map(retention).max().unwrap_or(DEFAULT_RETENTION);
+    let rule = bucket.property("LifecycleConfiguration.Rules").and_then(|rules| rules.get(0));
+    let days = rule.and_then(|rule| template.number(rule.get("ExpirationInDays")));
+    if days.is_some_and(|days| days * 86_400 <= 2 * longest) {
+        let advice = format!(
+            "ExpirationInDays has to be more than {} days: a message is kept for as long in a \
+             queue, and as long again once it is replayed",
+            2 * longest / 86_400,
+        );
+        findings.push(template.finding(bucket.id, advice));
+    }
+    let blocks =
+        ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"];
+    let is_blocked = |name: &str| {
+        let name = format!("PublicAccessBlockConfiguration.{name}");
+        bucket.property(&name) == Some(&Value::Bool(true))
+    };
+    if !blocks.into_iter().all(is_blocked) {
+        let advice = "it could be made public; set all of PublicAccessBlockConfiguration";
+        findings.push(template.finding(bucket.id, advice.to_owned()));
+    }
+}
+
+/// A key of the tenants' secrets: what it encrypted can be read as long as it is there.
+fn check_key(template: &Document<'_>, key: Resource<'_>, findings: &mut Vec<Finding>) {
+    let retained = |policy| key.body[policy] == "Retain";
+    let rules = [
+        (
+            retained("DeletionPolicy") && retained("UpdateReplacePolicy"),
+            "it can be deleted, and then every site has to install again; set DeletionPolicy and \
+             UpdateReplacePolicy to Retain",
+        ),
+        (
+            key.property("EnableKeyRotation") == Some(&Value::Bool(true)),
+            "it stays the same for ever; set EnableKeyRotation",
+        ),
+    ];
+    for (holds, advice) in rules {
+        if !holds {
+            findings.push(template.finding(key.id, advice));
+        }
+    }
+}
+
+fn check_idempotency(template: &Document<'_>, table: Resource<'_>, findings: &mut Vec<Finding>) {
+    let key = table.property("KeySchema").and_then(|keys| keys.get(0)?.get("AttributeName"));
+    let expires = table.property("TimeToLiveSpecification.AttributeName");
+    let mut find = |advice| {
+        let finding = template.finding(table.id, advice);
+        if !findings.contains(&finding) {
+            findings.push(finding);
+        }
+    };
+    if key != Some(&Value::from(IdempotencyStore::KEY)) {
+        find(format!(
+            "KeySchema has to be {}, the attribute that the code reads",
+            IdempotencyStore::KEY
+        ));
+    }
+    if expires != Some(&Value::from(IdempotencyStore::EXPIRES_AT))
+        || table.property("TimeToLiveSpecification.Enabled") != Some(&Value::Bool(true))
+    {
+        find(format!(
+            "TimeToLiveSpecification has to name {}, the attribute that the code writes",
+            IdempotencyStore::EXPIRES_AT,
+        ));
+    }
+}
+
+fn check_tenants(template: &Document<'_>, table: Resource<'_>, findings: &mut Vec<Finding>) {
+    let is_on = |path: &str| table.property(path) == Some(&Value::Bool(true));
+    let says = |path: &str, word: &str| table.property(path) == Some(&Value::from(word));
+    let key = table.property("KeySchema").and_then(|keys| keys.get(0)?.get("AttributeName"));
+    let retained = table.body["DeletionPolicy"] == "Retain";
+    let rules = [
+        (
+            key == Some(&Value::from(Table::KEY)),
+            format!("KeySchema has to be {}, the attribute that the code reads", Table::KEY),
+        ),
+        (
+            says("TimeToLiveSpecification.AttributeName", Table::EXPIRES_AT)
+                && is_on("TimeToLiveSpecification.Enabled"),
+            format!(
+                "TimeToLiveSpecification has to name {}, the attribute that the code writes",
+                Table::EXPIRES_AT,
+            ),
+        ),
+        (
+            is_on("PointInTimeRecoverySpecification.PointInTimeRecoveryEnabled"),
+            "it cannot be recovered; set PointInTimeRecoverySpecification".to_owned(),
+        ),
+        (
+            is_on("DeletionProtectionEnabled") && retained,
+            "it can be deleted, and then every site has to install again; set \
+             DeletionProtectionEnabled, and DeletionPolicy to Retain"
+                .to_owned(),
+        ),
+        (
+            is_on("SSESpecification.SSEEnabled"),
+            "SSESpecification has to encrypt it: it holds secrets".to_owned(),
+        ),
+    ];
+    for (holds, advice) in rules {
+        if !holds {
+            findings.push(template.finding(table.id, advice));
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Checks that each declared URL leads through a route, a receiver and a queue to its handler.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use atlassian_connect::descriptor::Descriptor;
+use lifecycle::App;
+use receiver::{Declared, Queue};
+use sam_template_runner::template::resource_type::{FUNCTION, QUEUE, TABLE};
+use serde_json::Value;
+use tenants::{Secrets, Table};
+
+use super::Document;
+use super::document::{Event, Job, Resource};
+use crate::check::Finding;
+use crate::plan::{Plan, Url};
+
+pub(super) fn check(template: &Document<'_>, descriptor: &Descriptor, findings: &mut Vec<Finding>) {
+    let plan = Plan::of(descriptor);
+    for function in template.of_kind(FUNCTION) {
+        check_events(template, function, findings);
+    }
+    check_routes(template, &plan, findings);
+    for handler in &plan.handlers {
+        let runs = |function: &Resource<'_>| function.job() == Some(Job::Handler(&handler.name));
+        if !template.of_kind(FUNCTION).any(|function| runs(&function)) {
+            let advice = format!("no function runs the handler {}; add it", handler.name);
+            findings.push(template.finding(&format!("{}Handler", handler.id), advice));
+        }
+    }
+}
+
+fn check_events(template: &Document<'_>, function: Resource<'_>, findings: &mut Vec<Finding>) {
+    let mut find = |advice: String| findings.push(template.finding(function.id, advice));
+    let Some(job) = function.job() else {
+        return find(
+            "Metadata.BuildProperties.Binary is missing; it says what is built".to_owned(),
+        );
+    };
+    let wanted = if matches!(job, Job::Handler(_)) { "SQS" } else { "HttpApi" };
+    if function.events().next().is_none() {
+        find(format!("nothing invokes it; it needs an event of the type {wanted}"));
+    }
+    for event in function.events() {
+        if event.kind != wanted {
+            find(format!("the event {} is a {}, and has to be a {wanted}", event.name, event.kind));
+        } else if wanted == "SQS" {
+            let responses = event.properties.get("FunctionResponseTypes");
+            if responses != Some(&Value::from(vec!["ReportBatchItemFailures"])) {
+                find(format!(
+                    "the event {} does not report batch item failures: one message that fails \
+                     would bring the whole batch back; set FunctionResponseTypes",
+                    event.name,
+                ));
+            }
+            if template.target(event.properties.get("Queue"), QUEUE).is_none() {
+                find(format!("the event {} names no queue of this template", event.name));
+            }
+        }
+    }
+}
+
+fn check_routes(template: &Document<'_>, plan: &Plan, findings: &mut Vec<Finding>) {
+    let mut wanted: BTreeMap<String, Route<'_>> = BTreeMap::new();
+    wanted.insert(format!("GET {}", Descriptor::PATH), Route::Descriptor);
+    for path in plan.lifecycle.values() {
+        wanted.insert(format!("POST {path}"), Route::Lifecycle);
+    }
+    for url in &plan.urls {
+        wanted.insert(format!("POST {}", url.route), Route::Webhook(url));
+    }
+    let mut written_routes = BTreeSet::new();
+    for function in template.of_kind(FUNCTION) {
+        for event in function.events().filter(|event| event.kind == "HttpApi") {
+            let route = route(event);
+            match wanted.get(&route) {
+                None => findings.push(template.finding(
+                    function.id,
+                    format!("the route {route} is not in the descriptor; delete it"),
+                )),
+                Some(to) => check_route(template, function, &route, *to, plan, findings),
+            }
+            if !written_routes.insert(route.clone()) {
+                let advice = format!("the route {route} leads to another function as well");
+                findings.push(template.finding(function.id, advice));
+            }
+        }
+    }
+    for route in wanted.keys().filter(|route| !written_routes.contains(*route)) {
+        let advice = format!("the route {route} of the descriptor is missing; add its function");
+        findings.push(template.finding("the API", advice));
+    }
+}
+
+/// What a route of the descriptor leads to.
+#[derive(Clone, Copy)]
+enum Route<'p> {
+    Descriptor,
+    Lifecycle,
+    Webhook(&'p Url),
+}
+
+fn route(event: Event<'_>) -> String {
+    let text = |name| event.properties.get(name).and_then(Value::as_str).unwrap_or_default();
+    format!("{} {}", text("Method").to_ascii_uppercase(), text("Path"))
+}
+
+fn check_route(
+    template: &Document<'_>,
+    function: Resource<'_>,
+    route: &str,
+    to: Route<'_>,
+    plan: &Plan,
+    findings: &mut Vec<Finding>,
+) {
+    let mut find = |advice: String| findings.push(template.finding(function.id, advice));
+    let wanted = match to {
+        Route::Descriptor => Job::Descriptor,
+        Route::Lifecycle => Job::Lifecycle,
+        Route::Webhook(_) => Job::Receiver,
+    };
+    if function.job() != Some(wanted) {
+        return find(format!("the route {route} has to lead to a function that runs {wanted:?}"));
+    }
+    if !matches!(to, Route::Descriptor) {
+        if template.target(function.variable(Table::VARIABLE), TABLE).is_none() {
+            find(format!("{} names no table of this template", Table::VARIABLE));
+        }
+        // Document by one and read by the others: encrypted for all, or for none.
+        let lifecycle =
+            template.of_kind(FUNCTION).find(|other| other.job() == Some(Job::Lifecycle));
+        if function.variable(Secrets::KEY)
+            != lifecycle.and_then(|lifecycle| lifecycle.variable(Secrets::KEY))
+        {
+            find(format!("{} is not the one of the lifecycle function", Secrets::KEY));
+        }
+        let key = function.variable(App::KEY).and_then(Value::as_str);
+        if key != Some(&*plan.app_key) {
+            find(format!("{} is not the descriptor's key, {}", App::KEY, plan.app_key));
+        }
+    }
+    let Route::Webhook(url) = to else { return };
+    let webhooks = function.variable(Declared::VARIABLE).and_then(Value::as_str);
+    if webhooks != Some(&*url.webhooks) {
+        find(format!("{} is not what the descriptor says of {route}", Declared::VARIABLE));
+    }
+    let Some(queue) = template.target(function.variable(Queue::VARIABLE), QUEUE) else {
+        return find(format!("{} names no queue of this template", Queue::VARIABLE));
+    };
+    let readers: Vec<Resource<'_>> = template
+        .of_kind(FUNCTION)
+        .filter(|reader| {
+            reader.events().any(|event| {
+                event.kind == "SQS"
+                    && template
+                        .target(event.properties.get("Queue"), QUEUE)
+                        .is_some_and(|other| other.id == queue.id)
+            })
+        })
+        .collect();
+    let handler = Job::Handler(&url.handler.name);
+    match &readers[..] {
+        [reader] if reader.job() == Some(handler) => {}
+        [] => find(format!("no function reads {}, which it writes to", queue.id)),
+        [reader] => find(format!(
+            "it writes to {}, which is read by {}; the descriptor asks for the handler {}",
+            queue.id, reader.id, url.handler.name,
+        )),
+        _ => find(format!("several functions read {}, and each gets a part", queue.id)),
+    }
+}

@@ -1,0 +1,60 @@
+//! One dead letter.
+
+use std::time::Duration;
+
+use atlassian_connect::delivery::{Delivery, REASON, RECEIVES};
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use jiff::Timestamp;
+use receiver::Queue;
+use serde::Serialize;
+
+/// What is known of a dead letter, however little can be read of it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Letter {
+    /// The handler that could not handle it.
+    pub handler: String,
+    /// The message's id.
+    pub message: String,
+    /// The event.
+    pub event: Option<String>,
+    /// The tenant's client key.
+    pub tenant: Option<String>,
+    /// When the receiver took it.
+    pub first_seen: Option<Timestamp>,
+    /// How often it was tried.
+    pub receives: Option<u32>,
+    /// The size of its body.
+    pub bytes: usize,
+    /// Why it is here; nothing if SQS moved it.
+    pub reason: Option<String>,
+}
+
+impl Letter {
+    /// Looks at a message of a dead-letter queue.
+    pub fn of(message: &Message, handler: &str) -> Self {
+        let attribute = |name: &str| {
+            let value = message.message_attributes.as_ref()?.get(name)?;
+            value.string_value().map(str::to_owned)
+        };
+        let body = message.body.as_deref().unwrap_or_default();
+        let delivery = Delivery::from_message(body).ok();
+        Self {
+            handler: handler.into(),
+            message: message.message_id.clone().unwrap_or_default(),
+            event: attribute(Queue::EVENT),
+            tenant: attribute(Queue::TENANT),
+            first_seen: delivery.map(|delivery| delivery.received_at).or_else(|| sent(message)),
+            receives: attribute(RECEIVES).and_then(|receives| receives.parse().ok()),
+            bytes: body.len(),
+            reason: attribute(REASON),
+        }
+    }
+}
+
+/// When a message was sent to the queue that it was first sent to, by SQS or by a handler.
+pub(super) fn sent(message: &Message) -> Option<Timestamp> {
+    let attributes = message.attributes.as_ref()?;
+    let sent = attributes.get(&MessageSystemAttributeName::SentTimestamp)?.parse().ok()?;
+    Timestamp::try_from(std::time::UNIX_EPOCH + Duration::from_millis(sent)).ok()
+}

@@ -1,0 +1,70 @@
+//! The list of every event, for people.
+
+use std::fmt::Write as _;
+
+use atlassian_connect::event::{Basis, Era, Line, TABLE};
+
+/// The events of the tables whose name or product contains `filter`, as a table of text.
+pub fn list(filter: &str) -> String {
+    let lines: Vec<&Line> = TABLE
+        .iter()
+        .filter(|line| line.event.as_str().contains(filter) || line.product.as_str() == filter)
+        .collect();
+    let rows = lines.iter().map(|line| {
+        [
+            line.event.to_string(),
+            line.product.to_string(),
+            era(line.era).into(),
+            format!("{}::{}", line.product, line.payload),
+            basis(line.basis).into(),
+            format!("/{}", slug(line.event.as_str())),
+        ]
+    });
+    let header = ["EVENT", "PRODUCT", "DOCUMENTED", "PAYLOAD", "BASIS", "URL"].map(str::to_owned);
+    let rows: Vec<[String; 6]> = std::iter::once(header).chain(rows).collect();
+    let widths: Vec<usize> = (0..6)
+        .map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or_default())
+        .collect();
+    rows.iter().fold(String::new(), |mut text, row| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let line = cells.collect::<Vec<_>>().join("  ");
+        writeln!(text, "{}", line.trim_end()).expect("a String takes any text");
+        text
+    })
+}
+
+fn era(era: Era) -> &'static str {
+    match era {
+        Era::Seed => "2014",
+        Era::Today => "today",
+        Era::Both => "2014, today",
+    }
+}
+
+fn basis(basis: Basis) -> &'static str {
+    match basis {
+        Basis::Observed => "observed",
+        Basis::Documented => "documented",
+        Basis::Inferred => "inferred",
+    }
+}
+
+/// The URL that a webhook of this event would naturally have.
+fn slug(event: &str) -> String {
+    event.trim_start_matches("jira:").replace(|c: char| !c.is_ascii_alphanumeric(), "-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_every_event_once_for_each_product() {
+        assert_eq!(list("").lines().count(), TABLE.len() + 1);
+        let created = list("jira:issue_created");
+        let row: Vec<&str> = created.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!(row[0..2], ["jira:issue_created", "jira"]);
+        assert_eq!(row.last(), Some(&"/issue-created"));
+        assert!(list("confluence").lines().skip(1).all(|line| line.contains(" confluence ")));
+    }
+}

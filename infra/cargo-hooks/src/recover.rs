@@ -1,0 +1,243 @@
+//! What Jira gave up on, fetched and queued as if it had arrived.
+//!
+//! Atlassian's documentation, "The Jira Cloud platform REST API", `GET /rest/api/3/webhook/failed`:
+//! what could not be delivered to a Connect app after the last retry, for 72 hours, oldest first. A
+//! page is asked for by the time of its failures, and is longer than asked for rather than end among
+//! failures of one millisecond.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use atlassian_connect::delivery::{Delivery, Payload, Webhook};
+use atlassian_connect::event::{Product, Reading};
+use atlassian_connect::jwt::{self, Statement};
+use atlassian_connect::qsh;
+use atlassian_connect::tenant::{ClientKey, SharedSecret};
+use jiff::Timestamp;
+use receiver::{Declared, Enqueue as _, Refused};
+use reqwest::StatusCode;
+use reqwest::header::{AUTHORIZATION, RETRY_AFTER};
+use serde::Deserialize;
+use tenants::Table;
+use uuid::Uuid;
+
+use crate::dead::Queues;
+use crate::plan::{Plan, Url};
+use crate::terminal::escaped;
+
+/// What to recover.
+#[derive(Clone, Debug)]
+pub struct Recover {
+    /// What failed after this.
+    pub since: Timestamp,
+    /// Whether to say only what would be queued.
+    pub dry_run: bool,
+}
+
+/// A Jira that has the app installed.
+#[derive(Clone, Debug)]
+pub struct Jira {
+    /// Its client key.
+    pub key: ClientKey,
+    /// Where it is.
+    pub base_url: String,
+    /// What it and the app sign with.
+    pub secret: SharedSecret,
+}
+
+/// What came of it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Recovered {
+    /// So many webhooks are queued, or would be.
+    pub queued: u64,
+    /// So many cannot be: their URL is not declared any more, or Jira kept no body.
+    pub left: u64,
+    /// In so many milliseconds more failed, perhaps, than Jira lists.
+    pub crowded: u64,
+}
+
+/// The Jiras that have the app installed. Confluence keeps no list of what it could not deliver.
+///
+/// # Errors
+///
+/// When table or key do not answer.
+pub async fn jiras(table: &Table, now: Timestamp) -> anyhow::Result<Vec<Jira>> {
+    let sites = table.sites(now).await?.into_iter();
+    let jiras = sites.filter(|(_, _, tenant)| tenant.product == Product::Jira);
+    Ok(jiras.map(|(key, base_url, tenant)| Jira { key, base_url, secret: tenant.secret }).collect())
+}
+
+/// Asks one Jira for what it gave up on, and queues it.
+///
+/// Each keeps the identifier that Jira gave it. So what did arrive, or was recovered before, is
+/// handled once all the same.
+///
+/// A page is asked for from the last failure of the one before, that one included, whatever Jira makes
+/// of the limit: what is there twice is known by its identifier. Where that brings nothing new, a Jira
+/// that keeps to its documentation has no more of that millisecond; it is said, and the next one is
+/// asked for.
+///
+/// # Errors
+///
+/// When Jira or the queue does not answer, or Jira answers what was not asked. What was queued stays
+/// queued; run it again for the rest.
+pub async fn recover(
+    jira: &Jira,
+    plan: &Plan,
+    client: &reqwest::Client,
+    what: &Recover,
+    queues: &Queues,
+) -> anyhow::Result<Recovered> {
+    let (mut done, mut seen, mut crowded) = (Recovered::default(), HashSet::new(), HashSet::new());
+    let mut after = what.since.as_millisecond();
+    loop {
+        let page = page(jira, &plan.app_key, client, after).await?;
+        let is_last = page.values.len() < page.max_results;
+        let times = page.values.iter().map(|failed| failed.failure_time);
+        let (Some(first), Some(last)) = (times.clone().min(), times.max()) else {
+            return Ok(done);
+        };
+        // One that is longer than its limit shows that Jira does not keep to it in a millisecond.
+        let may_be_cut = first == last && page.values.len() == page.max_results;
+        let mut has_new = false;
+        for failed in page.values {
+            if !seen.insert(failed.id.clone()) {
+                continue;
+            }
+            has_new = true;
+            let found =
+                url(plan, &failed.url).and_then(|url| Some((delivery(jira, url, &failed)?, url)));
+            let Some((delivery, url)) = found else {
+                done.left += 1;
+                eprintln!("left: the webhook {} to {}", escaped(&failed.id), escaped(&failed.url));
+                continue;
+            };
+            if !what.dry_run {
+                let queue = queues.of_handler(&url.handler.name)?;
+                match queue.enqueue(&delivery, PATIENCE).await {
+                    Ok(_) => {}
+                    Err(Refused::TooLarge { bytes }) => {
+                        done.left += 1;
+                        eprintln!("left: the webhook {} has {bytes} bytes", escaped(&failed.id));
+                        continue;
+                    }
+                    Err(refused) => return Err(refused).context("run it again for the rest"),
+                }
+            }
+            done.queued += 1;
+        }
+        if is_last {
+            return Ok(done);
+        }
+        if has_new {
+            after = after.max(last - 1);
+            continue;
+        }
+        if last < after {
+            bail!("Jira lists what failed before {after} though asked for later; try again later");
+        }
+        if may_be_cut && crowded.insert(last) {
+            done.crowded += 1;
+            eprintln!("perhaps more failed at {last} ms since 1970 than Jira lists, and is lost");
+        }
+        after = last.max(after + 1);
+    }
+}
+
+/// How long SQS may take for one delivery.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How many Jira hands out at once.
+const PAGE: usize = 100;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Page {
+    values: Vec<Failed>,
+    /// Fewer than these are the last ones.
+    max_results: usize,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Failed {
+    /// `X-Atlassian-Webhook-Identifier`.
+    id: String,
+    #[serde(default)]
+    body: Option<String>,
+    url: String,
+    /// In milliseconds since 1970.
+    failure_time: i64,
+}
+
+async fn page(
+    jira: &Jira,
+    app_key: &str,
+    client: &reqwest::Client,
+    after: i64,
+) -> anyhow::Result<Page> {
+    let base_url = jira.base_url.trim_end_matches('/');
+    let target = format!("{base_url}/rest/api/3/webhook/failed?after={after}&maxResults={PAGE}");
+    let base_path = reqwest::Url::parse(base_url).context("the tenant's baseUrl is no URL")?;
+    let qsh = qsh::Request::of_url("GET", &target, base_path.path()).hash()?;
+    for _ in 0..ATTEMPTS {
+        // Signed anew each time: a token lives for three minutes.
+        let token = jwt::sign(&Statement::new(app_key, &qsh, Timestamp::now()), &jira.secret);
+        let request = client.get(&target).header(AUTHORIZATION, format!("JWT {token}"));
+        let answer = request.send().await.with_context(|| format!("{base_url} did not answer"))?;
+        match answer.status() {
+            StatusCode::OK => {
+                let list = answer.bytes().await?;
+                return serde_json::from_slice(&list).context("Jira's list cannot be read");
+            }
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                let wait = answer.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok());
+                let wait = wait.and_then(|wait| wait.parse().ok()).unwrap_or(1);
+                tokio::time::sleep(Duration::from_secs(wait)).await;
+            }
+            status => bail!(
+                "{base_url} answered {status}; is the app installed there, with the scope READ?"
+            ),
+        }
+    }
+    bail!("{base_url} has too many requests; try again later")
+}
+
+const ATTEMPTS: usize = 10;
+
+/// The declared URL that a webhook was sent to. What stands before it, as a domain, a stage or a
+/// base path, may have been another at the time.
+fn url<'p>(plan: &'p Plan, sent: &str) -> Option<&'p Url> {
+    let sent = reqwest::Url::parse(sent).ok()?;
+    let sent: Vec<&str> = sent.path().split('/').collect();
+    let matches = |url: &&Url| {
+        let route: Vec<&str> = url.route.split('/').skip(1).collect();
+        let end = sent.len().checked_sub(route.len()).map(|start| &sent[start..]);
+        end.is_some_and(|end| {
+            end.iter().zip(&route).all(|(sent, route)| route.starts_with('{') || sent == route)
+        })
+    };
+    // A literal segment says more than a variable.
+    let literals = |url: &&Url| url.route.split('/').filter(|part| !part.starts_with('{')).count();
+    plan.urls.iter().filter(matches).max_by_key(literals)
+}
+
+/// The delivery that the receiver of this URL would have made of it.
+fn delivery(jira: &Jira, url: &Url, failed: &Failed) -> Option<Delivery> {
+    let declared: Declared = url.webhooks.parse().ok()?;
+    let payload = Payload::from_body(failed.body.clone().unwrap_or_default()).ok()?;
+    let entry = declared.entry(Product::Jira, &payload).ok()?;
+    let (reading, _) = Reading::of(Product::Jira, &entry.event, &payload);
+    Some(Delivery {
+        id: format!("recovered-{}", Uuid::new_v4()),
+        event: entry.event.clone(),
+        product: Product::Jira,
+        tenant: jira.key.clone(),
+        received_at: Timestamp::now(),
+        webhook: Webhook { identifier: Some(failed.id.clone()), ..Webhook::default() },
+        params: entry.params.clone(),
+        reading,
+        payload,
+    })
+}

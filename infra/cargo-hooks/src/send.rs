@@ -1,0 +1,105 @@
+//! Signs an event and posts it, to the local stack or to a deployed app.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use atlassian_connect::descriptor::{Descriptor, Webhook};
+use atlassian_connect::event::{EventName, Product};
+use atlassian_connect::tenant::{ClientKey, SharedSecret};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::local::Session;
+use atlassian_simulator::client;
+use atlassian_simulator::samples::sample;
+
+use crate::app::App;
+use crate::terminal::escaped;
+
+/// What to send, and where.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The event's name.
+    pub event: String,
+    /// The base URL; the local stack's if there is none.
+    pub url: Option<String>,
+    /// The tenant's client key; a demo site's if there is none.
+    pub tenant: Option<String>,
+    /// The tenant's secret; needed with `url`.
+    pub secret: Option<SharedSecret>,
+    /// A file with the body; a sample if there is none.
+    pub body: Option<PathBuf>,
+    /// How many times.
+    pub count: u32,
+}
+
+/// Sends it, and prints what was answered.
+///
+/// # Errors
+///
+/// When it could not be sent, or was refused.
+pub async fn run(options: Options) -> anyhow::Result<()> {
+    let descriptor = App::find()?.descriptor()?;
+    let event = EventName::from(options.event.as_str());
+    let webhook = declared(&descriptor, &event)?;
+    let tenant = options.tenant.as_deref().map(ClientKey::new).transpose()?;
+    let (product, base_url, tenant, secret) = match options.url {
+        Some(url) => {
+            let tenant = tenant.context("a deployed app needs --tenant, the client key")?;
+            let secret = options
+                .secret
+                .context("a deployed app needs the tenant's secret in HOOKS_SHARED_SECRET")?;
+            // Of a tenant that is only a key, the product is the event's.
+            let product = event.products().first().copied().unwrap_or(Product::Jira);
+            (product, url, tenant, secret)
+        }
+        None => {
+            let session = Session::read()?;
+            let site = session.site(tenant.as_ref(), &event).with_context(|| match tenant {
+                Some(tenant) => format!("the local stack has no demo site {tenant}"),
+                None => format!("no demo site of the local stack sends {event}"),
+            })?;
+            (site.product, session.url, site.client_key, site.secret)
+        }
+    };
+    let body = match &options.body {
+        Some(path) => std::fs::read_to_string(path)
+            .with_context(|| format!("the body {} cannot be read", path.display()))?,
+        None => sample(product, &event).map_or_else(|| placeholder(&event), str::to_owned),
+    };
+    let client = client()?;
+    for _ in 0..options.count {
+        let identifier = (product == Product::Jira).then(|| Uuid::new_v4().to_string());
+        let (url, body) = (webhook.url.as_str(), body.clone());
+        let sent = atlassian_simulator::Webhook { base_url: &base_url, url, body, identifier };
+        let answer = atlassian_simulator::send(&client, sent, &tenant, &secret).await?;
+        println!(
+            "{event} to {}{url} for tenant {tenant}: {} in {} ms",
+            base_url.trim_end_matches('/'),
+            answer.status,
+            answer.took.as_millis(),
+        );
+        if !answer.status.is_success() {
+            bail!("it was refused: {}; the receiver's log says why", escaped(&answer.body));
+        }
+    }
+    Ok(())
+}
+
+/// The first declared webhook of an event.
+fn declared<'a>(descriptor: &'a Descriptor, event: &EventName) -> anyhow::Result<&'a Webhook> {
+    let webhooks = &descriptor.modules.webhooks;
+    webhooks.iter().find(|webhook| webhook.event == *event).with_context(|| {
+        let names: Vec<&str> = webhooks.iter().map(|webhook| webhook.event.as_str()).collect();
+        format!(
+            "the descriptor does not declare {event}; it declares {}. Add a webhook to \
+             infra/atlassian-connect.json, then run `cargo hooks template`",
+            names.join(", "),
+        )
+    })
+}
+
+/// A body that says no more than that the event happened.
+fn placeholder(event: &EventName) -> String {
+    json!({ "timestamp": 1_795_428_000_000_u64, "webhookEvent": event }).to_string()
+}

@@ -1,0 +1,408 @@
+//! Seeded faults: a template with one fault, and the finding that names it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use atlassian_connect::descriptor::Descriptor;
+use cargo_hooks::check::invariants;
+use cargo_hooks::template::{Extras, render, render_with};
+use serde_json::json;
+
+#[test]
+fn finds_nothing_in_what_the_generator_writes() {
+    let text = render(&descriptor()).unwrap();
+    assert_eq!(found(&text), Vec::<String>::new());
+}
+
+/// One row a fault: its name, the words that it replaces and by what, and what has to be found:
+/// the resource, and words of the advice.
+#[test]
+fn finds_each_seeded_fault_by_its_name() {
+    let rows = [
+        (
+            "wrong Ref",
+            "!Ref TenantsTable",
+            "!Ref TenantTable",
+            "Lifecycle",
+            "Ref names TenantTable",
+        ),
+        (
+            "wrong GetAtt",
+            "!GetAtt IssueCreatedQueue.QueueName",
+            "!GetAtt IssueCreatedQueue.Name",
+            "IssueCreatedBacklog",
+            "GetAtt names IssueCreatedQueue.Name",
+        ),
+        (
+            "unresolved Sub",
+            "https://${Api}.execute-api",
+            "https://${Apis}.execute-api",
+            "BaseUrl",
+            "Sub names Apis",
+        ),
+        (
+            "unknown condition",
+            "Condition: HasRecord",
+            "Condition: HasRecords",
+            "DomainRecord",
+            "no condition HasRecords",
+        ),
+        (
+            "visibility below six times the timeout",
+            "VisibilityTimeout: 180",
+            "VisibilityTimeout: 179",
+            "IssueCreatedQueue",
+            "has to be 180 s",
+        ),
+        (
+            "timeout raised, visibility not",
+            "Timeout: 30\n",
+            "Timeout: 60\n",
+            "IssueCreatedQueue",
+            "has to be 360 s",
+        ),
+        (
+            "no dead-letter queue",
+            "      RedrivePolicy:\n        deadLetterTargetArn: !GetAtt IssueCreatedDeadLetterQueue.Arn\n        maxReceiveCount: 100",
+            "",
+            "IssueCreatedQueue",
+            "no dead-letter queue",
+        ),
+        (
+            "receives as few as attempts",
+            "maxReceiveCount: 100",
+            "maxReceiveCount: 5",
+            "IssueCreatedQueue",
+            "maxReceiveCount has to be 50 at least",
+        ),
+        (
+            "messages deleted before they are moved",
+            "MessageRetentionPeriod: 345600",
+            "MessageRetentionPeriod: 18000",
+            "IssueCreatedQueue",
+            "raise MessageRetentionPeriod",
+        ),
+        (
+            "a handler that attempts nothing",
+            "          MAX_ATTEMPTS: \"5\"\n",
+            "",
+            "IssueCreatedHandler",
+            "MAX_ATTEMPTS has to say",
+        ),
+        (
+            "dead letters kept as short as letters",
+            "MessageRetentionPeriod: 1209600",
+            "MessageRetentionPeriod: 345600",
+            "IssueCreatedDeadLetterQueue",
+            "has to be more than the 345600 s",
+        ),
+        (
+            "dead letters deleted with the handler",
+            "DeletionPolicy: RetainExceptOnCreate",
+            "DeletionPolicy: Delete",
+            "IssueCreatedDeadLetterQueue",
+            "retain it",
+        ),
+        (
+            "redrive allowed from elsewhere",
+            "${AWS::AccountId}:${AWS::StackName}-issue-created\"",
+            "${AWS::AccountId}:${AWS::StackName}-page-created\"",
+            "IssueCreatedDeadLetterQueue",
+            "RedriveAllowPolicy does not name IssueCreatedQueue",
+        ),
+        (
+            "queue in the clear",
+            "SqsManagedSseEnabled: true",
+            "SqsManagedSseEnabled: false",
+            "IssueCreatedQueue",
+            "not encrypted",
+        ),
+        (
+            "wide IAM action",
+            "Action: sqs:SendMessage",
+            "Action: sqs:*",
+            "IssueCreatedReceiverRole",
+            "must not do sqs:*",
+        ),
+        (
+            "wide IAM resource",
+            "Action: sqs:SendMessage\n                Resource: !GetAtt IssueCreatedQueue.Arn",
+            "Action: sqs:SendMessage\n                Resource: \"*\"",
+            "IssueCreatedReceiverRole",
+            "sqs:SendMessage on *",
+        ),
+        (
+            "another handler's queue",
+            "Action: sqs:SendMessage\n                Resource: !GetAtt IssueCreatedQueue.Arn",
+            "Action: sqs:SendMessage\n                Resource: !GetAtt PageCreatedQueue.Arn",
+            "IssueCreatedReceiverRole",
+            "sqs:SendMessage on ${PageCreatedQueue.Arn}",
+        ),
+        (
+            "a receiver that writes tenants",
+            "Action: dynamodb:GetItem",
+            "Action: [dynamodb:GetItem, dynamodb:PutItem]",
+            "IssueCreatedReceiverRole",
+            "must not do dynamodb:PutItem",
+        ),
+        (
+            "all attributes of a tenant",
+            "dynamodb:Attributes:",
+            "dynamodb:LeadingKeys:",
+            "IssueCreatedReceiverRole",
+            "condition on dynamodb:Attributes",
+        ),
+        (
+            "missing permission",
+            "                  - sqs:DeleteMessage\n",
+            "",
+            "IssueCreatedHandlerRole",
+            "needs sqs:DeleteMessage",
+        ),
+        (
+            "managed policy",
+            "  LifecycleRole:\n    Type: AWS::IAM::Role\n    Properties:\n",
+            "  LifecycleRole:\n    Type: AWS::IAM::Role\n    Properties:\n      ManagedPolicyArns: [arn:aws:iam::aws:policy/AWSLambdaExecute]\n",
+            "LifecycleRole",
+            "managed policies",
+        ),
+        (
+            "no role at all",
+            "      Role: !GetAtt LifecycleRole.Arn\n",
+            "",
+            "Lifecycle:",
+            "no role of this template",
+        ),
+        (
+            "role for anybody",
+            "Principal: { Service: lambda.amazonaws.com }",
+            "Principal: \"*\"",
+            "DescriptorRole",
+            "AssumeRolePolicyDocument",
+        ),
+        (
+            "missing route",
+            "          Properties: { ApiId: !Ref Api, Method: POST, Path: '/uninstalled' }",
+            "          Properties: { ApiId: !Ref Api, Method: POST, Path: '/installed' }",
+            "the API",
+            "POST /uninstalled of the descriptor is missing",
+        ),
+        (
+            "extra route",
+            "Path: '/page-created'",
+            "Path: '/page-updated'",
+            "PageCreatedReceiver",
+            "POST /page-updated is not in the descriptor",
+        ),
+        (
+            "batch responses off",
+            "            FunctionResponseTypes: [ReportBatchItemFailures]\n",
+            "",
+            "IssueCreatedHandler",
+            "does not report batch item failures",
+        ),
+        ("memory 64", "MemorySize: 256", "MemorySize: 64", "Descriptor", "MemorySize is 64"),
+        (
+            "timeout beyond the API's",
+            "    Timeout: 10",
+            "    Timeout: 60",
+            "IssueCreatedReceiver",
+            "1 to 29 seconds",
+        ),
+        ("wrong event type", "Type: SQS", "Type: SNS", "IssueCreatedHandler", "has to be a SQS"),
+        (
+            "TTL attribute that the code does not write",
+            "AttributeName: expiresAt",
+            "AttributeName: expires_at",
+            "TenantsTable",
+            "TimeToLiveSpecification has to name expiresAt",
+        ),
+        (
+            "tenants that can be deleted",
+            "DeletionProtectionEnabled: true",
+            "DeletionProtectionEnabled: false",
+            "TenantsTable",
+            "can be deleted",
+        ),
+        (
+            "tenants without recovery",
+            "PointInTimeRecoveryEnabled: true",
+            "PointInTimeRecoveryEnabled: false",
+            "TenantsTable",
+            "cannot be recovered",
+        ),
+        (
+            "a key that can be deleted",
+            "  TenantsKey:\n    Type: AWS::KMS::Key\n    DeletionPolicy: Retain",
+            "  TenantsKey:\n    Type: AWS::KMS::Key\n    DeletionPolicy: Delete",
+            "TenantsKey",
+            "set DeletionPolicy",
+        ),
+        (
+            "a key that never changes",
+            "EnableKeyRotation: true",
+            "EnableKeyRotation: false",
+            "TenantsKey",
+            "EnableKeyRotation",
+        ),
+        (
+            "another app's secrets",
+            "kms:EncryptionContext:app",
+            "kms:ViaService",
+            "LifecycleRole",
+            "condition on kms:EncryptionContext:app",
+        ),
+        (
+            "a receiver that cannot read secrets",
+            "          QUEUE_URL: !Ref IssueCreatedQueue\n          TENANTS_KEY: !GetAtt TenantsKey.Arn\n",
+            "          QUEUE_URL: !Ref IssueCreatedQueue\n",
+            "IssueCreatedReceiver",
+            "TENANTS_KEY is not the one of the lifecycle function",
+        ),
+        (
+            "a handler that is told of another dead-letter queue",
+            "DEAD_LETTER_QUEUE_URL: !Ref IssueCreatedDead",
+            "DEAD_LETTER_QUEUE_URL: !Ref PageCreatedDead",
+            "IssueCreatedHandler",
+            "DEAD_LETTER_QUEUE_URL has to be IssueCreatedDeadLetterQueue",
+        ),
+        (
+            "a handler that gives up too late",
+            "MAX_RECEIVES: \"100\"",
+            "MAX_RECEIVES: \"101\"",
+            "IssueCreatedHandler",
+            "MAX_RECEIVES is not the maxReceiveCount",
+        ),
+        (
+            "a handler that remembers nothing",
+            "          IDEMPOTENCY_TABLE: !Ref IdempotencyTable\n",
+            "",
+            "IssueCreatedHandler",
+            "IDEMPOTENCY_TABLE names no table",
+        ),
+        (
+            "what was handled never expires",
+            "AttributeName: expiresAt\n        Enabled: true\n\n  # GET",
+            "AttributeName: expires\n        Enabled: true\n\n  # GET",
+            "IdempotencyTable",
+            "TimeToLiveSpecification has to name expiresAt",
+        ),
+        (
+            "wrong handler binary",
+            "Binary: issue-created",
+            "Binary: issue-updated",
+            "IssueCreatedHandler",
+            "no function runs the handler issue-created",
+        ),
+        (
+            "queue wired to the wrong handler",
+            "QUEUE_URL: !Ref IssueCreatedQueue",
+            "QUEUE_URL: !Ref PageCreatedQueue",
+            "IssueCreatedReceiver",
+            "read by PageCreatedHandler",
+        ),
+        (
+            "another app's key",
+            "APP_KEY: 'com.example.hooks'",
+            "APP_KEY: 'com.example.other'",
+            "Lifecycle",
+            "APP_KEY is not the descriptor's key",
+        ),
+        (
+            "events that the descriptor does not have",
+            "\"event\":\"page_created\"",
+            "\"event\":\"page_removed\"",
+            "PageCreatedReceiver",
+            "WEBHOOKS is not what the descriptor says",
+        ),
+        (
+            "queue name that leaves no room",
+            "QueueName: !Sub \"${AWS::StackName}-issue-created\"",
+            "QueueName: !Sub \"${AWS::StackName}-events-of-the-kind-that-somebody-once-called-issue-created\"",
+            "IssueCreatedQueue",
+            "fewer than 30 of 80",
+        ),
+    ];
+    let good = render(&descriptor()).unwrap();
+    for (fault, words, by, resource, advice) in rows {
+        let bad = good.replacen(words, by, 1);
+        assert_ne!(bad, good, "{fault}: the template does not say {words}");
+        let findings = found(&bad);
+        let named = |finding: &&String| finding.contains(resource) && finding.contains(advice);
+        assert!(findings.iter().any(|finding| named(&finding)), "{fault}: {findings:#?}");
+    }
+    let long = format!("APP_KEY: 'com.example.hooks'\n          NOTE: '{}'", "x".repeat(4000));
+    let findings = found(&good.replacen("APP_KEY: 'com.example.hooks'", &long, 1));
+    assert!(findings[0].contains("Lifecycle") && findings[0].contains("4096"), "{findings:?}");
+}
+
+/// With a bucket for long deliveries: the name of the fault, the words that are replaced, what by,
+/// the resource that is named, and what is said of it.
+#[test]
+fn finds_each_seeded_fault_of_a_bucket() {
+    let extras = Extras { bodies: true, ..Extras::default() };
+    let good = render_with(&descriptor(), extras).unwrap();
+    assert_eq!(Extras::of(&good), extras);
+    assert_eq!(found(&good), Vec::<String>::new());
+    let rows = [
+        (
+            "bodies that expire before their letters",
+            "ExpirationInDays: 40",
+            "ExpirationInDays: 15",
+            "BodiesBucket",
+            "more than 28 days",
+        ),
+        (
+            "a bucket that can be public",
+            "BlockPublicPolicy: true",
+            "BlockPublicPolicy: false",
+            "BodiesBucket",
+            "could be made public",
+        ),
+        (
+            "a receiver that writes anywhere",
+            "${BodiesBucket.Arn}/bodies/*\"",
+            "${BodiesBucket.Arn}/*\"",
+            "IssueCreatedReceiverRole",
+            "s3:PutObject on ${BodiesBucket.Arn}/*",
+        ),
+        (
+            "a handler that cannot read them",
+            "                Action: s3:GetObject\n",
+            "                Action: s3:PutObject\n",
+            "IssueCreatedHandlerRole",
+            "needs s3:GetObject",
+        ),
+        (
+            "permission without a bucket",
+            "          BODIES_BUCKET: !Ref BodiesBucket\n          QUEUE_URL",
+            "          QUEUE_URL",
+            "IssueCreatedReceiver",
+            "must not do s3:PutObject",
+        ),
+    ];
+    for (fault, words, by, resource, advice) in rows {
+        let bad = good.replacen(words, by, 1);
+        assert_ne!(bad, good, "{fault}: the template does not say {words}");
+        let findings = found(&bad);
+        let named = |finding: &&String| finding.contains(resource) && finding.contains(advice);
+        assert!(findings.iter().any(|finding| named(&finding)), "{fault}: {findings:#?}");
+    }
+}
+
+fn descriptor() -> Descriptor {
+    let document = json!({
+        "key": "com.example.hooks", "authentication": {"type": "jwt"}, "scopes": ["READ"],
+        "apiMigrations": {"gdpr": true, "signed-install": true, "context-qsh": true},
+        "lifecycle": {"installed": "/installed", "uninstalled": "/uninstalled"},
+        "modules": {"webhooks": [
+            {"event": "jira:issue_created", "url": "/issue-created"},
+            {"event": "page_created", "url": "/page-created"},
+        ]},
+    });
+    Descriptor::parse(&document.to_string()).unwrap()
+}
+
+fn found(text: &str) -> Vec<String> {
+    let findings = invariants(&descriptor(), "template.yaml", text);
+    findings.iter().map(ToString::to_string).collect()
+}
