@@ -4,7 +4,7 @@
 //! would fail as well.
 
 use atlassian_connect::event::Product;
-use atlassian_connect::jwt::LEEWAY;
+use atlassian_connect::jwt::{LEEWAY, MAX_LIFETIME};
 use atlassian_connect::lifecycle::Callback;
 use atlassian_connect::tenant::SharedSecret;
 use atlassian_simulator::{InstallKey, Site, qsh_of};
@@ -149,6 +149,7 @@ fn webhooks(site: &Site, other: &Site, atlassian: &InstallKey, stage: &Stage) ->
     let fraction = token(&with("exp", json!(now as f64 + 180.5)));
     at("a time with a fraction", URL, jwt(&fraction), "");
     at("a clock that is ahead", URL, jwt(&token(&with("iat", (now + 30).into()))), "");
+    at("a token of an hour", URL, jwt(&token(&with("exp", (now + MAX_LIFETIME).into()))), "");
     at("claims that nobody knows", URL, jwt(&token(&with("context", json!({"a": [1]})))), "");
     let bare = signed(&json!({"alg": "HS256"}), &claims.to_string(), &key, Algorithm::HS256);
     at("no typ", URL, jwt(&bare), "");
@@ -281,6 +282,9 @@ fn webhooks(site: &Site, other: &Site, atlassian: &InstallKey, stage: &Stage) ->
     let early = now + LEEWAY + 30;
     at("not valid yet", URL, jwt(&token(&with("nbf", early.into()))), "not_yet_valid");
     at("signed in the future", URL, jwt(&token(&with("iat", early.into()))), "not_yet_valid");
+    for exp in [json!(now + MAX_LIFETIME + 1), json!(i64::MAX), json!(u64::MAX)] {
+        at("a token that lives too long", URL, jwt(&token(&with("exp", exp))), "malformed_token");
+    }
     at("no exp", URL, jwt(&token(&without("exp"))), "malformed_token");
     for exp in [json!((now + 180).to_string()), json!(-1), json!(-1.5), json!(null), json!([now])] {
         at("an exp of another kind", URL, jwt(&token(&with("exp", exp))), "malformed_token");
@@ -505,6 +509,16 @@ fn lifecycle(stage: &Stage, victim: &Site, thief: &Site, newcomer: &Site) -> Vec
         "https://newcomer.atlassian.net@evil.test",
         "javascript:x",
         "",
+        "https://.atlassian.net",
+        "https://newcomer.atlassian.net.",
+        "https://newcomer.atlassian.net:8443",
+        "https://newcomer.atlassian.net:443",
+        "https://newcomer.atlassian.net/a?b#c",
+        "https://newcomer.atlassian.net?a",
+        "https://newcomer.atlassian.net#a",
+        "https://newcomer\u{3002}atlassian.net",
+        "https://newcomer.atlassian.net\\wiki",
+        "https://newcomer.atlassian.net/wiki/../..",
     ] {
         let elsewhere = with(&install, "baseUrl", host.into());
         at("a site elsewhere", installed, Some(good.clone()), &elsewhere, 401);
@@ -513,6 +527,13 @@ fn lifecycle(stage: &Stage, victim: &Site, thief: &Site, newcomer: &Site) -> Vec
     // When, and for which request.
     let token = signed_right(&with(&mine, "exp", (now - LEEWAY - 2).into()));
     at("an expired install", installed, Some(token), &install, 401);
+    for exp in [json!(now + MAX_LIFETIME + 1), json!(u64::MAX)] {
+        let token = signed_right(&with(&mine, "exp", exp));
+        at("an install's token that lives too long", installed, Some(token), &install, 401);
+    }
+    let mut undated = mine.clone();
+    undated.as_object_mut().unwrap().remove("iat");
+    at("an install without a time", installed, Some(signed_right(&undated)), &install, 401);
     let token = signed_right(&with(&mine, "qsh", "context-qsh".into()));
     at("a context token", installed, Some(token), &install, 401);
     let leave = body("uninstalled", victim);
@@ -526,6 +547,13 @@ fn lifecycle(stage: &Stage, victim: &Site, thief: &Site, newcomer: &Site) -> Vec
     at("an uninstall signed by the tenant", "/uninstalled", Some(token), &leave, 401);
     let token = signed_right(&claims(newcomer, "/uninstalled"));
     at("an uninstall of somebody else", "/uninstalled", Some(token), &leave, 401);
+    let leaving = claims(victim, "/uninstalled");
+    for aud in [json!("https://evil.test"), json!(["https://evil.test", base]), json!(null)] {
+        let token = signed_right(&with(&leaving, "aud", aud));
+        at("an uninstall from another app", "/uninstalled", Some(token), &leave, 401);
+    }
+    let token = signed_right(&with(&leaving, "iat", (now - 60).into()));
+    at("an uninstall from before the install", "/uninstalled", Some(token), &leave, 401);
     let off = body("disabled", victim);
     at("a disabled that nobody signed", "/disabled", None, &off, 401);
     let token = hs256(&claims(thief, "/disabled"), &thief.secret);

@@ -1,7 +1,7 @@
 //! Tenants come, get a new secret, and go.
 
 use atlassian_connect::event::Product;
-use atlassian_connect::jwt::{self, Statement};
+use atlassian_connect::jwt::{self, LEEWAY, MAX_LIFETIME, Statement};
 use atlassian_connect::lifecycle::Callback;
 use atlassian_connect::tenant::SharedSecret;
 use atlassian_simulator::{Site, qsh_of};
@@ -80,13 +80,19 @@ async fn turns_no_webhook_away_when_a_warm_receivers_secret_is_replaced() {
 #[tokio::test(flavor = "multi_thread")]
 async fn forgets_the_secrets_of_a_tenant_that_leaves() {
     let stage = Stage::without_handlers().await;
-    let site = stage.jira.clone();
+    let before = stage.jira.clone();
+    let site = before.with_new_secret();
+    assert_eq!(stage.call_back(Callback::Installed, &site).await.status, 204);
+    assert!(row(&stage, &site).await.unwrap().contains_key("previousSecret"));
     assert_eq!(stage.call_back(Callback::Disabled, &site).await.status, 204);
     assert_eq!(stage.call_back(Callback::Uninstalled, &site).await.status, 204);
     assert_eq!(webhook(&stage, &site).await, 401);
+    assert_eq!(webhook(&stage, &before).await, 401);
 
     let left = row(&stage, &site).await.unwrap();
-    assert!(!left.contains_key("sharedSecret") && !left.contains_key("previousSecret"));
+    for name in ["sharedSecret", "previousSecret", "previousUntil", "enabled"] {
+        assert!(!left.contains_key(name), "{name}");
+    }
     let expires: i64 = left["expiresAt"].as_n().unwrap().parse().unwrap();
     assert!(expires > Timestamp::now().as_second(), "DynamoDB deletes the row, but not yet");
 
@@ -114,29 +120,123 @@ async fn takes_the_uninstall_of_a_tenant_that_never_was() {
     let stage = Stage::empty(|template| template).await;
     let stranger = Site::new(Product::Confluence, "stranger");
     assert_eq!(stage.call_back(Callback::Uninstalled, &stranger).await.status, 204);
-    assert_eq!(row(&stage, &stranger).await, None);
+    // Its install may have been overtaken.
+    assert_eq!(install(&stage, &stranger, 30, stage.stack.url(), json!({})).await, 401);
+    let left = row(&stage, &stranger).await.unwrap();
+    assert!(!left.contains_key("sharedSecret"));
+    let expires: i64 = left["expiresAt"].as_n().unwrap().parse().unwrap();
+    assert!(expires > Timestamp::now().as_second() + MAX_LIFETIME + LEEWAY, "no older token lives");
     stage.stack.stop().await;
 }
 
 /// Signs and posts an install, with an age in seconds and fields of one's own.
 async fn install(stage: &Stage, site: &Site, age: i64, audience: &str, fields: Value) -> u16 {
+    let signed = Timestamp::now().as_second() - age;
+    post(stage, Callback::Installed, site, signed, audience, fields).await
+}
+
+/// Signs and posts an install or uninstall as of one second.
+async fn post(
+    stage: &Stage,
+    callback: Callback,
+    site: &Site,
+    signed: i64,
+    audience: &str,
+    fields: Value,
+) -> u16 {
     let base = stage.stack.url();
-    let target = format!("{base}/installed");
+    let target = format!("{base}/{callback}");
     let qsh = qsh_of(&target, base).unwrap();
     let statement = Statement {
         audience: Some(audience),
-        issued_at: Timestamp::now().as_second() - age,
+        issued_at: signed,
         ..Statement::new(site.client_key.as_str(), &qsh, Timestamp::now())
     };
     let token = stage.atlassian.sign_install(&statement).unwrap();
     let mut body = json!({
-        "key": DESCRIPTOR.key, "clientKey": site.client_key, "eventType": "installed",
+        "key": DESCRIPTOR.key, "clientKey": site.client_key, "eventType": callback.as_str(),
         "sharedSecret": site.secret.expose(), "baseUrl": site.base_url,
         "productType": site.product,
     });
     body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     let answer = stage.atlassian.post(&target, Some(&token), body.to_string(), None).await;
     answer.unwrap().status.as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_signed_later_stands_and_a_token_installs_once() {
+    use Callback::{Installed, Uninstalled};
+    let stage = Stage::empty(|template| template).await;
+    let start = Timestamp::now().as_second() - 120;
+    // Callback, second and secret, and what it is told; then whether each of the secrets signs.
+    type Row = (Callback, i64, usize, u16);
+    let scenes: [(&[Row], [bool; 2]); 9] = [
+        (&[(Installed, 10, 0, 204), (Uninstalled, 9, 0, 401)], [true, false]),
+        (&[(Uninstalled, 10, 0, 204), (Installed, 9, 0, 401)], [false; 2]),
+        (&[(Uninstalled, 10, 0, 204), (Installed, 11, 0, 204)], [true, false]),
+        (&[(Installed, 10, 0, 204), (Installed, 9, 1, 401)], [true, false]),
+        // Equal seconds.
+        (
+            &[(Installed, 10, 0, 204), (Uninstalled, 10, 0, 204), (Installed, 10, 0, 401)],
+            [false; 2],
+        ),
+        (&[(Uninstalled, 10, 0, 204), (Installed, 10, 0, 401)], [false; 2]),
+        (
+            &[(Installed, 10, 0, 204), (Installed, 10, 1, 401), (Installed, 10, 0, 204)],
+            [true, false],
+        ),
+        // The secret from before, which has its grace, is no repetition of the new one's install.
+        (&[(Installed, 9, 0, 204), (Installed, 10, 1, 204), (Installed, 10, 0, 401)], [true; 2]),
+        // Signed by a clock that is ahead: the token is used up all the same.
+        (
+            &[
+                (Installed, 160, 0, 204),
+                (Installed, 160, 1, 401),
+                (Uninstalled, 161, 0, 204),
+                (Installed, 160, 0, 401),
+            ],
+            [false; 2],
+        ),
+    ];
+    for (scene, (rows, signs)) in scenes.into_iter().enumerate() {
+        let one = Site::new(Product::Jira, "site");
+        let sites = [one.with_new_secret(), one];
+        for (number, (callback, second, secret, status)) in rows.iter().enumerate() {
+            let (site, base) = (&sites[*secret], stage.stack.url());
+            let answer = post(&stage, *callback, site, start + second, base, json!({})).await;
+            assert_eq!(answer, *status, "callback {number} of scene {scene}");
+        }
+        let stored = row(&stage, &sites[0]).await.unwrap();
+        assert_eq!(stored.contains_key("sharedSecret"), signs[1] || signs[0], "scene {scene}");
+        for (site, signs) in sites.iter().zip(signs) {
+            let status = if signs { 204 } else { 401 };
+            assert_eq!(webhook(&stage, site).await, status, "scene {scene}");
+        }
+    }
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_install_stands_beside_no_newer_uninstall() {
+    let stage = Stage::empty(|template| template).await;
+    let base = stage.stack.url();
+    for round in 0..20 {
+        let site = Site::new(Product::Jira, "site");
+        let now = Timestamp::now().as_second();
+        if round % 2 == 0 {
+            // It was a tenant, and left.
+            let left = post(&stage, Callback::Uninstalled, &site, now - 60, base, json!({})).await;
+            assert_eq!(left, 204);
+        }
+        let (installed, uninstalled) = tokio::join!(
+            post(&stage, Callback::Installed, &site, now - 30, base, json!({})),
+            post(&stage, Callback::Uninstalled, &site, now - 20, base, json!({})),
+        );
+        assert!(matches!(installed, 204 | 401), "{installed}");
+        assert_eq!(uninstalled, 204);
+        assert!(!row(&stage, &site).await.unwrap().contains_key("sharedSecret"), "round {round}");
+    }
+    stage.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,12 +280,17 @@ async fn keeps_what_an_install_says_of_the_site() {
         assert_eq!(first[name], AttributeValue::S(value.into()), "{name}");
     }
 
-    // The site moves, and has no domain of its own any more.
-    let moved = json!({"baseUrl": "https://renamed.atlassian.net", "oauthClientId": "client"});
+    // The site moves, and says of the rest only what is new.
+    let moved = json!({
+        "baseUrl": "https://renamed.atlassian.net", "oauthClientId": "other", "displayUrl": null,
+    });
     assert_eq!(install(&stage, &site, 0, stage.stack.url(), moved).await, 204);
     let second = row(&stage, &site).await.unwrap();
     assert_eq!(second["baseUrl"], AttributeValue::S("https://renamed.atlassian.net".into()));
-    assert!(second.contains_key("oauthClientId") && !second.contains_key("displayUrl"));
+    assert_eq!(second["oauthClientId"], AttributeValue::S("other".into()));
+    for name in ["installationId", "displayUrl", "entitlementId"] {
+        assert_eq!(second[name], first[name], "{name}");
+    }
     assert!(!second.contains_key("previousSecret"), "the secret is the same");
     stage.stack.stop().await;
 }
@@ -242,6 +347,8 @@ async fn asks_to_try_again_when_the_key_server_is_gone() {
     let site = Site::new(Product::Jira, "site");
     assert_eq!(stage.call_back(Callback::Installed, &site).await.status, 503);
     assert_eq!(stage.logged("request failed", 1).await[0]["reason"], "keys_unavailable");
+    let metrics = stage.logged("metric", 2).await;
+    assert_eq!(metrics.iter().filter(|line| line["InstallRejected"] == 1).count(), 1);
     stage.stack.stop().await;
 }
 

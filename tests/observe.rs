@@ -5,9 +5,10 @@ use atlassian_connect::jwt::{self, Statement};
 use atlassian_simulator::samples::sample;
 use atlassian_simulator::{Site, qsh_of};
 use jiff::Timestamp;
+use lifecycle::install_keys::InstallKeys;
 use serde_json::{Value, json};
 
-use crate::stage::Stage;
+use crate::stage::{DESCRIPTOR, Stage};
 
 /// In every part of a body that is not an identifier of what happened.
 const CANARY: &str = "c4n4ry";
@@ -107,20 +108,8 @@ async fn counts_what_it_accepts_and_what_it_refuses_by_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn counts_an_install_that_it_refuses_and_a_message_that_a_handler_does_not_handle() {
+async fn counts_a_message_that_a_handler_does_not_handle() {
     let stage = Stage::new().await;
-    let app = &cargo_hooks::app::App::find().unwrap().descriptor().unwrap();
-    let base = stage.stack.url();
-    let key = stage.atlassian.key().forged().unwrap();
-    let stranger = Site::new(Product::Jira, "stranger");
-    let installed = app.lifecycle.installed.as_deref().unwrap();
-    let target = format!("{base}{installed}");
-    let qsh = qsh_of(&target, base).unwrap();
-    let mut claims = Statement::new(stranger.client_key.as_str(), &qsh, Timestamp::now());
-    claims.audience = Some(base);
-    let token = key.sign(&claims).unwrap();
-    let answer = stage.atlassian.post(&target, Some(&token), "{}".into(), None).await.unwrap();
-    assert_eq!(answer.status, 401);
     // Not what its event carries: the handler gives it up.
     let odd = json!({"webhookEvent": "jira:issue_created", "issue": {"fields": 1}});
     assert_eq!(stage.send("/issue-created", &odd, &stage.jira).await.status, 204);
@@ -128,11 +117,81 @@ async fn counts_an_install_that_it_refuses_and_a_message_that_a_handler_does_not
 
     stage.logged("delivery given up", 1).await;
     stage.logged("delivery failed", 1).await;
-    // Rejected and InstallRejected; Untyped, and Accepted twice; DeadLetters and BatchItemFailures;
-    // and what the order is to the receiver.
-    let lines = stage.logged("metric", 7).await;
-    for name in ["InstallRejected", "DeadLetters", "BatchItemFailures"] {
+    // Untyped and Accepted twice, DeadLetters and BatchItemFailures.
+    let lines = stage.logged("metric", 6).await;
+    for name in ["DeadLetters", "BatchItemFailures"] {
         assert_eq!(lines.iter().filter(|line| line[name] == 1).count(), 1, "{name}: {lines:?}");
     }
+    stage.stack.stop().await;
+}
+
+/// The alarm on refused installs is not for strangers to pull.
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_the_installs_that_atlassian_signed_and_no_strangers() {
+    let stage = Stage::without_handlers().await;
+    let base = stage.stack.url();
+    let atlassian = stage.atlassian.key();
+    let forger = atlassian.forged().unwrap();
+    let site = &stage.jira;
+    let token = |url: &str, audience: &str, sign: &dyn Fn(&Statement<'_>) -> String| {
+        let qsh = qsh_of(&format!("{base}{url}"), base).unwrap();
+        let mut claims = Statement::new(site.client_key.as_str(), &qsh, Timestamp::now());
+        claims.audience = Some(audience);
+        Some(sign(&claims))
+    };
+    let by_atlassian = |claims: &Statement<'_>| atlassian.sign(claims).unwrap();
+    let by_forger = |claims: &Statement<'_>| forger.sign(claims).unwrap();
+    let by_tenant = |claims: &Statement<'_>| jwt::sign(claims, &site.secret);
+    let invented = |number: usize| {
+        token("/installed", base, &|claims| {
+            let name = format!("invented-{number}");
+            jwt::sign_install(claims, &name, forger.private().as_bytes()).unwrap()
+        })
+    };
+    let body = |event: &str| {
+        json!({
+            "key": DESCRIPTOR.key, "clientKey": site.client_key, "eventType": event,
+            "sharedSecret": "s3cr3t", "baseUrl": site.base_url, "productType": "jira",
+        })
+    };
+    let installed = || body("installed");
+    // URL, token, body; status, and whether it counts.
+    let mut rows = vec![
+        ("/installed", None, installed(), 401, false),
+        ("/disabled", None, body("disabled"), 401, false),
+        ("/installed", Some("a.b.c".into()), installed(), 401, false),
+        ("/installed", token("/installed", base, &by_forger), installed(), 401, false),
+        ("/installed", token("/installed", base, &by_tenant), installed(), 401, false),
+        ("/enabled", token("/enabled", base, &by_tenant), installed(), 401, false),
+        ("/installed", token("/installed", base, &by_atlassian), json!({}), 400, true),
+        (
+            "/installed",
+            token("/installed", "https://x.test", &by_atlassian),
+            installed(),
+            401,
+            true,
+        ),
+        ("/uninstalled", token("/uninstalled", base, &by_atlassian), installed(), 401, true),
+    ];
+    // The first request was for the key that Atlassian has.
+    rows.extend((1..=12).map(|number| {
+        let status = if number < InstallKeys::REQUESTS { 401 } else { 503 };
+        ("/installed", invented(number), installed(), status, false)
+    }));
+    let mut expected = 0;
+    for (number, (url, token, body, status, counts)) in rows.into_iter().enumerate() {
+        let target = format!("{base}{url}");
+        let answer = stage.atlassian.post(&target, token.as_deref(), body.to_string(), None).await;
+        assert_eq!(answer.unwrap().status, status, "{number}");
+        expected += usize::from(counts);
+        // The one is written before the other.
+        let of = |lines: &[Value], name: &str| lines.iter().filter(|line| line[name] == 1).count();
+        let mut lines = Vec::new();
+        while of(&lines, "Rejected") <= number {
+            lines = stage.logged("metric", lines.len() + 1).await;
+        }
+        assert_eq!(of(&lines, "InstallRejected"), expected, "{number}: {lines:#?}");
+    }
+    assert_eq!(expected, 3);
     stage.stack.stop().await;
 }

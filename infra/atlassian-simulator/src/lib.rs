@@ -10,10 +10,13 @@ pub use client::{Answer, Webhook, client, qsh_of, send};
 pub use install_key::InstallKey;
 pub use site::Site;
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
 
 use atlassian_connect::jwt::{self, Statement};
 use atlassian_connect::lifecycle::Callback;
+use atlassian_connect::tenant::ClientKey;
 use axum::Router;
 use axum::extract::Path;
 use axum::http::StatusCode;
@@ -32,6 +35,8 @@ pub struct Atlassian {
     keys_url: String,
     key: InstallKey,
     key_server: JoinHandle<()>,
+    /// When the last callback of each tenant was signed.
+    signed: Mutex<HashMap<ClientKey, i64>>,
 }
 
 impl Atlassian {
@@ -65,7 +70,7 @@ impl Atlassian {
             // It ends with the task; an error of one connection concerns its client.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { client: client()?, keys_url, key, key_server })
+        Ok(Self { client: client()?, keys_url, key, key_server, signed: Mutex::default() })
     }
 
     /// Where the install key is served: the template's `InstallKeysUrl`.
@@ -85,6 +90,9 @@ impl Atlassian {
 
     /// Makes a lifecycle callback to a URL of the app, signed as Atlassian signs it: RS256 for
     /// `installed` and `uninstalled`, the site's secret for the others.
+    ///
+    /// No two callbacks of a tenant are of the same second, as when people click. Where it has to, it
+    /// signs a little ahead of the time.
     ///
     /// # Errors
     ///
@@ -107,7 +115,8 @@ impl Atlassian {
         });
         let target = format!("{}{url}", base_url.trim_end_matches('/'));
         let qsh = qsh_of(&target, base_url)?;
-        let mut claims = Statement::new(site.client_key.as_str(), &qsh, Timestamp::now());
+        let signed = self.next_second(&site.client_key)?;
+        let mut claims = Statement::new(site.client_key.as_str(), &qsh, signed);
         let token = match callback {
             Callback::Installed | Callback::Uninstalled => {
                 claims.audience = Some(base_url);
@@ -119,6 +128,13 @@ impl Atlassian {
             body["sharedSecret"] = site.secret.expose().into();
         }
         self.post(&target, Some(&token), body.to_string(), None).await
+    }
+
+    fn next_second(&self, tenant: &ClientKey) -> anyhow::Result<Timestamp> {
+        let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = signed.entry(tenant.clone()).or_default();
+        *last = Timestamp::now().as_second().max(*last + 1);
+        Ok(Timestamp::from_second(*last)?)
     }
 
     /// The install key.

@@ -29,6 +29,12 @@ use crate::tenant::{ClientKey, SharedSecret};
 /// Atlassian signs.
 pub const LEEWAY: i64 = 60;
 
+/// The longest life of a token that is believed, in seconds, from its `iat` to its `exp`.
+///
+/// Atlassian signs for three minutes; fifteen have been seen on a lifecycle callback. Without a bound
+/// a signer could make a token that holds for ever, which whoever finds it in a log can use.
+pub const MAX_LIFETIME: i64 = 60 * 60;
+
 /// The longest token that is looked at, in bytes. Atlassian's are below 1 KB; API Gateway lets 10 KB
 /// of headers pass.
 pub const MAX_TOKEN_LEN: usize = 8 * 1024;
@@ -90,7 +96,8 @@ impl<'t, A> Unverified<'t, A> {
     ///
     /// # Errors
     ///
-    /// [`Untrusted::Expired`], [`Untrusted::NotYetValid`] or [`Untrusted::OtherRequest`].
+    /// [`Untrusted::Expired`], [`Untrusted::NotYetValid`], [`Untrusted::LongLived`] or
+    /// [`Untrusted::OtherRequest`].
     pub fn screen(
         self,
         request: &qsh::Request<'_>,
@@ -105,6 +112,11 @@ impl<'t, A> Unverified<'t, A> {
             && start.saturating_sub(LEEWAY) > now
         {
             return Err(Untrusted::NotYetValid { seconds: start - now });
+        }
+        // What does not say when it was signed is as good as signed now.
+        let lifetime = expires_at.saturating_sub(issued_at.unwrap_or(now));
+        if lifetime > MAX_LIFETIME {
+            return Err(Untrusted::LongLived { seconds: lifetime });
         }
         if !request.accepts(&self.stated.qsh) {
             return Err(Untrusted::OtherRequest);
@@ -335,6 +347,19 @@ pub enum Untrusted {
         /// Until when, in seconds.
         seconds: i64,
     },
+    /// From its `iat`, or else from now, to its `exp` it is more than [`MAX_LIFETIME`].
+    #[error(
+        "the token is valid for {seconds} s, more than {MAX_LIFETIME} s; let its signer shorten that"
+    )]
+    LongLived {
+        /// For how long, in seconds.
+        seconds: i64,
+    },
+    /// A lifecycle callback without an `iat`.
+    #[error(
+        "the token does not say when it was issued (iat), so its callback has no place in the order"
+    )]
+    Undated,
     /// The `qsh` claim belongs to another method, path or query.
     #[error("the token was made for another request (qsh); check the base URL and its path")]
     OtherRequest,
@@ -545,7 +570,6 @@ mod tests {
         assert!(with(|claims| claims["exp"] = (NOW - LEEWAY).into()).is_ok());
         let expired = with(|claims| claims["exp"] = (NOW - LEEWAY - 1).into()).unwrap_err();
         assert_eq!(expired, Untrusted::Expired { seconds: LEEWAY + 1 });
-        assert!(with(|claims| claims["exp"] = u64::MAX.into()).is_ok());
         for name in ["nbf", "iat"] {
             assert!(with(|claims| claims[name] = (NOW + LEEWAY).into()).is_ok());
             let early = with(|claims| claims[name] = (NOW + LEEWAY + 1).into()).unwrap_err();
@@ -571,6 +595,33 @@ mod tests {
             let malformed = Untrusted::Segment { segment: "claims" };
             assert_eq!(verify(&token).unwrap_err(), malformed, "{time}");
         }
+    }
+
+    #[test]
+    fn refuses_a_token_that_lives_for_more_than_an_hour() {
+        assert!(with(|claims| claims["exp"] = (NOW + MAX_LIFETIME).into()).is_ok());
+        for (iat, exp, seconds) in [
+            (json!(NOW), json!(NOW + MAX_LIFETIME + 1), MAX_LIFETIME + 1),
+            // Counted from its iat, also when most of that is over.
+            (json!(NOW - MAX_LIFETIME), json!(NOW + 1), MAX_LIFETIME + 1),
+            (json!(NOW), json!(u64::MAX), i64::MAX - NOW),
+            (json!(0), json!(u64::MAX), i64::MAX),
+        ] {
+            let refused = with(|claims| {
+                claims["iat"] = iat.clone();
+                claims["exp"] = exp.clone();
+            });
+            assert_eq!(refused.unwrap_err(), Untrusted::LongLived { seconds }, "{iat} {exp}");
+        }
+        let undated = |exp: i64| {
+            with(|claims| {
+                claims.as_object_mut().unwrap().remove("iat");
+                claims["exp"] = exp.into();
+            })
+        };
+        assert!(undated(NOW + MAX_LIFETIME).is_ok());
+        let refused = undated(NOW + MAX_LIFETIME + 1).unwrap_err();
+        assert_eq!(refused, Untrusted::LongLived { seconds: MAX_LIFETIME + 1 });
     }
 
     #[test]

@@ -38,6 +38,11 @@ impl Callback {
             Self::Disabled => "disabled",
         }
     }
+
+    /// Whether Atlassian signs it, and not the tenant.
+    pub fn is_signed_by_atlassian(self) -> bool {
+        matches!(self, Self::Installed | Self::Uninstalled)
+    }
 }
 
 impl fmt::Display for Callback {
@@ -109,7 +114,8 @@ pub struct Expected<'a> {
     pub callback: Callback,
     /// Our key.
     pub app_key: &'a str,
-    /// Our base URLs; an install is meant for one of them. A trailing slash does not matter.
+    /// Our base URLs; an install or uninstall is meant for one of them. A trailing slash does not
+    /// matter.
     pub base_urls: &'a [&'a str],
     /// The hosts on which tenants live: `.atlassian.net` for every host below it, or one name.
     pub tenant_hosts: &'a [&'a str],
@@ -134,9 +140,9 @@ impl Tenancy {
         if !is_hosted_by(&self.base_url, expected.tenant_hosts) {
             return Err(Disagreement::Host);
         }
-        let signed_by_atlassian =
-            matches!(expected.callback, Callback::Installed | Callback::Uninstalled);
-        if signed_by_atlassian && !is_among(claims.audience(), expected.base_urls) {
+        if expected.callback.is_signed_by_atlassian()
+            && !is_among(claims.audience(), expected.base_urls)
+        {
             return Err(Disagreement::Audience);
         }
         Ok(())
@@ -160,9 +166,12 @@ pub enum Disagreement {
         expected: Callback,
     },
     /// The tenant does not live where Atlassian's tenants do.
-    #[error("the tenant's baseUrl is not an https URL on an allowed host; see TENANT_HOSTS")]
+    #[error(
+        "the tenant's baseUrl is not https, an allowed host and a plain path; see TENANT_HOSTS for \
+         the hosts"
+    )]
     Host,
-    /// The install is meant for another app.
+    /// The install or uninstall is meant for another app.
     #[error("the token's aud is not a base URL of this app; see BASE_URL")]
     Audience,
 }
@@ -172,11 +181,23 @@ fn is_among(audience: Option<&str>, base_urls: &[&str]) -> bool {
     audience.is_some_and(|audience| base_urls.iter().any(|url| bare(url) == bare(audience)))
 }
 
+/// Whether a URL is `https`, one of the hosts and a plain path, written as such.
+///
+/// Tools send tokens there, so it must not mean one host to this parser and another to theirs. A URL
+/// that parsing changes is refused: a default port, a full stop of another script, a backslash, a
+/// path that goes up.
 fn is_hosted_by(base_url: &str, hosts: &[&str]) -> bool {
     let Ok(url) = Url::parse(base_url) else { return false };
     let Some(host) = url.host_str() else { return false };
-    let plain = url.scheme() == "https" && url.username().is_empty() && url.password().is_none();
-    plain
+    let path = url.path();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte);
+    // With a user, a port, a query or a fragment it would be longer. A host may have capitals.
+    let rewritten = format!("https://{host}{path}");
+    let bare = |url: &'_ str| url.trim_end_matches('/').to_owned();
+    bare(&rewritten).eq_ignore_ascii_case(&bare(base_url))
+        && path.bytes().all(is_plain)
+        && !path.contains("//")
+        && host.split('.').all(|label| !label.is_empty())
         && hosts.iter().any(|allowed| match allowed.strip_prefix('.') {
             Some(domain) => host.strip_suffix(domain).is_some_and(|site| site.ends_with('.')),
             None => host == *allowed,
@@ -224,10 +245,33 @@ mod tests {
         for audience in ["https://hooks.example.com/", "https://old.example.com/prod"] {
             assert_eq!(check(body(), changed(claims(), "aud", audience)), Ok(()));
         }
-        assert_eq!(
-            check(changed(body(), "baseUrl", "https://jira.example.com/x"), claims()),
-            Ok(())
-        );
+        for base_url in [
+            "https://jira.example.com/x",
+            "https://demo.atlassian.net/",
+            "https://demo.atlassian.net/wiki",
+            "https://demo.atlassian.net/wiki/",
+            "https://a.demo-1.atlassian.net",
+            "https://Demo.Atlassian.net",
+        ] {
+            let result = check(changed(body(), "baseUrl", base_url), claims());
+            assert_eq!(result, Ok(()), "{base_url}");
+        }
+    }
+
+    #[test]
+    fn asks_an_uninstall_for_its_audience_and_a_tenant_for_none() {
+        for callback in Callback::ALL {
+            let tenancy = changed(body(), "eventType", callback.as_str());
+            let tenancy: Tenancy = serde_json::from_value(tenancy).unwrap();
+            let expected = Expected { callback, ..EXPECTED };
+            for aud in [json!("https://evil.example.com"), Value::Null] {
+                let result =
+                    tenancy.check(&Claims::stated(changed(claims(), "aud", aud)), &expected);
+                let by_atlassian = callback.is_signed_by_atlassian();
+                let refused = Err(Disagreement::Audience);
+                assert_eq!(result, if by_atlassian { refused } else { Ok(()) }, "{callback}");
+            }
+        }
     }
 
     #[test]
@@ -257,6 +301,28 @@ mod tests {
     #[test]
     fn refuses_a_tenant_that_lives_elsewhere() {
         for base_url in [
+            "https://.atlassian.net",
+            "https://..atlassian.net",
+            "https://demo..atlassian.net",
+            "https://demo.atlassian.net.",
+            "https://demo.atlassian.net:8443",
+            "https://demo.atlassian.net:443",
+            "https://demo.atlassian.net:",
+            "https://@demo.atlassian.net",
+            "https://demo.atlassian.net/a?b#c",
+            "https://demo.atlassian.net?",
+            "https://demo.atlassian.net#",
+            "https://demo.atlassian.net/wiki?a=1",
+            "https://demo\u{3002}atlassian.net",
+            "https://demo.atlassian.net\\wiki",
+            "https:demo.atlassian.net",
+            "https://demo.atlassian.net/a/../b",
+            "https://demo.atlassian.net/a%2fb",
+            "https://demo.atlassian.net//",
+            "https://demo.atlassian.net//evil.test",
+            " https://demo.atlassian.net",
+            "https://demo.atl\tassian.net",
+            "https://d\u{e9}mo.atlassian.net",
             "http://demo.atlassian.net",
             "https://atlassian.net",
             "https://.atlassian.net.evil.test",

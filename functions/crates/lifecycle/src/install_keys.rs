@@ -3,8 +3,8 @@
 //! Atlassian's documentation, "Security for Connect apps": `GET <server>/<kid>` answers with the
 //! public key in PEM. A key never changes under its name, so one that was fetched is kept.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use atlassian_connect::jwt::{InstallKey, KeyId};
@@ -17,7 +17,14 @@ use runtime::https::Client;
 pub struct InstallKeys {
     server: String,
     client: Client,
-    known: Mutex<HashMap<KeyId, Known>>,
+    memory: Mutex<Memory>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    known: HashMap<KeyId, Known>,
+    /// When the server was last asked, [`InstallKeys::REQUESTS`] times at the most.
+    asked: VecDeque<Timestamp>,
 }
 
 /// What the server said of a name.
@@ -28,15 +35,30 @@ enum Known {
     Missing(Timestamp),
 }
 
+/// So many names that are not known that the server is not asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "tokens named more than {} keys that are not known within {} s, most of them invented; the key \
+     server is asked again after that",
+    InstallKeys::REQUESTS,
+    InstallKeys::ABSENCE.as_secs()
+)]
+pub struct TooManyNames;
+
 impl InstallKeys {
     /// The variable that names the server.
     pub const VARIABLE: &str = "INSTALL_KEYS_URL";
     /// Atlassian's.
     pub const ATLASSIAN: &str = "https://connect-install-keys.atlassian.com";
 
-    /// How long a name is believed to have no key. It bounds what a stranger's tokens cost the
-    /// server, and is short: a new key is used soon after it is published.
+    /// How long a name is believed to have no key. It is short: a new key is used soon after it is
+    /// published.
     pub const ABSENCE: Duration = Duration::from_secs(30);
+    /// How many requests the server gets in that time, whatever they ask for. Anybody can invent
+    /// names, and a server that limits or blocks us for them would make real installs fail.
+    ///
+    /// Atlassian has a handful of keys, and one that is known needs no request.
+    pub const REQUESTS: usize = 10;
 
     /// How many names are remembered. Atlassian has a handful of keys; strangers can invent names.
     const MOST: usize = 64;
@@ -46,7 +68,7 @@ impl InstallKeys {
         Self {
             server: server.trim_end_matches('/').into(),
             client: Client::new(Duration::from_secs(3)),
-            known: Mutex::default(),
+            memory: Mutex::default(),
         }
     }
 
@@ -54,14 +76,17 @@ impl InstallKeys {
     ///
     /// # Errors
     ///
-    /// [`Rejection::UnknownKey`] if the server does not have it, [`Rejection::KeysUnavailable`] if
-    /// it cannot say.
+    /// [`Rejection::UnknownKey`] if the server says that it does not exist,
+    /// [`Rejection::KeysUnavailable`] if it cannot say, or is not asked: [`TooManyNames`].
     pub async fn find(&self, id: &KeyId, now: Timestamp) -> Result<Arc<InstallKey>, Rejection> {
         let unknown = || Rejection::UnknownKey { key_id: id.as_str().into() };
-        match self.known().get(id) {
+        match self.memory().known.get(id) {
             Some(Known::Key(key)) => return Ok(Arc::clone(key)),
             Some(Known::Missing(until)) if now < *until => return Err(unknown()),
             _ => {}
+        }
+        if !self.memory().may_ask(now) {
+            return Err(Rejection::KeysUnavailable(TooManyNames.into()));
         }
         let url = format!("{}/{}", self.server, id.as_str());
         let answer = self.client.get(&url).await.map_err(Rejection::KeysUnavailable)?;
@@ -70,13 +95,14 @@ impl InstallKeys {
                 let key = InstallKey::from_pem(&answer.body)
                     .map_err(|error| Rejection::KeysUnavailable(error.into()))?;
                 let key = Arc::new(key);
-                self.remember(id, Known::Key(Arc::clone(&key)));
+                self.memory().remember(id, Known::Key(Arc::clone(&key)));
                 Ok(key)
             }
-            400..=499 if answer.status != 408 && answer.status != 429 => {
-                self.remember(id, Known::Missing(now + Self::ABSENCE));
+            404 => {
+                self.memory().remember(id, Known::Missing(now + Self::ABSENCE));
                 Err(unknown())
             }
+            // Whatever else it says, it does not say that there is no such key.
             status => {
                 let unexpected = format!("{} answered with status {status}", self.server);
                 Err(Rejection::KeysUnavailable(unexpected.into()))
@@ -84,19 +110,32 @@ impl InstallKeys {
         }
     }
 
-    fn remember(&self, id: &KeyId, what: Known) {
-        let mut known = self.known();
-        if known.len() >= Self::MOST {
-            // Real keys stay, unless there are that many.
-            known.retain(|_, known| matches!(known, Known::Key(_)));
-            if known.len() >= Self::MOST {
-                known.clear();
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Memory {
+    fn may_ask(&mut self, now: Timestamp) -> bool {
+        if self.asked.len() == InstallKeys::REQUESTS {
+            let oldest = self.asked.front().copied().unwrap_or(now);
+            if now < oldest + InstallKeys::ABSENCE {
+                return false;
             }
+            self.asked.pop_front();
         }
-        known.insert(id.clone(), what);
+        self.asked.push_back(now);
+        true
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<KeyId, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn remember(&mut self, id: &KeyId, what: Known) {
+        if self.known.len() >= InstallKeys::MOST {
+            // Real keys stay, unless there are that many.
+            self.known.retain(|_, known| matches!(known, Known::Key(_)));
+            if self.known.len() >= InstallKeys::MOST {
+                self.known.clear();
+            }
+        }
+        self.known.insert(id.clone(), what);
     }
 }

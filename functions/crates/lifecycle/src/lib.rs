@@ -4,7 +4,7 @@ pub mod install_keys;
 
 use atlassian_connect::descriptor::Lifecycle;
 use atlassian_connect::event::Product;
-use atlassian_connect::jwt::{Claims, Unverified};
+use atlassian_connect::jwt::{Claims, Untrusted, Unverified};
 use atlassian_connect::lifecycle::{Callback, Expected, Particulars, Tenancy};
 use gateway::{Call, Rejection};
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 
 use tenants::{Find, Install, Installation, Moment, Recorded, Switch, Unavailable, Uninstall};
 
-use crate::install_keys::InstallKeys;
+use crate::install_keys::{InstallKeys, TooManyNames};
 
 /// What the lifecycle function knows of the app.
 #[derive(Clone, Debug)]
@@ -64,27 +64,37 @@ where
     let callback = app
         .callback(call.declared_path())
         .ok_or_else(|| Rejection::UnknownPath { path: call.declared_path().into() })?;
-    let recorded = record(call, callback, app, keys, tenants, now).await;
-    // An alarm is on it: a site whose install failed has no webhooks at all. The others are not
-    // worth one; Atlassian is known to send a `disabled` without a token after an uninstall.
-    if recorded.is_err() && callback == Callback::Installed {
+    let claims = authenticate(&call, callback, keys, tenants, now).await;
+    let is_atlassians = claims.is_ok() && callback.is_signed_by_atlassian();
+    let recorded = match claims {
+        Ok(claims) => record(call, callback, &claims, app, tenants, now).await,
+        Err(rejection) => Err(rejection),
+    };
+    // An alarm is on it: a site whose install failed has no webhooks at all. Whatever else is refused
+    // is not worth one, as anybody can send it.
+    if recorded.as_ref().is_err_and(|rejection| is_atlassians || is_failure(rejection)) {
         metrics::count(metrics::INSTALL_REJECTED);
     }
     recorded
 }
 
-async fn record<T>(
+/// Whether it is a failure of ours, or of what we depend on.
+fn is_failure(rejection: &Rejection) -> bool {
+    match rejection {
+        // Strangers' names used the requests up.
+        Rejection::KeysUnavailable(source) if source.is::<TooManyNames>() => false,
+        _ => rejection.status().is_server_error(),
+    }
+}
+
+async fn record(
     call: Call,
     callback: Callback,
+    claims: &Claims,
     app: &App,
-    keys: &InstallKeys,
-    tenants: &T,
+    tenants: &(impl Install + Switch + Uninstall + Sync),
     now: Timestamp,
-) -> Result<(), Rejection>
-where
-    T: Find + Install + Switch + Uninstall + Sync,
-{
-    let claims = authenticate(&call, callback, keys, tenants, now).await?;
+) -> Result<(), Rejection> {
     let base_url = call.base_url.clone();
     let text = Zeroizing::new(call.into_text()?);
     let tenancy: Tenancy = read(&text)?;
@@ -93,15 +103,17 @@ where
     let hosts: Vec<&str> = listed(&app.tenant_hosts).collect();
     let expected =
         Expected { callback, app_key: &app.key, base_urls: &base_urls, tenant_hosts: &hosts };
-    tenancy.check(&claims, &expected)?;
+    tenancy.check(claims, &expected)?;
 
     let tenant = tenancy.client_key.clone();
-    let at = Moment { signed: claims.issued_at().unwrap_or(now), now };
+    // Without it, a callback that is sent again would be newer than all before.
+    let signed = claims.issued_at().ok_or(Untrusted::Undated)?;
+    let at = Moment { signed, now };
     let recorded = match callback {
         Callback::Installed => tenants.install(&installation(tenancy, read(&text)?)?, at).await,
         Callback::Uninstalled => tenants.uninstall(&tenant, at).await,
-        Callback::Enabled => tenants.switch(&tenant, true, now).await.map(|()| Recorded::Yes),
-        Callback::Disabled => tenants.switch(&tenant, false, now).await.map(|()| Recorded::Yes),
+        Callback::Enabled => tenants.switch(&tenant, true, at).await,
+        Callback::Disabled => tenants.switch(&tenant, false, at).await,
     };
     if recorded.map_err(unavailable)? == Recorded::Outdated {
         return Err(Rejection::Outdated);
@@ -121,19 +133,15 @@ async fn authenticate(
     let token = call.token()?;
     let base_path = call.base_url.path();
     let request = call.signed(&base_path);
-    match callback {
-        Callback::Installed | Callback::Uninstalled => {
-            let token = Unverified::install(token)?.screen(&request, now)?;
-            let key = keys.find(&token.key_id()?, now).await?;
-            Ok(token.verify(&key)?)
-        }
-        Callback::Enabled | Callback::Disabled => {
-            let token = Unverified::webhook(token)?.screen(&request, now)?;
-            let tenant = tenants.find(token.issuer(), now).await.map_err(unavailable)?;
-            let unknown = || Rejection::UnknownTenant { tenant: token.issuer().clone() };
-            Ok(tenant.ok_or_else(unknown)?.verify(&token, now)?)
-        }
+    if callback.is_signed_by_atlassian() {
+        let token = Unverified::install(token)?.screen(&request, now)?;
+        let key = keys.find(&token.key_id()?, now).await?;
+        return Ok(token.verify(&key)?);
     }
+    let token = Unverified::webhook(token)?.screen(&request, now)?;
+    let tenant = tenants.find(token.issuer(), now).await.map_err(unavailable)?;
+    let unknown = || Rejection::UnknownTenant { tenant: token.issuer().clone() };
+    Ok(tenant.ok_or_else(unknown)?.verify(&token, now)?)
 }
 
 /// What an install must have beyond what every callback has.

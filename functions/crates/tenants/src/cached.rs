@@ -20,9 +20,14 @@ use crate::{Find, Tenant};
 
 /// A [`Find`] that is asked only for what is not known.
 ///
-/// What is remembered is never the last word on a refusal: a token that does not fit has its tenant
-/// read once more before it is turned away, so that neither a first install nor a new secret costs a
-/// webhook.
+/// What is remembered is hardly ever the last word on a refusal: a token that does not fit has its
+/// tenant read once more before it is turned away, so that neither a first install nor a new secret
+/// costs a webhook.
+///
+/// It is the last word while forged tokens use the reads up, [`Cached::REREADS`] and then one in each
+/// [`Cached::PAUSE`]. Then an environment that remembers the secret from before refuses webhooks with
+/// the new one until the next of these reads, and Jira does not repeat what got 401. The other answer,
+/// 503, would save those, and let every stranger cause failures of ours that alarms count.
 #[derive(Debug)]
 pub struct Cached<F> {
     tenants: F,

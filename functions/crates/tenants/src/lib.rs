@@ -27,7 +27,13 @@ use jiff::Timestamp;
 /// first retry.
 pub const GRACE: Duration = Duration::from_secs(15 * 60);
 
-/// How long the row of a tenant that left is kept before DynamoDB deletes it.
+/// How long the row of a tenant that left is kept before DynamoDB deletes it, also of one that was
+/// never known.
+///
+/// It says when the tenant left, so that no install that was signed before counts. For that a little
+/// more than [`MAX_LIFETIME`](atlassian_connect::jwt::MAX_LIFETIME) would do, as no older token is believed;
+/// the rest is for an operator who asks who left and when. Only Atlassian's key can cause such rows,
+/// so they cannot be many.
 pub const RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// A tenant that has the app installed.
@@ -69,7 +75,8 @@ pub trait Find {
 /// Records an install. Needs `dynamodb:GetItem`, `dynamodb:UpdateItem`, `kms:Decrypt` and
 /// `kms:Encrypt`.
 pub trait Install {
-    /// Records a tenant and its secret. What was its secret before is honoured for [`GRACE`].
+    /// Records a tenant and its secret. What was its secret before is honoured for [`GRACE`]. What
+    /// the callback does not say of the site stays as it was.
     fn install(
         &self,
         installation: &Installation,
@@ -79,18 +86,19 @@ pub trait Install {
 
 /// Records that the app was switched on or off. Needs `dynamodb:UpdateItem`.
 pub trait Switch {
-    /// Records it, if the tenant is installed.
+    /// Records it, if the tenant is installed. For one that has left there is nothing to record.
     fn switch(
         &self,
         key: &ClientKey,
         enabled: bool,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<(), Unavailable>> + Send;
+        at: Moment,
+    ) -> impl Future<Output = Result<Recorded, Unavailable>> + Send;
 }
 
 /// Forgets a tenant's secrets. Needs `dynamodb:UpdateItem`.
 pub trait Uninstall {
-    /// Removes the secrets at once, and the row after [`RETENTION`]. An unknown tenant is none.
+    /// Removes the secrets at once, and the row after [`RETENTION`]. A tenant that is not known gets
+    /// a row as well: its install may have been overtaken, and comes too late then.
     fn uninstall(
         &self,
         key: &ClientKey,
@@ -114,20 +122,38 @@ pub struct Installation {
 }
 
 /// When a callback was signed, and when it came.
+///
+/// Callbacks of a tenant are ordered by when they were signed, in the whole seconds of an `iat`, in
+/// whatever order they come:
+///
+/// - What was signed later stands. For equal seconds an uninstall stands over an install, and
+///   `disabled` over `enabled`: the word that takes something away.
+/// - A token installs once. Another install of the same second is a repetition, and has to bring the
+///   same secret: the token does not cover the body.
+///
+/// There is no tolerance for clocks of Atlassian's that differ. Within one, a token that was seen
+/// could be used again: an install after the uninstall that ended it, or an older secret after a
+/// newer one. So an honest callback is refused if its signer's clock is behind by more than the time
+/// since the callback before. Whoever installs sees that it failed, and can do it again seconds
+/// later; the operator sees the alarm.
+///
+/// A time that lies ahead, by [`LEEWAY`](atlassian_connect::jwt::LEEWAY) at the most, is recorded as it is. To
+/// record `now` in its place would let the next honest callback pass sooner, and with it the same
+/// token, for as long as its time has not come.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
-    /// When Atlassian signed it: the `iat` claim of its token.
+    /// When it was signed: the `iat` claim of its token.
     pub signed: Timestamp,
     /// Now.
     pub now: Timestamp,
 }
 
-/// Whether a callback changed the row.
+/// Whether a callback counts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Recorded {
     /// The row says what the callback says.
     Yes,
-    /// The row has a later install or uninstall, which stands.
+    /// The row has a later word, which stands: see [`Moment`].
     Outdated,
 }
 

@@ -68,14 +68,6 @@ impl Table {
         Ok(found.item)
     }
 
-    fn update(&self, key: &ClientKey, now: Timestamp) -> UpdateItemFluentBuilder {
-        self.client
-            .update_item()
-            .table_name(&self.name)
-            .key(Self::KEY, string(key.as_str()))
-            .expression_attribute_values(":now", seconds(now))
-    }
-
     fn unavailable(&self, source: impl Into<runtime::Error>) -> Unavailable {
         Unavailable::Table { table: self.name.clone(), source: source.into() }
     }
@@ -144,33 +136,67 @@ impl Install for Table {
         installation: &Installation,
         at: Moment,
     ) -> Result<Recorded, Unavailable> {
-        // Two installs at once: each sees what the other wrote, or writes before it does.
         for _ in 0..ATTEMPTS {
             let row = self.row(&installation.key, &[SECRET, SIGNED_AT]).await?.unwrap_or_default();
-            if row.get(SIGNED_AT).and_then(timestamp).is_some_and(|signed| at.signed < signed) {
+            let stored = row.get(SECRET);
+            let before = self.before(installation, stored).await?;
+            let signed = row.get(SIGNED_AT).and_then(timestamp);
+            if signed.is_some_and(|signed| match before {
+                Before::Same => at.signed < signed,
+                Before::None | Before::Other => at.signed <= signed,
+            }) {
                 return Ok(Recorded::Outdated);
             }
-            let stored = row.get(SECRET);
-            if self.conditional(self.installed(installation, at, stored).await?).await? {
+            let update = self.installed(installation, at, stored, before).await?;
+            // Otherwise another callback was recorded since the row was read, which decides anew.
+            if let Held::Yes = self.conditional(update).await? {
                 return Ok(Recorded::Yes);
             }
         }
-        Err(self.unavailable("other installs of the same tenant got in the way"))
+        Err(self.unavailable("other callbacks of the same tenant got in the way"))
     }
 }
 
+/// The secret that an install finds in the row.
+#[derive(Clone, Copy)]
+enum Before {
+    /// None, or one that cannot be read.
+    None,
+    /// The one that the install brings.
+    Same,
+    /// Another.
+    Other,
+}
+
 impl Table {
-    /// The update that an install is, on a row with this secret.
+    /// Compares the secret that an install brings with the one that is stored.
+    async fn before(
+        &self,
+        Installation { key, secret, .. }: &Installation,
+        stored: Option<&AttributeValue>,
+    ) -> Result<Before, Unavailable> {
+        let Some(stored) = stored else { return Ok(Before::None) };
+        match self.secrets.open(stored, key).await {
+            Ok(before) if is_same(&before, secret) => Ok(Before::Same),
+            Ok(_) => Ok(Before::Other),
+            // Nobody can use it; a later install mends the row.
+            Err(Unavailable::Secret { .. }) => Ok(Before::None),
+            Err(unavailable) => Err(unavailable),
+        }
+    }
+
+    /// The update that an install is. Its condition is the order of callbacks, and that the secret is
+    /// still the one that was compared.
     async fn installed(
         &self,
         installation: &Installation,
         at: Moment,
         stored: Option<&AttributeValue>,
+        before: Before,
     ) -> Result<UpdateItemFluentBuilder, Unavailable> {
         let Installation { key, product, secret, base_url, particulars } = installation;
         let mut update = self
-            .update(key, at.now)
-            .expression_attribute_values(":signed", seconds(at.signed))
+            .update(key, at)
             .expression_attribute_values(":product", string(product.as_str()))
             .expression_attribute_values(":base_url", string(base_url));
         let mut set = vec![
@@ -179,46 +205,43 @@ impl Table {
             format!("{BASE_URL} = :base_url"),
             format!("{UPDATED_AT} = :now"),
         ];
-        let mut remove = vec![Self::EXPIRES_AT.to_owned()];
+        let mut remove = vec![Self::EXPIRES_AT];
         for (name, value) in particulars.named() {
-            match value {
-                Some(value) => {
-                    set.push(format!("{name} = :{name}"));
-                    update = update.expression_attribute_values(format!(":{name}"), string(value));
-                }
-                None => remove.push(name.to_owned()),
-            }
+            // What an install does not say stays: not every one says everything.
+            let Some(value) = value else { continue };
+            set.push(format!("{name} = :{name}"));
+            update = update.expression_attribute_values(format!(":{name}"), string(value));
         }
-
-        let before = match stored {
-            Some(stored) => match self.secrets.open(stored, key).await {
-                Ok(before) => Some(before),
-                // Nobody can use it; this install mends the row.
-                Err(Unavailable::Secret { .. }) => None,
-                Err(unavailable) => return Err(unavailable),
-            },
-            None => None,
-        };
-        // The same install twice must not make the new secret its own predecessor.
-        if before.as_ref().is_none_or(|before| !is_same(before, secret)) {
-            update = update
-                .expression_attribute_values(":secret", self.secrets.seal(secret, key).await?);
-            set.push(format!("{SECRET} = :secret"));
-            if before.is_some() {
+        match before {
+            // The same install twice must not make the new secret its own predecessor.
+            Before::Same => {}
+            Before::Other => {
                 update = update.expression_attribute_values(":until", seconds(at.now + GRACE));
                 set.push(format!("{PREVIOUS_SECRET} = :stored"));
                 set.push(format!("{PREVIOUS_UNTIL} = :until"));
-            } else {
-                remove.extend([PREVIOUS_SECRET.to_owned(), PREVIOUS_UNTIL.to_owned()]);
             }
+            Before::None => remove.extend([PREVIOUS_SECRET, PREVIOUS_UNTIL]),
         }
-        update = match stored {
-            Some(stored) => update
-                .expression_attribute_values(":stored", stored.clone())
-                .condition_expression(format!("{SECRET} = :stored")),
-            None => update.condition_expression(format!("attribute_not_exists({SECRET})")),
+        let order = if let Before::Same = before {
+            "<="
+        } else {
+            let sealed = self.secrets.seal(secret, key).await?;
+            update = update.expression_attribute_values(":secret", sealed);
+            set.push(format!("{SECRET} = :secret"));
+            "<"
         };
-        Ok(update.update_expression(format!("SET {} REMOVE {}", set.join(", "), remove.join(", "))))
+        let unchanged = match stored {
+            Some(stored) => {
+                update = update.expression_attribute_values(":stored", stored.clone());
+                format!("{SECRET} = :stored")
+            }
+            None => format!("attribute_not_exists({SECRET})"),
+        };
+        Ok(update
+            .update_expression(format!("SET {} REMOVE {}", set.join(", "), remove.join(", ")))
+            .condition_expression(format!(
+                "(attribute_not_exists({SIGNED_AT}) OR {SIGNED_AT} {order} :signed) AND {unchanged}"
+            )))
     }
 }
 
@@ -227,63 +250,90 @@ impl Switch for Table {
         &self,
         key: &ClientKey,
         enabled: bool,
-        now: Timestamp,
-    ) -> Result<(), Unavailable> {
+        at: Moment,
+    ) -> Result<Recorded, Unavailable> {
+        // For equal seconds `disabled` stands; where there is no such word, an uninstall removed it.
+        let in_the_same_second = if enabled {
+            format!("{ENABLED} = :enabled")
+        } else {
+            format!("attribute_exists({ENABLED})")
+        };
         let update = self
-            .update(key, now)
-            .update_expression(format!("SET {ENABLED} = :enabled, {UPDATED_AT} = :now"))
+            .update(key, at)
+            .update_expression(format!(
+                "SET {ENABLED} = :enabled, {SWITCHED_AT} = :signed, {UPDATED_AT} = :now"
+            ))
             .expression_attribute_values(":enabled", AttributeValue::Bool(enabled))
-            .condition_expression(format!("attribute_exists({SECRET})"));
-        self.conditional(update).await.map(drop)
+            .condition_expression(format!(
+                "attribute_exists({SECRET}) AND \
+                 (attribute_not_exists({SWITCHED_AT}) OR {SWITCHED_AT} < :signed OR \
+                 ({SWITCHED_AT} = :signed AND {in_the_same_second}))"
+            ));
+        Ok(match self.conditional(update).await? {
+            Held::No(row) if row.contains_key(SECRET) => Recorded::Outdated,
+            Held::No(_) | Held::Yes => Recorded::Yes,
+        })
     }
 }
 
 impl Uninstall for Table {
     async fn uninstall(&self, key: &ClientKey, at: Moment) -> Result<Recorded, Unavailable> {
         let update = self
-            .update(key, at.now)
+            .update(key, at)
+            // The row is kept, and with it when this was signed: what is older comes too late.
             .update_expression(format!(
-                "SET {EXPIRES_AT} = :expires, {SIGNED_AT} = :signed, {UPDATED_AT} = :now \
+                "SET {EXPIRES_AT} = :expires, {SIGNED_AT} = :signed, {SWITCHED_AT} = :signed, \
+                 {UPDATED_AT} = :now \
                  REMOVE {SECRET}, {PREVIOUS_SECRET}, {PREVIOUS_UNTIL}, {ENABLED}",
                 EXPIRES_AT = Self::EXPIRES_AT,
             ))
             .expression_attribute_values(":expires", seconds(at.now + RETENTION))
-            .expression_attribute_values(":signed", seconds(at.signed))
-            // The row is kept, and with it when this was signed: an install that is older comes too
-            // late as well.
             .condition_expression(format!(
-                "attribute_exists({KEY}) AND \
-                 (attribute_not_exists({SIGNED_AT}) OR {SIGNED_AT} <= :signed)",
-                KEY = Self::KEY,
-            ))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        match update.send().await.map_err(SdkError::into_service_error) {
-            Ok(_) => Ok(Recorded::Yes),
-            Err(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                Ok(if failed.item.is_some() { Recorded::Outdated } else { Recorded::Yes })
-            }
-            Err(error) => Err(self.unavailable(error)),
-        }
+                "attribute_not_exists({SIGNED_AT}) OR {SIGNED_AT} <= :signed"
+            ));
+        Ok(match self.conditional(update).await? {
+            Held::Yes => Recorded::Yes,
+            Held::No(_) => Recorded::Outdated,
+        })
     }
+}
+
+/// Whether the condition of an update held.
+enum Held {
+    /// It did, and the row is updated.
+    Yes,
+    /// It did not, for this row.
+    No(Row),
 }
 
 impl Table {
-    /// Sends an update with a condition, and says whether that held.
-    async fn conditional(&self, update: UpdateItemFluentBuilder) -> Result<bool, Unavailable> {
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(error))
-                if error.err().is_conditional_check_failed_exception() =>
-            {
-                Ok(false)
+    /// An update at one moment, with `:signed` and `:now`.
+    fn update(&self, key: &ClientKey, at: Moment) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.name)
+            .key(Self::KEY, string(key.as_str()))
+            .expression_attribute_values(":signed", seconds(at.signed))
+            .expression_attribute_values(":now", seconds(at.now))
+    }
+
+    /// Sends an update that has a condition.
+    async fn conditional(&self, update: UpdateItemFluentBuilder) -> Result<Held, Unavailable> {
+        let update = update
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match update.send().await.map_err(SdkError::into_service_error) {
+            Ok(_) => Ok(Held::Yes),
+            Err(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                Ok(Held::No(failed.item.unwrap_or_default()))
             }
             Err(error) => Err(self.unavailable(error)),
         }
     }
 }
 
-/// How often an install is tried while others change the same row.
-const ATTEMPTS: usize = 4;
+/// How often an install is tried while others change the same row. Each of those has a later second
+/// than the one before it, so that even a crowd is soon through.
+const ATTEMPTS: usize = 8;
 
 const SECRET: &str = "sharedSecret";
 const PREVIOUS_SECRET: &str = "previousSecret";
@@ -291,7 +341,10 @@ const PREVIOUS_UNTIL: &str = "previousUntil";
 const PRODUCT: &str = "product";
 const BASE_URL: &str = "baseUrl";
 const ENABLED: &str = "enabled";
+/// When the last install or uninstall that counted was signed. It never decreases.
 const SIGNED_AT: &str = "signedAt";
+/// When what is said of [`ENABLED`] was signed.
+const SWITCHED_AT: &str = "switchedAt";
 const UPDATED_AT: &str = "updatedAt";
 
 type Row = HashMap<String, AttributeValue>;
