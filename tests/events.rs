@@ -1,6 +1,6 @@
 //! Every event, read from a realistic body, and from bodies that nobody foresaw.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -132,21 +132,175 @@ fn reads_captured_bodies() {
     let Some(folder) = std::env::var_os("HOOKS_PAYLOADS").map(PathBuf::from) else { return };
     let samples = captured(&folder);
     assert!(!samples.is_empty(), "{} holds no bodies", folder.display());
-    let (mut unknown, mut unreadable) = (Vec::new(), Vec::new());
+    let (mut unknown, mut partly, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
     for sample in &samples {
-        let delivery = sample.delivery();
-        assert_eq!(
-            Delivery::from_message(&delivery.to_message()).unwrap().payload.as_str(),
-            sample.body
-        );
-        match delivery.read::<Event>() {
-            Ok(_) if sample.event.line(sample.product).is_some() => {}
-            Ok(_) => unknown.push(format!("{}: {}", sample.path.display(), sample.event)),
-            Err(error) => unreadable.push(format!("{}: {error}", sample.path.display())),
+        let (sample, payload) = match sample {
+            Ok(sample) => match Payload::from_body(sample.body.clone()) {
+                Ok(payload) => (sample, payload),
+                Err(error) => {
+                    unreadable.push(format!("{}: {error}", sample.path.display()));
+                    continue;
+                }
+            },
+            Err(problem) => {
+                unreadable.push(problem.clone());
+                continue;
+            }
+        };
+        let received = Delivery::from_message(&sample.delivery().to_message()).unwrap();
+        assert_eq!(received.payload.as_str(), sample.body);
+        let named = |what: &str| format!("{}: {what}", sample.path.display());
+        match Reading::of(sample.product, &sample.event, &payload) {
+            Reading::Read => {}
+            Reading::Partly(left_out) => partly.push(named(&left_out.to_string())),
+            Reading::Unreadable(why) => unreadable.push(named(&why)),
+            Reading::Unknown => unknown.push(named(sample.event.as_str())),
         }
     }
-    println!("{} bodies; not in the tables: {unknown:#?}", samples.len());
+    println!("{} bodies; not in the tables: {unknown:#?}; partly read: {partly:#?}", samples.len());
     assert!(unreadable.is_empty(), "{unreadable:#?}");
+}
+
+#[test]
+fn a_captured_body_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &[u8]| fs::write(folder.path().join(name), text).unwrap();
+    let problems = || {
+        let problems = captured(folder.path()).into_iter().filter_map(Result::err);
+        problems.collect::<Vec<_>>().join("\n")
+    };
+    write("jira_issue_created.json", br#"{"webhookEvent":"jira:issue_created"}"#);
+    write("broken.json", b"{");
+    write("latin.json", b"\"\xe9\"");
+    let found = problems();
+    assert!(found.contains("broken.json") && found.contains("latin.json"), "{found}");
+    assert!(!found.contains("jira_issue_created"), "{found}");
+    write(
+        "index.json",
+        br#"[{"file":"gone.json","product":"jira","event":"x"},{"file":"broken.json"}]"#,
+    );
+    let found = problems();
+    assert!(found.contains("gone.json") && found.contains("entry 2"), "{found}");
+}
+
+/// Puts something else in the place of every value of every body, one at a time.
+///
+/// `cargo test -p tests sweep -- --nocapture` prints what types need.
+#[test]
+fn sweep_of_every_value_by_every_kind_costs_that_value_alone() {
+    let samples = samples();
+    let (one, other) = samples.split_at(samples.len() / 2);
+    let swept = std::thread::scope(|scope| {
+        [one, other].map(|half| scope.spawn(|| sweep(half))).map(|half| half.join().unwrap())
+    });
+    let all: usize = swept.iter().map(|(all, _)| all).sum();
+    let mut unread: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+    for needed in swept.into_iter().flat_map(|(_, unread)| unread) {
+        *unread.entry(needed.0).or_default().entry(needed.1).or_default() += 1;
+    }
+    let lost: usize = unread.values().flat_map(BTreeMap::values).sum();
+    println!("{all} bodies, of which {lost} are not read, for lack of what their types need:");
+    println!("{unread:#?}");
+    assert!(all > 25_000, "only {all}");
+    assert!(lost * 100 <= all, "{lost} of {all}");
+    let needs: Vec<_> = unread.values().flat_map(BTreeMap::keys).map(String::as_str).collect();
+    assert_eq!(needs, ["issue", "issue.id", "issue.key"]);
+    assert_eq!(unread.into_keys().collect::<Vec<_>>(), ["IssueEvent"]);
+}
+
+/// How many bodies there were, and the types and paths of what could not be read.
+fn sweep(samples: &[Sample]) -> (usize, Vec<(String, String)>) {
+    let kinds = [
+        Some(Value::Null),
+        Some(json!("")),
+        Some(json!(7)),
+        Some(json!([["swept"]])),
+        Some(json!({"swept": [1.5]})),
+        Some(json!("long ".repeat(200))),
+        None,
+    ];
+    let (mut all, mut unread) = (0, Vec::new());
+    for sample in samples {
+        let mut body: Value = serde_json::from_str(&sample.body).unwrap();
+        let line = sample.event.line(sample.product).unwrap();
+        for pointer in values(&body) {
+            let path = dotted(&pointer);
+            let absent = with(&mut body, &pointer, None, |body| sample.debugged(body));
+            for kind in &kinds {
+                all += 1;
+                let (reading, event) = with(&mut body, &pointer, kind.clone(), |body| {
+                    let payload = Payload::from_body(body.to_string()).unwrap();
+                    let reading = Reading::of(sample.product, &sample.event, &payload);
+                    let odd = reading.left_out().is_some_and(|left| left.paths().eq([&*path]));
+                    (reading, odd.then(|| sample.debugged(body)))
+                });
+                match reading {
+                    Reading::Read => {}
+                    Reading::Partly(left_out) => {
+                        let [place] = left_out.paths().collect::<Vec<_>>()[..] else {
+                            panic!("{path} of {}, {kind:?}: {left_out}", sample.event)
+                        };
+                        // The value; or what it was needed for, or an item of it as a list.
+                        let about = path.starts_with(place) || place.starts_with(&path);
+                        assert!(about, "{path} of {}, {kind:?}: {place}", sample.event);
+                        assert!(event.is_none_or(|event| event == absent), "{path}, {kind:?}");
+                    }
+                    Reading::Unreadable(why) => {
+                        assert!(why.contains(" at "), "{why}");
+                        unread.push((line.payload.to_owned(), path.clone()));
+                    }
+                    Reading::Unknown => panic!("{} is in the tables", sample.event),
+                }
+            }
+        }
+    }
+    (all, unread)
+}
+
+/// Does something with a body in which another value, or none, is in the place of one of its values.
+fn with<T>(
+    body: &mut Value,
+    pointer: &str,
+    value: Option<Value>,
+    act: impl FnOnce(&Value) -> T,
+) -> T {
+    let (above, step) = pointer.rsplit_once('/').unwrap();
+    let step = step.replace("~1", "/").replace("~0", "~");
+    let put = |body: &mut Value, value: Option<Value>, inserts: bool| match body
+        .pointer_mut(above)
+        .unwrap()
+    {
+        Value::Object(fields) => match value {
+            Some(value) => fields.insert(step.clone(), value),
+            None => fields.remove(&step),
+        },
+        Value::Array(items) => {
+            let number: usize = step.parse().unwrap();
+            match value {
+                Some(value) if inserts => {
+                    items.insert(number, value);
+                    None
+                }
+                Some(value) => Some(std::mem::replace(&mut items[number], value)),
+                None => Some(items.remove(number)),
+            }
+        }
+        other => panic!("{other} has no parts"),
+    };
+    let removes = value.is_none();
+    let before = put(body, value, false);
+    let done = act(body);
+    put(body, before, removes);
+    done
+}
+
+/// A pointer as the paths of what is left out are written.
+fn dotted(pointer: &str) -> String {
+    let steps = pointer.split('/').skip(1).map(|step| match step.parse::<usize>() {
+        Ok(number) => format!("[{number}]"),
+        Err(_) => format!(".{}", step.replace("~1", "/").replace("~0", "~")),
+    });
+    steps.collect::<String>().trim_start_matches('.').into()
 }
 
 proptest! {
@@ -232,6 +386,11 @@ impl Sample {
         }
     }
 
+    /// What is read from another body than this.
+    fn debugged(&self, body: &Value) -> String {
+        format!("{:?}", Self { body: body.to_string(), ..self.clone() }.read().ok())
+    }
+
     fn read(&self) -> Result<Event, Unreadable> {
         self.delivery().read::<Event>().map(|delivery| delivery.payload.into_inner())
     }
@@ -254,26 +413,36 @@ fn samples() -> Vec<Sample> {
     samples
 }
 
-fn captured(folder: &Path) -> Vec<Sample> {
-    let index = folder.join("index.json");
-    let Ok(index) = fs::read_to_string(index) else {
-        return json_files(folder).into_iter().filter_map(|path| unlisted(&path)).collect();
+/// The bodies of a folder; or what is wrong with one of them.
+fn captured(folder: &Path) -> Vec<Result<Sample, String>> {
+    let Ok(index) = fs::read_to_string(folder.join("index.json")) else {
+        return json_files(folder).iter().map(|path| unlisted(path)).collect();
     };
-    let index: Vec<Value> = serde_json::from_str(&index).unwrap();
-    let listed = |entry: &Value| {
-        let path = folder.join(entry["file"].as_str()?);
-        let product = Product::parse(entry["product"].as_str()?)?;
-        let body = fs::read_to_string(&path).unwrap();
-        Some(Sample { path, product, event: entry["event"].as_str()?.into(), body })
+    let index: Vec<Value> = serde_json::from_str(&index).expect("index.json is a list");
+    let listed = |(number, entry): (usize, &Value)| {
+        let named = |name: &str| entry[name].as_str();
+        let product = named("product").and_then(Product::parse);
+        let (Some(file), Some(product), Some(event)) = (named("file"), product, named("event"))
+        else {
+            let number = number + 1;
+            return Err(format!("index.json, entry {number}: no file, product or event: {entry}"));
+        };
+        let path = folder.join(file);
+        Ok(Sample { body: text(&path)?, path, product, event: event.into() })
     };
-    index.iter().filter_map(listed).collect()
+    index.iter().enumerate().map(listed).collect()
 }
 
-/// A body that no index names; `None` for a file that holds no JSON.
-fn unlisted(path: &Path) -> Option<Sample> {
-    let body = fs::read_to_string(path).ok()?;
-    let json: Value = serde_json::from_str(&body).ok()?;
-    let stem = path.file_name()?.to_str()?.split(['.']).next()?.split("__").next()?;
+/// A body that no index names.
+fn unlisted(path: &Path) -> Result<Sample, String> {
+    let body = text(path)?;
+    let payload = Payload::from_body(body.clone());
+    let json: Value = payload
+        .map_err(|error| error.to_string())
+        .and_then(|payload| payload.read().map_err(|error| error.to_string()))
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.split(['.']).next().unwrap_or_default().split("__").next().unwrap_or_default();
     let of_name = EventName::ALL.iter().find(|event| file_name(event) == stem);
     let event = match json["webhookEvent"].as_str() {
         Some(event) => event.into(),
@@ -282,7 +451,11 @@ fn unlisted(path: &Path) -> Option<Sample> {
     let confluence =
         path.iter().any(|part| part == "confluence") || event.products() == [Product::Confluence];
     let product = if confluence { Product::Confluence } else { Product::Jira };
-    Some(Sample { path: path.into(), product, event, body })
+    Ok(Sample { path: path.into(), product, event, body })
+}
+
+fn text(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn json_files(folder: &Path) -> Vec<PathBuf> {
@@ -314,15 +487,22 @@ fn path(product: Product, event: &EventName, form: &str) -> PathBuf {
 }
 
 /// The JSON pointers of every text, number and truth value.
-fn leaves(value: &Value) -> Vec<String> {
-    let below = |step: &str, value| {
-        let step = step.replace('~', "~0").replace('/', "~1");
-        leaves(value)
-            .into_iter()
-            .map(move |pointer| format!("/{step}{pointer}"))
-            .collect::<Vec<_>>()
+fn leaves(body: &Value) -> Vec<String> {
+    let is_leaf = |pointer: &String| {
+        let value = body.pointer(pointer).unwrap();
+        value.is_string() || value.is_number() || value.is_boolean()
     };
-    match value {
+    values(body).into_iter().filter(is_leaf).collect()
+}
+
+/// The JSON pointers of every value in a body.
+fn values(body: &Value) -> Vec<String> {
+    let below = |step: &str, value| {
+        let step = format!("/{}", step.replace('~', "~0").replace('/', "~1"));
+        let inside = values(value).into_iter().map(|pointer| format!("{step}{pointer}"));
+        std::iter::once(step.clone()).chain(inside).collect::<Vec<_>>()
+    };
+    match body {
         Value::Object(fields) => {
             fields.iter().flat_map(|(name, value)| below(name, value)).collect()
         }
@@ -330,8 +510,7 @@ fn leaves(value: &Value) -> Vec<String> {
             let items = items.iter().enumerate();
             items.flat_map(|(number, value)| below(&number.to_string(), value)).collect()
         }
-        Value::Null => Vec::new(),
-        _ => vec![String::new()],
+        _ => Vec::new(),
     }
 }
 
