@@ -125,6 +125,8 @@ pub(super) struct Lack {
 
 /// How many levels of a document are read, one for each object and list. serde_json ends at 128.
 const DEEPEST: usize = 100;
+/// How many levels down an object may be in one of its own kind: each takes its stack.
+const DEEPEST_BOX: usize = 20;
 
 impl Pass {
     /// Reads a document, and says what it lacks if it cannot be read.
@@ -264,6 +266,10 @@ impl<T: Lenient> Lenient for Box<T> {
     }
 
     fn take<'de, D: Deserializer<'de>>(json: D, at: &At<'_>) -> Result<Taken<Self>, D::Error> {
+        if at.depth > DEEPEST_BOX {
+            IgnoredAny::deserialize(json)?;
+            return Ok(Taken::Odd);
+        }
         Ok(T::take(json, at)?.map(Self::new))
     }
 }
