@@ -103,6 +103,10 @@ impl Delivery {
 
     /// Writes the message body.
     ///
+    /// What was left out of the payload, and why it could not be read, are members of their own,
+    /// `leftOut` and `why`: a handler that was built before there were such reads over them, and
+    /// takes the payload for read. Without them a message is read as before.
+    ///
     /// Amazon SQS refuses U+FFFE and U+FFFF (its API reference, `SendMessage`), which JSON allows in
     /// a string. They are written as escapes, and read back as what they were.
     pub fn to_message(&self) -> String {
@@ -508,6 +512,38 @@ mod tests {
             (read.webhook, read.params, read.reading),
             (sent.webhook, sent.params, sent.reading),
         );
+    }
+
+    #[test]
+    fn reads_what_older_receivers_wrote_and_writes_what_older_handlers_read() {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Before {
+            Read,
+            Unreadable,
+            Unknown,
+        }
+        let body = r#"{"issue":{"id":"1","key":"D-1","fields":{"summary":["x"]}},"user":true}"#;
+        let payload = Payload::from_body(body.into()).unwrap();
+        let partly = Reading::of(Product::Jira, &"jira:issue_created".into(), &payload);
+        assert!(matches!(&partly, Reading::Partly(left_out) if left_out.paths().len() == 2));
+        let why: Reading = Reading::Unreadable("missing field `key`".into());
+        for reading in [Reading::Read, partly, why, Reading::Unknown] {
+            let message = Delivery { reading: reading.clone(), ..delivery(body) }.to_message();
+            assert_eq!(Delivery::from_message(&message).unwrap().reading, reading);
+            let word = serde_json::from_str::<serde_json::Value>(&message).unwrap();
+            let before = Before::deserialize(&word["reading"]).unwrap();
+            match reading {
+                Reading::Read | Reading::Partly(_) => assert!(matches!(before, Before::Read)),
+                Reading::Unreadable(_) => assert!(matches!(before, Before::Unreadable)),
+                Reading::Unknown => assert!(matches!(before, Before::Unknown)),
+            }
+        }
+        let message = delivery(body).to_message();
+        let old = message.replace(r#","why":"missing field `key`""#, "");
+        assert_ne!(old, message);
+        let reading = Delivery::from_message(&old).unwrap().reading;
+        assert_eq!(reading, Reading::Unreadable("".into()));
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! whose mappers spell out what the hosts of their time sent; the fields of today are observed.
 //!
 //! Until 2019 people went by username and key, since then by account. The types have both.
+//!
+//! No type needs anything but to be an object.
 
 mod content;
 mod rest;

@@ -4,6 +4,9 @@
 //! event, and says of the others that they hold "information about the entity associated with the
 //! event". What a type rests on is the `basis` of its lines in [`TABLE`](super::TABLE); "Inferred" in
 //! a type's own documentation means that no such body was at hand.
+//!
+//! An [`Issue`] needs its `id` and `key`, and an [`IssueEvent`] an issue. No other type needs
+//! anything but to be an object.
 
 mod agile;
 mod issue;
@@ -56,7 +59,7 @@ macro_rules! payload {
 }
 
 payload! {
-    /// Something happened to an issue.
+    /// Something happened to an issue. It needs the issue, with its `id` and `key`.
     ///
     /// Atlassian's documentation, "Webhooks", section "Example callback for an issue related event".
     pub struct IssueEvent {

@@ -144,15 +144,15 @@ impl Pass {
 }
 
 /// Reads a text that is known to be JSON, and says what was left out of it.
-pub(super) fn read<T: Lenient>(json: &str) -> Result<(T, LeftOut), Lack> {
-    let read = |pass: Pass| {
-        let read = pass.read(&mut serde_json::Deserializer::from_str(json));
-        read.map(|read| read.map(|value| (value, pass.left_out.into_inner())))
-    };
-    let no_json = |_| Err(Lack { path: Vec::new(), problem: Err("JSON") });
-    read(Pass::default())
-        .or_else(|_| read(Pass { careful: true, ..Pass::default() }))
-        .unwrap_or_else(no_json)
+pub(super) fn read<T: Lenient>(json: &str, left_out: &mut LeftOut) -> Result<T, Lack> {
+    let mut pass = Pass::default();
+    let mut read = pass.read(&mut serde_json::Deserializer::from_str(json));
+    if read.is_err() {
+        pass = Pass { careful: true, ..Pass::default() };
+        read = pass.read(&mut serde_json::Deserializer::from_str(json));
+    }
+    *left_out = pass.left_out.into_inner();
+    read.unwrap_or(Err(Lack { path: Vec::new(), problem: Err("JSON") }))
 }
 
 /// The line and column of what a document lacks, from 1.

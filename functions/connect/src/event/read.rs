@@ -188,7 +188,8 @@ pub(super) fn decode<T: PayloadType>(
         return Err(Unreadable::Empty { product, event: event.clone() });
     }
     let json = payload.text();
-    let (value, left_out) = lenient::read(json).map_err(|lack| {
+    let mut left_out = LeftOut::default();
+    let value = lenient::read(json, &mut left_out).map_err(|lack| {
         let (line, column) = lenient::locate(json, &lack);
         Unreadable::Form {
             product,

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::left_out::LeftOut;
 use super::lenient::{self, At, Lenient, Taken};
 use super::object::{alone, object};
 
@@ -34,8 +35,8 @@ impl RichText {
         match self {
             Self::Text(text) => Cow::Borrowed(text),
             Self::Document(json) => {
-                let root = lenient::read::<Node>(json.get());
-                Cow::Owned(root.map(|(root, _)| root.render().text).unwrap_or_default())
+                let root = lenient::read(json.get(), &mut LeftOut::default());
+                Cow::Owned(root.map(|root: Node| root.render().text).unwrap_or_default())
             }
         }
     }
