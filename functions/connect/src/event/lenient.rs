@@ -217,30 +217,40 @@ pub(super) fn field<'de, A: MapAccess<'de>, T: Lenient>(
         Taken::Value(value) => Some(value),
         Taken::Null => None,
         Taken::Odd => {
-            match T::absent() {
-                Some(_) => at.leave_out(),
-                None => at.lacks(Err(T::EXPECTED)),
-            }
+            odd::<T>(&at);
             None
         }
     };
     Ok(())
 }
 
+#[cold]
+fn odd<T: Lenient>(at: &At<'_>) {
+    match T::absent() {
+        Some(_) => at.leave_out(),
+        None => at.lacks(Err(T::EXPECTED)),
+    }
+}
+
 /// What a field is in the end; nothing if it is needed and is not there.
 pub(super) fn finish<T: Lenient>(field: Option<T>, at: &At<'_>, name: &'static str) -> Option<T> {
-    let field = field.or_else(|| {
-        let absent = T::absent();
-        // What the event is about: nothing is said of it.
-        if absent.is_some() && !T::OPTIONAL && at.depth == 0 {
-            at.below(Step::Field(name)).leave_out();
-        }
-        absent
-    });
-    if field.is_none() {
-        at.lacks(Ok(name));
+    match field {
+        None if T::OPTIONAL => T::absent(),
+        None => missing(at, name),
+        field => field,
     }
-    field
+}
+
+#[cold]
+fn missing<T: Lenient>(at: &At<'_>, name: &'static str) -> Option<T> {
+    let absent = T::absent();
+    if absent.is_none() {
+        at.lacks(Ok(name));
+    } else if at.depth == 0 {
+        // What the event is about: nothing is said of it.
+        at.below(Step::Field(name)).leave_out();
+    }
+    absent
 }
 
 /// Reads an optional value. `T` is never needed, as it may be missing.
