@@ -1,12 +1,12 @@
 //! Every event, read from a realistic body, and from bodies that nobody foresaw.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use atlassian_connect::delivery::{Delivery, Payload, Webhook};
 use atlassian_connect::event::{
-    Event, EventName, Product, Reading, TABLE, Unreadable, confluence, jira,
+    Event, EventName, LeftOut, Product, Reading, RichText, TABLE, Unreadable, confluence, jira,
 };
 use atlassian_connect::tenant::ClientKey;
 use proptest::prelude::*;
@@ -124,6 +124,195 @@ fn a_handler_reads_its_own_type_and_keeps_the_text() {
     assert!(matches!(refused, Err(Unreadable::OtherEvent { .. })));
 }
 
+#[test]
+fn a_document_is_read_where_a_text_was() {
+    let body = json!({
+        "timestamp": 1_795_428_000_123_i64,
+        "webhookEvent": "jira:issue_created",
+        "issue": { "id": "10042", "key": "DEMO-42", "fields": {
+            "summary": "The kettle whistles",
+            "description": { "type": "doc", "version": 1, "content": [
+                { "type": "paragraph", "content": [
+                    { "type": "text", "text": "It whistles, " },
+                    { "type": "mention", "attrs": { "id": "5b10", "text": "@Emma" } }] },
+                { "type": "bulletList", "content": [
+                    { "type": "listItem", "content": [
+                        { "type": "paragraph", "content": [{ "type": "text", "text": "loud" }] }
+                    ] }] }] },
+            "environment": "Kitchen, *ground* floor",
+            "customfield_10100": { "type": "doc", "content": [{ "type": "rule" }] },
+        } },
+        "comment": { "id": 1, "body": { "content": [], "type": "doc" } },
+    });
+    let (event, reading) = received("jira:issue_created", &body.to_string());
+    assert_eq!(reading, Reading::Read);
+    let fields = &event.issue.fields;
+    let text = fields.description.as_ref().unwrap().plain_text();
+    assert_eq!(text, "It whistles, @Emma\n\n- loud");
+    let text = fields.environment.as_ref().unwrap().plain_text();
+    assert_eq!(text, "Kitchen, *ground* floor");
+    let custom: RichText = fields.rest.read("customfield_10100").unwrap().unwrap();
+    assert_eq!(custom.plain_text(), "---");
+    assert_eq!(event.comment.unwrap().body.unwrap().plain_text(), "");
+}
+
+#[test]
+fn null_is_absence_and_so_is_an_empty_text_where_none_belongs() {
+    let body = r#"{"webhookEvent":"jira:issue_deleted","user":null,"changelog":null,"comment":null,
+        "matchedWebhookIds":[null,7],"issue":{"id":"10042","key":"DEMO-42","fields":null}}"#;
+    let (event, reading) = received("jira:issue_deleted", body);
+    assert_eq!(reading, Reading::Read);
+    assert!(event.comment.is_none() && event.issue.fields.summary.is_none());
+    assert_eq!(event.matched_webhook_ids.unwrap().len(), 1);
+
+    let body = r#"{"issue":{"id":"10042","key":"DEMO-42","fields":{"labels":[null,"hot",null],
+        "components":null,"issuelinks":[null],"timetracking":""}},"comment":"",
+        "changelog":{"items":[null,{"field":null,"from":null}]},"updatedFields":""}"#;
+    let (event, reading) = received("jira:issue_updated", body);
+    assert_eq!(reading, Reading::Read);
+    assert_eq!(event.issue.fields.labels, ["hot"]);
+    assert!(event.comment.is_none() && event.issue.fields.issue_links.is_empty());
+    assert_eq!(event.changelog.unwrap().items.len(), 1);
+}
+
+#[test]
+fn a_transition_says_its_comment_as_a_text() {
+    let body = r#"{"transition":{"workflowId":7,"transitionName":"Pour","from_status":"Hot"},
+        "comment":"Mind the steam","issue":{"id":"10042","key":"DEMO-42"},"timestamp":1}"#;
+    let (event, reading) = received("jira:issue_updated", body);
+    assert_eq!(reading, Reading::Read);
+    assert_eq!(event.comment.unwrap().body.unwrap().plain_text(), "Mind the steam");
+}
+
+#[test]
+fn half_of_a_surrogate_pair_is_a_replacement_character_on_the_whole_road() {
+    let body = r#"{"webhookEvent":"jira:issue_updated","issue":{"id":"10042","key":"DEMO-42",
+        "fields":{"summary":"hot \ud83d","labels":["\uDE00x","\ud83d\ude00","\\ud83d"],
+        "customfield_1\ud83d":"\ud83d"}},"\udc00":{"\ud83d":1},
+        "changelog":{"items":[{"field":"summary","toString":"hot \ud83d"}]}}"#;
+    let (event, reading) = received("jira:issue_updated", body);
+    assert_eq!(reading, Reading::Read);
+    let fields = &event.issue.fields;
+    assert_eq!(fields.summary.as_deref(), Some("hot \u{FFFD}"));
+    assert_eq!(fields.labels, ["\u{FFFD}x", "😀", r"\ud83d"]);
+    let custom: String = fields.rest.read("customfield_1\u{FFFD}").unwrap().unwrap();
+    assert_eq!(custom, "\u{FFFD}");
+    let to = event.changelog.as_ref().unwrap().items[0].to_string.as_deref();
+    assert_eq!(to, Some("hot \u{FFFD}"));
+
+    #[derive(serde::Deserialize)]
+    struct Mine<'a> {
+        #[serde(rename = "webhookEvent")]
+        event: &'a str,
+        issue: Value,
+    }
+    for delivery in roads(Product::Jira, "jira:issue_updated", body) {
+        assert_eq!(delivery.payload.as_str(), body);
+        let mine: Mine<'_> = delivery.payload.read().unwrap();
+        assert_eq!(
+            (mine.event, &mine.issue["fields"]["summary"]),
+            ("jira:issue_updated", &json!("hot \u{FFFD}"))
+        );
+        let value: Value = delivery.payload.read().unwrap();
+        assert_eq!(value["\u{FFFD}"]["\u{FFFD}"], 1);
+    }
+}
+
+#[test]
+fn each_odd_field_is_left_out_alone_and_named() {
+    let body = r#"{"webhookEvent":"jira:issue_updated","user":{"accountId":["s3cr3t"],"active":"s3cr3t"},
+        "issue":{"id":"10042","key":"DEMO-42","fields":{"summary":{"s3cr3t":1},"labels":["a",{},"b"],
+        "votes":{"votes":1e999,"hasVoted":true},"timespent":-1e999,"parent":7,"created":["s3cr3t"],
+        "comment":{"comments":[{"id":"1","body":[]},"said",3]},"customfield_1":1e999}},
+        "timestamp":1e999}"#;
+    let (event, reading) = received("jira:issue_updated", body);
+    let left_out: Vec<_> = reading.left_out().unwrap().paths().collect();
+    let expected = [
+        "user.accountId",
+        "user.active",
+        "issue.fields.summary",
+        "issue.fields.labels[1]",
+        "issue.fields.votes.votes",
+        "issue.fields.timespent",
+        "issue.fields.parent",
+        "issue.fields.created",
+        "issue.fields.comment.comments[0].body",
+        "issue.fields.comment.comments[2]",
+        "timestamp",
+    ];
+    assert_eq!(left_out, expected);
+    assert!(!format!("{reading:?}").contains("s3cr3t"));
+    let fields = &event.issue.fields;
+    assert_eq!(fields.labels, ["a", "b"]);
+    assert_eq!(fields.votes.as_ref().unwrap().has_voted, Some(true));
+    assert_eq!(fields.comment.as_ref().unwrap().comments.len(), 2);
+    assert_eq!(fields.rest.get("customfield_1"), Some("1e999"));
+}
+
+#[test]
+fn what_an_optional_object_needs_costs_that_object() {
+    let body = r#"{"comment":{"id":"1","body":"hot"},"issue":{"id":"10042","key":7}}"#;
+    for delivery in roads(Product::Jira, "comment_created", body) {
+        let delivery: Delivery<jira::CommentEvent> = delivery.read().unwrap();
+        assert_eq!(delivery.reading.left_out().unwrap().paths().collect::<Vec<_>>(), ["issue"]);
+        assert!(delivery.payload.issue.is_none());
+        assert_eq!(*delivery.payload.comment.id.as_ref().unwrap(), "1");
+    }
+}
+
+#[test]
+fn what_an_event_is_about_is_missed() {
+    for body in ["{}", r#"{"page":null}"#, r#"{"page":"gone"}"#] {
+        for delivery in roads(Product::Confluence, "page_created", body) {
+            let delivery: Delivery<confluence::PageEvent> = delivery.read().unwrap();
+            assert_eq!(delivery.reading.left_out().unwrap().paths().collect::<Vec<_>>(), ["page"]);
+            assert!(delivery.payload.page.id.is_none());
+        }
+    }
+}
+
+#[test]
+fn depth_and_number_of_what_is_odd_are_bounded() {
+    let levels = 20_000;
+    let body = format!(
+        r#"{{"page":{}{{"id":"1"}}{}}}"#,
+        r#"{"id":"1","parent":"#.repeat(levels),
+        "}".repeat(levels)
+    );
+    for delivery in roads(Product::Confluence, "page_created", &body) {
+        let delivery: Delivery<confluence::PageEvent> = delivery.read().unwrap();
+        let left_out = delivery.reading.left_out().unwrap();
+        assert_eq!(left_out.total(), 1);
+        assert!(left_out.paths().all(|path| path.len() <= LeftOut::LONGEST));
+        assert!(delivery.payload.page.parent.is_some());
+    }
+    let labels = json!({"issue": {"id": "1", "key": "D-1", "fields": {"labels": vec![7; 5_000]}}});
+    let (_, reading) = received("jira:issue_updated", &labels.to_string());
+    let left_out = reading.left_out().unwrap();
+    assert_eq!((left_out.paths().len(), left_out.total()), (LeftOut::MOST, 5_000));
+    assert!(left_out.to_string().len() < 1_000);
+}
+
+/// A delivery on each of the ways that it can take to a handler.
+fn roads(product: Product, event: &str, body: &str) -> [Delivery; 2] {
+    let sent = Sample::new(product, &event.into(), body.into()).delivery();
+    [sent.to_message(), sent.to_packed_message()].map(|message| {
+        let received = Delivery::from_message(&message).unwrap();
+        assert_eq!(received.reading, sent.reading);
+        received
+    })
+}
+
+/// What a handler of issue events gets.
+fn received(event: &str, body: &str) -> (jira::IssueEvent, Reading) {
+    let [delivery, _] = roads(Product::Jira, event, body);
+    assert_eq!(delivery.payload.as_str(), body);
+    let said = delivery.reading.clone();
+    let delivery: Delivery<jira::IssueEvent> = delivery.read().unwrap();
+    assert_eq!(delivery.reading, said, "the handler reads what the receiver read");
+    (delivery.payload.into_inner(), said)
+}
+
 /// Reads every body of a folder: `HOOKS_PAYLOADS=FOLDER cargo test -p tests captured -- --nocapture`.
 ///
 /// `index.json`, if there is one, lists objects with `file`, `product` and `event`. Without it, the
@@ -134,21 +323,155 @@ fn reads_captured_bodies() {
     let Some(folder) = std::env::var_os("HOOKS_PAYLOADS").map(PathBuf::from) else { return };
     let samples = captured(&folder);
     assert!(!samples.is_empty(), "{} holds no bodies", folder.display());
-    let (mut unknown, mut unreadable) = (Vec::new(), Vec::new());
+    let (mut unknown, mut partly, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
     for sample in &samples {
-        let delivery = sample.delivery();
-        assert_eq!(
-            Delivery::from_message(&delivery.to_message()).unwrap().payload.as_str(),
-            sample.body
-        );
-        match delivery.read::<Event>() {
-            Ok(_) if sample.event.line(sample.product).is_some() => {}
-            Ok(_) => unknown.push(format!("{}: {}", sample.path.display(), sample.event)),
-            Err(error) => unreadable.push(format!("{}: {error}", sample.path.display())),
+        let (sample, payload) = match sample {
+            Ok(sample) => match Payload::from_body(sample.body.clone()) {
+                Ok(payload) => (sample, payload),
+                Err(error) => {
+                    unreadable.push(format!("{}: {error}", sample.path.display()));
+                    continue;
+                }
+            },
+            Err(problem) => {
+                unreadable.push(problem.clone());
+                continue;
+            }
+        };
+        let received = Delivery::from_message(&sample.delivery().to_message()).unwrap();
+        assert_eq!(received.payload.as_str(), sample.body);
+        let named = |what: &str| format!("{}: {what}", sample.path.display());
+        match Reading::of(sample.product, &sample.event, &payload) {
+            Reading::Read => {}
+            Reading::Partly(left_out) => partly.push(named(&left_out.to_string())),
+            Reading::Unreadable(why) => unreadable.push(named(&why)),
+            Reading::Unknown => unknown.push(named(sample.event.as_str())),
         }
     }
-    println!("{} bodies; not in the tables: {unknown:#?}", samples.len());
+    println!("{} bodies; not in the tables: {unknown:#?}; partly read: {partly:#?}", samples.len());
     assert!(unreadable.is_empty(), "{unreadable:#?}");
+}
+
+#[test]
+fn a_captured_body_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &[u8]| fs::write(folder.path().join(name), text).unwrap();
+    let problems = || {
+        let problems = captured(folder.path()).into_iter().filter_map(Result::err);
+        problems.collect::<Vec<_>>().join("\n")
+    };
+    write("jira_issue_created.json", br#"{"webhookEvent":"jira:issue_created"}"#);
+    write("broken.json", b"{");
+    write("latin.json", b"\"\xe9\"");
+    let found = problems();
+    assert!(found.contains("broken.json") && found.contains("latin.json"), "{found}");
+    assert!(!found.contains("jira_issue_created"), "{found}");
+    write(
+        "index.json",
+        br#"[{"file":"gone.json","product":"jira","event":"x"},{"file":"broken.json"}]"#,
+    );
+    let found = problems();
+    assert!(found.contains("gone.json") && found.contains("entry 2"), "{found}");
+}
+
+/// Puts something else in the place of every value of every body, one at a time.
+///
+/// `cargo test -p tests sweep -- --nocapture` prints what types need.
+#[test]
+fn sweep_of_every_value_by_every_kind_costs_that_value_alone() {
+    let samples = samples();
+    let (one, other) = samples.split_at(samples.len() / 2);
+    let swept = std::thread::scope(|scope| {
+        [one, other].map(|half| scope.spawn(|| sweep(half))).map(|half| half.join().unwrap())
+    });
+    let all: usize = swept.iter().map(|(all, _)| all).sum();
+    let mut unread: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+    for needed in swept.into_iter().flat_map(|(_, unread)| unread) {
+        *unread.entry(needed.0).or_default().entry(needed.1).or_default() += 1;
+    }
+    let lost: usize = unread.values().flat_map(BTreeMap::values).sum();
+    println!("{all} bodies, of which {lost} are not read, for lack of what their types need:");
+    println!("{unread:#?}");
+    assert!(all > 25_000, "only {all}");
+    assert!(lost * 100 <= all, "{lost} of {all}");
+    let needs: Vec<_> = unread.values().flat_map(BTreeMap::keys).map(String::as_str).collect();
+    assert_eq!(needs, ["issue", "issue.id", "issue.key"]);
+    assert_eq!(unread.into_keys().collect::<Vec<_>>(), ["IssueEvent"]);
+}
+
+/// How many bodies there were, and the types and paths of what could not be read.
+fn sweep(samples: &[Sample]) -> (usize, Vec<(String, String)>) {
+    let long = json!("long ".repeat(100)).to_string();
+    let kinds =
+        ["null", "\"\"", "7", r#"[["swept"]]"#, r#"{"swept":[1.5]}"#, &long].map(str::to_owned);
+    let (mut all, mut unread) = (0, Vec::new());
+    for sample in samples {
+        let body: Value = serde_json::from_str(&sample.body).unwrap();
+        for pointer in values(&body) {
+            let path = dotted(&pointer);
+            let removed = without(&body, &pointer);
+            let (before, behind) = around_value(&body, &pointer);
+            let replaced = kinds.iter().map(|kind| format!("{before}{kind}{behind}"));
+            for (number, body) in replaced.chain([removed.clone()]).enumerate() {
+                all += 1;
+                let payload = Payload::from_body(body.clone()).unwrap();
+                let what = || format!("{path} of {}: {:?}", sample.event, kinds.get(number));
+                match Reading::of(sample.product, &sample.event, &payload) {
+                    Reading::Read => {}
+                    Reading::Partly(left_out) => {
+                        let [place] = left_out.paths().collect::<Vec<_>>()[..] else {
+                            panic!("{}: {left_out}", what())
+                        };
+                        // The value; or what it was needed for, or an item of it as a list.
+                        let about = path.starts_with(place) || place.starts_with(&path);
+                        assert!(about, "{}: {place}", what());
+                        // Nothing else is lost. A list stands for the other kinds.
+                        if number == 3 && place == path {
+                            assert_eq!(sample.debugged(&body), sample.debugged(&removed));
+                        }
+                    }
+                    Reading::Unreadable(why) => {
+                        assert!(why.contains(" at "), "{}: {why}", what());
+                        let line = sample.event.line(sample.product).unwrap();
+                        unread.push((line.payload.to_owned(), path.clone()));
+                    }
+                    Reading::Unknown => panic!("{} is in the tables", sample.event),
+                }
+            }
+        }
+    }
+    (all, unread)
+}
+
+/// What stands before and behind one value of a body.
+fn around_value(body: &Value, pointer: &str) -> (String, String) {
+    const MARK: &str = "the value that is replaced";
+    let mut body = body.clone();
+    *body.pointer_mut(pointer).unwrap() = json!(MARK);
+    let text = body.to_string();
+    let (before, behind) = text.split_once(&json!(MARK).to_string()).unwrap();
+    (before.to_owned(), behind.to_owned())
+}
+
+/// A body without one of its values.
+fn without(body: &Value, pointer: &str) -> String {
+    let mut body = body.clone();
+    let (above, step) = pointer.rsplit_once('/').unwrap();
+    match body.pointer_mut(above).unwrap() {
+        Value::Object(fields) => drop(fields.remove(&step.replace("~1", "/").replace("~0", "~"))),
+        Value::Array(items) => drop(items.remove(step.parse().unwrap())),
+        other => panic!("{other} has no parts"),
+    }
+    body.to_string()
+}
+
+/// A pointer as the paths of what is left out are written.
+fn dotted(pointer: &str) -> String {
+    let steps = pointer.split('/').skip(1).map(|step| match step.parse::<usize>() {
+        Ok(number) => format!("[{number}]"),
+        Err(_) => format!(".{}", step.replace("~1", "/").replace("~0", "~")),
+    });
+    steps.collect::<String>().trim_start_matches('.').into()
 }
 
 proptest! {
@@ -221,6 +544,7 @@ impl Sample {
     }
 
     fn delivery(&self) -> Delivery {
+        let payload = Payload::from_body(self.body.clone()).unwrap();
         Delivery {
             id: "c6af9ac6-7b61-11e6-9a41-93e8deadbeef".into(),
             event: self.event.clone(),
@@ -229,9 +553,14 @@ impl Sample {
             received_at: "2026-11-23T10:00:00Z".parse().unwrap(),
             webhook: Webhook::default(),
             params: [].into(),
-            reading: Reading::Read,
-            payload: Payload::from_body(self.body.clone()).unwrap(),
+            reading: Reading::of(self.product, &self.event, &payload),
+            payload,
         }
+    }
+
+    /// What is read from another body than this.
+    fn debugged(&self, body: &str) -> String {
+        format!("{:?}", Self { body: body.into(), ..self.clone() }.read().unwrap())
     }
 
     fn read(&self) -> Result<Event, Unreadable> {
@@ -256,26 +585,36 @@ fn samples() -> Vec<Sample> {
     samples
 }
 
-fn captured(folder: &Path) -> Vec<Sample> {
-    let index = folder.join("index.json");
-    let Ok(index) = fs::read_to_string(index) else {
-        return json_files(folder).into_iter().filter_map(|path| unlisted(&path)).collect();
+/// The bodies of a folder; or what is wrong with one of them.
+fn captured(folder: &Path) -> Vec<Result<Sample, String>> {
+    let Ok(index) = fs::read_to_string(folder.join("index.json")) else {
+        return json_files(folder).iter().map(|path| unlisted(path)).collect();
     };
-    let index: Vec<Value> = serde_json::from_str(&index).unwrap();
-    let listed = |entry: &Value| {
-        let path = folder.join(entry["file"].as_str()?);
-        let product = Product::parse(entry["product"].as_str()?)?;
-        let body = fs::read_to_string(&path).unwrap();
-        Some(Sample { path, product, event: entry["event"].as_str()?.into(), body })
+    let index: Vec<Value> = serde_json::from_str(&index).expect("index.json is a list");
+    let listed = |(number, entry): (usize, &Value)| {
+        let named = |name: &str| entry[name].as_str();
+        let product = named("product").and_then(Product::parse);
+        let (Some(file), Some(product), Some(event)) = (named("file"), product, named("event"))
+        else {
+            let number = number + 1;
+            return Err(format!("index.json, entry {number}: no file, product or event: {entry}"));
+        };
+        let path = folder.join(file);
+        Ok(Sample { body: text(&path)?, path, product, event: event.into() })
     };
-    index.iter().filter_map(listed).collect()
+    index.iter().enumerate().map(listed).collect()
 }
 
-/// A body that no index names; `None` for a file that holds no JSON.
-fn unlisted(path: &Path) -> Option<Sample> {
-    let body = fs::read_to_string(path).ok()?;
-    let json: Value = serde_json::from_str(&body).ok()?;
-    let stem = path.file_name()?.to_str()?.split(['.']).next()?.split("__").next()?;
+/// A body that no index names.
+fn unlisted(path: &Path) -> Result<Sample, String> {
+    let body = text(path)?;
+    let payload = Payload::from_body(body.clone());
+    let json: Value = payload
+        .map_err(|error| error.to_string())
+        .and_then(|payload| payload.read().map_err(|error| error.to_string()))
+        .map_err(|error| format!("{}: {error}", path.display()))?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.split(['.']).next().unwrap_or_default().split("__").next().unwrap_or_default();
     let of_name = EventName::ALL.iter().find(|event| file_name(event) == stem);
     let event = match json["webhookEvent"].as_str() {
         Some(event) => event.into(),
@@ -284,7 +623,11 @@ fn unlisted(path: &Path) -> Option<Sample> {
     let confluence =
         path.iter().any(|part| part == "confluence") || event.products() == [Product::Confluence];
     let product = if confluence { Product::Confluence } else { Product::Jira };
-    Some(Sample { path: path.into(), product, event, body })
+    Ok(Sample { path: path.into(), product, event, body })
+}
+
+fn text(path: &Path) -> Result<String, String> {
+    fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn json_files(folder: &Path) -> Vec<PathBuf> {
@@ -316,15 +659,22 @@ fn path(product: Product, event: &EventName, form: &str) -> PathBuf {
 }
 
 /// The JSON pointers of every text, number and truth value.
-fn leaves(value: &Value) -> Vec<String> {
-    let below = |step: &str, value| {
-        let step = step.replace('~', "~0").replace('/', "~1");
-        leaves(value)
-            .into_iter()
-            .map(move |pointer| format!("/{step}{pointer}"))
-            .collect::<Vec<_>>()
+fn leaves(body: &Value) -> Vec<String> {
+    let is_leaf = |pointer: &String| {
+        let value = body.pointer(pointer).unwrap();
+        value.is_string() || value.is_number() || value.is_boolean()
     };
-    match value {
+    values(body).into_iter().filter(is_leaf).collect()
+}
+
+/// The JSON pointers of every value in a body.
+fn values(body: &Value) -> Vec<String> {
+    let below = |step: &str, value| {
+        let step = format!("/{}", step.replace('~', "~0").replace('/', "~1"));
+        let inside = values(value).into_iter().map(|pointer| format!("{step}{pointer}"));
+        std::iter::once(step.clone()).chain(inside).collect::<Vec<_>>()
+    };
+    match body {
         Value::Object(fields) => {
             fields.iter().flat_map(|(name, value)| below(name, value)).collect()
         }
@@ -332,8 +682,7 @@ fn leaves(value: &Value) -> Vec<String> {
             let items = items.iter().enumerate();
             items.flat_map(|(number, value)| below(&number.to_string(), value)).collect()
         }
-        Value::Null => Vec::new(),
-        _ => vec![String::new()],
+        _ => Vec::new(),
     }
 }
 

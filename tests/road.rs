@@ -120,6 +120,34 @@ async fn takes_a_body_that_it_cannot_read_and_says_where_it_is_odd() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hands_over_what_it_can_read_and_says_what_it_left_out() {
+    let stage = Stage::new().await;
+    let body = r#"{"webhookEvent":"jira:issue_created","issue":{"id":"10042","key":"DEMO-42",
+        "fields":{"summary":"hot \ud83d","description":["s3cr3t"]}},"user":"s3cr3t"}"#;
+    assert_eq!(stage.send("/issue-created", body, &stage.jira).await.status, 204);
+    let partly = &stage.logged("delivery partly typed", 1).await[0];
+    assert_eq!(partly["delivery.reading"], "partly");
+    assert_eq!(partly["left_out"], "issue.fields.description");
+    assert!(!partly.to_string().contains("s3cr3t"), "{partly}");
+    assert_eq!(stage.logged("metric", 2).await[0]["PartlyTyped"], 1);
+    // Its handler asks for the type, and is called.
+    assert_eq!(stage.logged("issue created", 1).await[0]["issue.key"], "DEMO-42");
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn carries_half_of_a_surrogate_pair_byte_for_byte() {
+    let stage = Stage::new().await;
+    // The handler reads a type of its own from it.
+    let body = r#"{"\ude00":1,"webhookEvent":"jira:issue_updated","do":"not\ud83d","issue":
+        {"id":"10042","key":"DEMO-42","fields":{"summary":"\ud83d"}}}"#;
+    assert_eq!(stage.send("/orders", body, &stage.jira).await.status, 204);
+    assert_eq!(stage.logged("obeyed", 1).await[0]["payload"], body);
+    assert_eq!(stage.logged("delivery handled", 1).await.len(), 1);
+    stage.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn routes_what_the_host_fills_into_the_path() {
     let stage = Stage::new().await;
     let sent = stage.send("/page/98405/gone", json!({ "page": 1 }), &stage.confluence).await;

@@ -4,7 +4,7 @@
 //! on the wire; the largest is an issue with as many custom fields as large sites have.
 
 use atlassian_connect::delivery::Payload;
-use atlassian_connect::event::{Event, EventName, FromPayload, Product, confluence, jira};
+use atlassian_connect::event::{Event, EventName, FromPayload, Product, Reading, confluence, jira};
 use divan::{Bencher, black_box, counter::BytesCount};
 use serde_json::{Value, json};
 
@@ -20,7 +20,8 @@ const BODIES: [&str; 4] = ["0.2 KB", "2 KB", "12 KB", "50 KB"];
 fn event(bencher: Bencher<'_, '_>, size: &str) {
     let (product, name, payload) = body(size);
     bencher.counter(BytesCount::of_str(payload.as_str())).bench_local(|| {
-        Event::from_payload(product, &name, black_box(&payload)).expect("a sample")
+        let mut reading = Reading::Read;
+        Event::from_payload(product, &name, black_box(&payload), &mut reading).expect("a sample")
     });
 }
 
@@ -49,7 +50,8 @@ fn value(bencher: Bencher<'_, '_>, size: &str) {
 
 /// Reads and drops: a `Value` is dear to drop.
 fn read<T: FromPayload>(product: Product, name: &EventName, payload: &Payload) {
-    drop(black_box(T::from_payload(product, name, payload).expect("a sample")));
+    let mut reading = Reading::Read;
+    drop(black_box(T::from_payload(product, name, payload, &mut reading).expect("a sample")));
 }
 
 fn body(size: &str) -> (Product, EventName, Payload) {

@@ -1,5 +1,6 @@
 //! What travels through the queue: one webhook, verified, with its payload byte for byte.
 
+mod mended;
 mod packed;
 mod stored;
 
@@ -8,13 +9,14 @@ pub use stored::{Parcel, Stored};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Deref;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 
-use crate::event::{self, EventName, FromPayload, Product, Reading};
+use crate::event::{self, EventName, FromPayload, LeftOut, Product, Reading};
 use crate::tenant::ClientKey;
 
 /// The message attribute that says why a delivery is in a dead-letter queue.
@@ -59,7 +61,7 @@ pub struct Delivery<T = ()> {
     pub webhook: Webhook,
     /// The `params` of the webhook's entry in the app descriptor.
     pub params: BTreeMap<String, String>,
-    /// Whether the receiver could read the payload.
+    /// How the payload was read: by the receiver, and as what the handler asks for by the handler.
     pub reading: Reading,
     /// The body of the request.
     pub payload: Payload<T>,
@@ -120,10 +122,14 @@ impl Delivery {
 
     /// Writes the message body.
     ///
+    /// What was left out of the payload, and why it could not be read, are members of their own,
+    /// `leftOut` and `why`: a handler that was built before there were such reads over them, and
+    /// takes the payload for read. Without them a message is read as before.
+    ///
     /// Amazon SQS refuses U+FFFE and U+FFFF (its API reference, `SendMessage`), which JSON allows in
     /// a string. They are written as escapes, and read back as what they were.
     pub fn to_message(&self) -> String {
-        let (payload, payload_text) = match &self.payload.0 {
+        let (payload, payload_text) = match &self.payload.body {
             Body::Empty => (None, None),
             Body::Json(json) => (Some(&**json), None),
             Body::Text(text) => (None, Some(&**text)),
@@ -137,7 +143,13 @@ impl Delivery {
             received_at: self.received_at,
             webhook: &self.webhook,
             params: &self.params,
-            reading: self.reading,
+            reading: match self.reading {
+                Reading::Read | Reading::Partly(_) => Word::Read,
+                Reading::Unreadable(_) => Word::Unreadable,
+                Reading::Unknown => Word::Unknown,
+            },
+            left_out: self.reading.left_out(),
+            why: self.reading.why(),
             payload,
             payload_text,
         })
@@ -190,15 +202,17 @@ impl Delivery {
             received_at: wire.received_at,
             webhook: wire.webhook,
             params: wire.params,
-            reading: wire.reading,
-            payload: Payload(
-                match (wire.payload, wire.payload_text) {
-                    (Some(json), _) => Body::Json(json),
-                    (None, Some(text)) => Body::Text(text),
-                    (None, None) => Body::Empty,
-                },
-                (),
-            ),
+            reading: match (wire.reading, wire.left_out) {
+                (Word::Read, Some(left_out)) => Reading::Partly(left_out),
+                (Word::Read, None) => Reading::Read,
+                (Word::Unreadable, _) => Reading::Unreadable(wire.why.unwrap_or_default()),
+                (Word::Unknown, _) => Reading::Unknown,
+            },
+            payload: Payload::new(match (wire.payload, wire.payload_text) {
+                (Some(json), _) => Body::Json(json),
+                (None, Some(text)) => Body::Text(text),
+                (None, None) => Body::Empty,
+            }),
         })
     }
 
@@ -208,7 +222,8 @@ impl Delivery {
     ///
     /// [`event::Unreadable`] if it is the payload of another event, or none of its form.
     pub fn read<T: FromPayload>(self) -> Result<Delivery<T>, event::Unreadable> {
-        let value = T::from_payload(self.product, &self.event, &self.payload)?;
+        let mut reading = self.reading;
+        let value = T::from_payload(self.product, &self.event, &self.payload, &mut reading)?;
         Ok(Delivery {
             id: self.id,
             event: self.event,
@@ -217,8 +232,8 @@ impl Delivery {
             received_at: self.received_at,
             webhook: self.webhook,
             params: self.params,
-            reading: self.reading,
-            payload: Payload(self.payload.0, value),
+            reading,
+            payload: Payload { body: self.payload.body, mended: self.payload.mended, value },
         })
     }
 }
@@ -228,7 +243,12 @@ impl Delivery {
 /// It is empty when the descriptor's entry says `excludeBody`. What was read is reached through it:
 /// `delivery.payload.issue.key`.
 #[derive(Clone)]
-pub struct Payload<T = ()>(Body, T);
+pub struct Payload<T = ()> {
+    body: Body,
+    /// The text as Rust can hold it, where that is another one.
+    mended: OnceLock<Option<Box<str>>>,
+    value: T,
+}
 
 impl Payload {
     /// Takes the body of a request.
@@ -238,7 +258,7 @@ impl Payload {
     /// The position of the first error, if the body is neither empty nor JSON.
     pub fn from_body(body: String) -> Result<Self, NotJson> {
         if body.is_empty() {
-            return Ok(Self(Body::Empty, ()));
+            return Ok(Self::new(Body::Empty));
         }
         let json: &RawValue = serde_json::from_str(&body)
             .map_err(|error| NotJson { line: error.line(), column: error.column() })?;
@@ -246,39 +266,49 @@ impl Payload {
         // a character that SQS refuses its form. Those travel as a string instead.
         let survives =
             json.get().len() == body.len() && json.get() != "null" && !body.contains(NONCHARACTERS);
-        Ok(Self(
-            if survives {
-                Body::Json(RawValue::from_string(body).expect("parsed above"))
-            } else {
-                Body::Text(body.into())
-            },
-            (),
-        ))
+        Ok(Self::new(if survives {
+            Body::Json(RawValue::from_string(body).expect("parsed above"))
+        } else {
+            Body::Text(body.into())
+        }))
+    }
+
+    fn new(body: Body) -> Self {
+        Self { body, mended: OnceLock::new(), value: () }
     }
 }
 
 impl<T> Payload<T> {
     /// What was read, without the text.
     pub fn into_inner(self) -> T {
-        self.1
+        self.value
     }
 
     /// The body as it arrived; empty if there was none.
     pub fn as_str(&self) -> &str {
-        match &self.0 {
+        match &self.body {
             Body::Empty => "",
             Body::Json(json) => json.get(),
             Body::Text(text) => text,
         }
     }
 
+    /// The text that is read: the body, but that half of a surrogate pair is U+FFFD. Every other
+    /// character is where it is in the body.
+    pub(crate) fn text(&self) -> &str {
+        let mended = self.mended.get_or_init(|| mended::mended(self.as_str()));
+        mended.as_deref().unwrap_or_else(|| self.as_str())
+    }
+
     /// Reads the body as a type of your own, borrowing from it where the type does.
+    ///
+    /// Half of a surrogate pair, which JSON can write and Rust cannot hold, is U+FFFD.
     ///
     /// # Errors
     ///
     /// `serde_json`'s, with line and column.
     pub fn read<'a, U: Deserialize<'a>>(&'a self) -> serde_json::Result<U> {
-        serde_json::from_str(self.as_str())
+        serde_json::from_str(self.text())
     }
 }
 
@@ -286,7 +316,7 @@ impl<T> Deref for Payload<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.1
+        &self.value
     }
 }
 
@@ -377,6 +407,17 @@ struct Packed {
     deflate: String,
 }
 
+/// How the payload was read, as every version of this code has written it. What is left out of a
+/// payload that was read is a member of its own, over which older handlers read.
+#[derive(Clone, Copy, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    #[default]
+    Read,
+    Unreadable,
+    Unknown,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct WireRef<'a> {
@@ -389,7 +430,11 @@ struct WireRef<'a> {
     webhook: &'a Webhook,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     params: &'a BTreeMap<String, String>,
-    reading: Reading,
+    reading: Word,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_out: Option<&'a LeftOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    why: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -408,7 +453,11 @@ struct Wire {
     #[serde(default)]
     params: BTreeMap<String, String>,
     #[serde(default)]
-    reading: Reading,
+    reading: Word,
+    #[serde(default)]
+    left_out: Option<LeftOut>,
+    #[serde(default)]
+    why: Option<Box<str>>,
     #[serde(default)]
     payload: Option<Box<RawValue>>,
     #[serde(default)]
@@ -428,7 +477,7 @@ mod tests {
             received_at: "2026-11-23T10:00:00.5Z".parse().unwrap(),
             webhook: Webhook { identifier: Some("1".into()), ..Webhook::default() },
             params: [("team".into(), "\u{FFFF}core".into())].into(),
-            reading: Reading::Unreadable,
+            reading: Reading::Unreadable("missing field `key`".into()),
             payload: Payload::from_body(body.into()).unwrap(),
         }
     }
@@ -491,6 +540,38 @@ mod tests {
             (read.webhook, read.params, read.reading),
             (sent.webhook, sent.params, sent.reading),
         );
+    }
+
+    #[test]
+    fn reads_what_older_receivers_wrote_and_writes_what_older_handlers_read() {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "lowercase")]
+        enum Before {
+            Read,
+            Unreadable,
+            Unknown,
+        }
+        let body = r#"{"issue":{"id":"1","key":"D-1","fields":{"summary":["x"]}},"user":true}"#;
+        let payload = Payload::from_body(body.into()).unwrap();
+        let partly = Reading::of(Product::Jira, &"jira:issue_created".into(), &payload);
+        assert!(matches!(&partly, Reading::Partly(left_out) if left_out.paths().len() == 2));
+        let why: Reading = Reading::Unreadable("missing field `key`".into());
+        for reading in [Reading::Read, partly, why, Reading::Unknown] {
+            let message = Delivery { reading: reading.clone(), ..delivery(body) }.to_message();
+            assert_eq!(Delivery::from_message(&message).unwrap().reading, reading);
+            let word = serde_json::from_str::<serde_json::Value>(&message).unwrap();
+            let before = Before::deserialize(&word["reading"]).unwrap();
+            match reading {
+                Reading::Read | Reading::Partly(_) => assert!(matches!(before, Before::Read)),
+                Reading::Unreadable(_) => assert!(matches!(before, Before::Unreadable)),
+                Reading::Unknown => assert!(matches!(before, Before::Unknown)),
+            }
+        }
+        let message = delivery(body).to_message();
+        let old = message.replace(r#","why":"missing field `key`""#, "");
+        assert_ne!(old, message);
+        let reading = Delivery::from_message(&old).unwrap().reading;
+        assert_eq!(reading, Reading::Unreadable("".into()));
     }
 
     #[test]

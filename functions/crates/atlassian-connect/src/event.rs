@@ -15,28 +15,42 @@
 //!
 //! Atlassian documents the body of few events, and has changed most of them since 2014. So:
 //!
-//! * A field that was ever absent or null is an `Option`, or a list that may be empty.
+//! * What a type needs is little: an [`Issue`](jira::Issue) needs its `id` and its `key`, and so
+//!   does an [`IssueEvent`](jira::IssueEvent), which needs its issue. No other type needs anything
+//!   but to be an object. What is not needed is an `Option`, a list that may be empty, or an object
+//!   all of whose fields may be absent.
+//! * Any other field that cannot be read as expected costs itself alone: it is as if it were absent,
+//!   and [`Reading::Partly`] says where it is. That goes for the items of a list as well, and for
+//!   what an event is about, such as the `page` of a `page_created`, if the body does not have it.
+//! * Null is absence, everywhere, and an empty text is where no text belongs. Nobody is told.
 //! * An unknown field is skipped here, and still in the delivery's raw payload.
+//! * Half of a surrogate pair, which JSON can write and Rust cannot hold, is read as U+FFFD.
 //! * A word of Atlassian's (a state, a kind, a type) that this code does not know is kept.
 //! * An [`Id`] is read whether it comes as a string or as a number.
 //! * A time is read in any of the forms seen, and kept as text in any other: a [`Moment`].
+//! * What people write with formatting is wiki text or a document: [`RichText`] has the plain text of
+//!   either.
 
 pub mod confluence;
 mod host;
 mod id;
 pub mod jira;
+mod left_out;
+mod lenient;
 mod moment;
-mod open;
+mod object;
 mod read;
-mod scalar;
+mod rich_text;
 mod table;
 mod vocabulary;
 
 pub use host::{AddonEvent, PluginEvent, UpgradeEvent};
 pub use id::Id;
+pub use left_out::LeftOut;
 pub use moment::{Day, Moment};
-pub use open::{Rest, UnconfirmedEvent};
+pub use object::{Rest, UnconfirmedEvent};
 pub use read::{FromPayload, PayloadType, Reading, Unreadable};
+pub use rich_text::RichText;
 pub use vocabulary::AccountType;
 
 use std::any::TypeId;
@@ -45,6 +59,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::delivery::Payload;
+use lenient::Lenient;
 use table::{line, line_doc, names};
 
 /// The tables: the only list of events in the project.
@@ -298,6 +313,14 @@ impl From<EventName> for String {
     }
 }
 
+impl Lenient for EventName {
+    const EXPECTED: &'static str = "the name of an event";
+
+    fn text(name: &str) -> Option<Self> {
+        Some(Self::from(name))
+    }
+}
+
 /// One event of one product: a line of the tables.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -369,11 +392,14 @@ impl FromPayload for Event {
         product: Product,
         event: &EventName,
         payload: &Payload,
+        reading: &mut Reading,
     ) -> Result<Self, Unreadable> {
         Ok(match product {
-            Product::Jira => Self::Jira(FromPayload::from_payload(product, event, payload)?),
+            Product::Jira => {
+                Self::Jira(FromPayload::from_payload(product, event, payload, reading)?)
+            }
             Product::Confluence => {
-                Self::Confluence(FromPayload::from_payload(product, event, payload)?)
+                Self::Confluence(FromPayload::from_payload(product, event, payload, reading)?)
             }
         })
     }

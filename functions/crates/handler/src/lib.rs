@@ -20,8 +20,9 @@
 //! What stands between the brackets is what the payload is read as: the payload type of the events
 //! it handles, as [`atlassian_connect::event::TABLE`] lists them; [`Event`], to match on events of many kinds;
 //! or nothing, `Delivery`, for the text alone. See [`atlassian_connect::event::FromPayload`]. A payload that
-//! cannot be read so, or is another event's, is an error, and the handler is not called. The text is
-//! in the delivery in any case.
+//! lacks what the type needs, or is another event's, is an error, and the handler is not called. Any
+//! other field that is odd is left out, and `delivery.reading` says where. The text is in the delivery
+//! in any case.
 //!
 //! # When it fails
 //!

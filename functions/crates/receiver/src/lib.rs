@@ -52,7 +52,7 @@ pub async fn receive(
     let id = call.id.clone();
     let payload = Payload::from_body(call.into_text()?)?;
     let entry = declared.entry(tenant.product, &payload)?;
-    let (reading, why) = Reading::of(tenant.product, &entry.event, &payload);
+    let reading = Reading::of(tenant.product, &entry.event, &payload);
     let delivery = Delivery {
         id,
         event: entry.event.clone(),
@@ -65,16 +65,29 @@ pub async fn receive(
         payload,
     };
     // Taken all the same: a body that this code cannot read is still the event that happened.
-    if reading != Reading::Read {
-        metrics::count(metrics::UNTYPED);
-        let why = why.map(|why| why.to_string());
-        tracing::warn!(
-            delivery.id,
-            delivery.event = %delivery.event,
-            delivery.reading = reading.as_str(),
-            why,
-            "delivery not typed"
-        );
+    let reading = &delivery.reading;
+    match reading {
+        Reading::Read => {}
+        Reading::Partly(left_out) => {
+            metrics::count(metrics::PARTLY_TYPED);
+            tracing::warn!(
+                delivery.id,
+                delivery.event = %delivery.event,
+                delivery.reading = reading.as_str(),
+                %left_out,
+                "delivery partly typed"
+            );
+        }
+        Reading::Unreadable(_) | Reading::Unknown => {
+            metrics::count(metrics::UNTYPED);
+            tracing::warn!(
+                delivery.id,
+                delivery.event = %delivery.event,
+                delivery.reading = reading.as_str(),
+                why = reading.why(),
+                "delivery not typed"
+            );
+        }
     }
 
     let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(ANSWER);

@@ -29,6 +29,8 @@ pub const INSTALL_REJECTED: &str = "InstallRejected";
 pub const ENQUEUE_FAILED: &str = "EnqueueFailed";
 /// Events whose body could not be read as its type, and that were queued all the same.
 pub const UNTYPED: &str = "Untyped";
+/// Events whose body was read as its type but for some fields.
+pub const PARTLY_TYPED: &str = "PartlyTyped";
 /// Messages that a handler did not handle, and that come again.
 pub const BATCH_ITEM_FAILURES: &str = "BatchItemFailures";
 
@@ -38,12 +40,13 @@ pub const DUPLICATES: &str = "Duplicates";
 pub const DEAD_LETTERS: &str = "DeadLetters";
 
 /// Every metric there is.
-pub const ALL: [&str; 8] = [
+pub const ALL: [&str; 9] = [
     ACCEPTED,
     REJECTED,
     INSTALL_REJECTED,
     ENQUEUE_FAILED,
     UNTYPED,
+    PARTLY_TYPED,
     BATCH_ITEM_FAILURES,
     DUPLICATES,
     DEAD_LETTERS,

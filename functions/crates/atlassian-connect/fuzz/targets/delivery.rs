@@ -15,7 +15,7 @@ fuzz_target!(|parts: (u8, &str)| {
     let Ok(payload) = Payload::from_body(body.to_owned()) else { return };
     let event = EventName::ALL[usize::from(number) % EventName::ALL.len()].clone();
     for product in [Product::Jira, Product::Confluence] {
-        let (reading, _) = Reading::of(product, &event, &payload);
+        let reading = Reading::of(product, &event, &payload);
         let delivery = Delivery {
             id: "id".into(),
             event: event.clone(),

@@ -7,6 +7,7 @@ use super::{Delivery, Unreadable, hash, not_a_delivery, version};
 
 /// What a message holds.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one for each message, opened at once")]
 pub enum Parcel {
     /// The delivery.
     Delivery(Delivery),

@@ -5,6 +5,8 @@
 //! whose mappers spell out what the hosts of their time sent; the fields of today are observed.
 //!
 //! Until 2019 people went by username and key, since then by account. The types have both.
+//!
+//! No type needs anything but to be an object.
 
 mod content;
 mod rest;
@@ -21,12 +23,11 @@ pub use rest::{
 };
 pub use space::{Space, UserProfile};
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::moment::Moment;
-use super::open::open;
-use super::read::{FromPayload, PayloadType, Unreadable, decode};
+use super::object::object;
+use super::read::{FromPayload, PayloadType, Reading, Unreadable, decode};
 use super::table::confluence_events;
 use super::vocabulary::{AccountType, vocabulary};
 use super::{EventName, Product, tables};
@@ -37,28 +38,27 @@ tables!(confluence_events!);
 /// Makes a payload type: its own fields, and those that stand around every one of them.
 macro_rules! payload {
     ($(#[$doc:meta])+ pub struct $Name:ident { $($fields:tt)* }) => {
-        $(#[$doc])+
-        #[derive(Clone, Debug, Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        #[non_exhaustive]
-        pub struct $Name {
-            $($fields)*
-            /// When it happened; on the wire in milliseconds since 1970.
-            pub timestamp: Option<Moment>,
-            /// The account of whoever did it. Since 2019.
-            pub user_account_id: Option<String>,
-            /// What kind of account that is. Since 2019.
-            pub account_type: Option<AccountType>,
-            /// What made Confluence do it.
-            pub update_trigger: Option<UpdateTrigger>,
-            /// Whether nobody is to be notified. Since 2026.
-            pub suppress_notifications: Option<bool>,
-            /// The username of whoever did it; empty for nobody. Until 2019.
-            pub username: Option<String>,
-            /// The key of whoever did it; empty for nobody. Until 2019.
-            pub user_key: Option<String>,
-            /// As `username`; deprecated already in 2014.
-            pub user: Option<String>,
+        object! {
+            $(#[$doc])+
+            pub struct $Name {
+                $($fields)*
+                /// When it happened; on the wire in milliseconds since 1970.
+                "timestamp" => timestamp: Option<Moment>,
+                /// The account of whoever did it. Since 2019.
+                "userAccountId" => user_account_id: Option<String>,
+                /// What kind of account that is. Since 2019.
+                "accountType" => account_type: Option<AccountType>,
+                /// What made Confluence do it.
+                "updateTrigger" => update_trigger: Option<UpdateTrigger>,
+                /// Whether nobody is to be notified. Since 2026.
+                "suppressNotifications" => suppress_notifications: Option<bool>,
+                /// The username of whoever did it; empty for nobody. Until 2019.
+                "username" => username: Option<String>,
+                /// The key of whoever did it; empty for nobody. Until 2019.
+                "userKey" => user_key: Option<String>,
+                /// As `username`; deprecated already in 2014.
+                "user" => user: Option<String>,
+            }
         }
 
         impl PayloadType for $Name {}
@@ -82,7 +82,7 @@ payload! {
     /// Something happened to a page. Observed; inferred for the events that came after 2014.
     pub struct PageEvent {
         /// The page.
-        pub page: Content,
+        "page" => page: Content,
     }
 }
 
@@ -90,11 +90,11 @@ payload! {
     /// Somebody moved a page. Observed; the parents as in Connect 1.0.1, absent today.
     pub struct PageMoveEvent {
         /// The page.
-        pub page: Content,
+        "page" => page: Content,
         /// The page above it before.
-        pub old_parent: Option<Content>,
+        "oldParent" => old_parent: Option<Content>,
         /// The page above it now.
-        pub new_parent: Option<Content>,
+        "newParent" => new_parent: Option<Content>,
     }
 }
 
@@ -102,13 +102,11 @@ payload! {
     /// Somebody put the pages below a page into another order. Connect 1.0.1.
     pub struct PageOrderEvent {
         /// The page above them.
-        pub page: Content,
+        "page" => page: Content,
         /// The pages in their order before.
-        #[serde(default)]
-        pub old_sorted_children: Vec<Content>,
+        "oldSortedChildren" => old_sorted_children: Vec<Content>,
         /// The pages in their order now.
-        #[serde(default)]
-        pub new_sorted_children: Vec<Content>,
+        "newSortedChildren" => new_sorted_children: Vec<Content>,
     }
 }
 
@@ -116,9 +114,9 @@ payload! {
     /// Somebody copied a page. Inferred.
     pub struct PageCopyEvent {
         /// The copy.
-        pub page: Content,
+        "page" => page: Content,
         /// What it was copied from.
-        pub origin: Option<Content>,
+        "origin" => origin: Option<Content>,
     }
 }
 
@@ -126,7 +124,7 @@ payload! {
     /// Something happened to a blog post. Connect 1.0.1.
     pub struct BlogEvent {
         /// The blog post.
-        pub blog: Content,
+        "blog" => blog: Content,
     }
 }
 
@@ -134,13 +132,13 @@ payload! {
     /// Somebody created a page from a blueprint. Connect.
     pub struct BlueprintPageEvent {
         /// The page.
-        pub page: Content,
+        "page" => page: Content,
         /// The blueprint.
-        pub blueprint: Option<Blueprint>,
+        "blueprint" => blueprint: Option<Blueprint>,
         /// Whoever created the page.
-        pub creator: Option<UserProfile>,
+        "creator" => creator: Option<UserProfile>,
         /// What the blueprint was given, as it came.
-        pub blueprint_context: Option<Box<RawValue>>,
+        "blueprintContext" => blueprint_context: Option<Box<RawValue>>,
     }
 }
 
@@ -148,7 +146,7 @@ payload! {
     /// Somebody wrote, edited or removed a comment. Observed.
     pub struct CommentEvent {
         /// The comment; its `parent` is what it is about.
-        pub comment: Content,
+        "comment" => comment: Content,
     }
 }
 
@@ -156,10 +154,9 @@ payload! {
     /// Something happened to files on a page, a blog post or a comment. Connect 1.0.1.
     pub struct AttachmentsEvent {
         /// The files.
-        #[serde(default)]
-        pub attachments: Vec<Attachment>,
+        "attachments" => attachments: Vec<Attachment>,
         /// What they hang on.
-        pub attached_to: Option<Content>,
+        "attachedTo" => attached_to: Option<Content>,
     }
 }
 
@@ -167,9 +164,9 @@ payload! {
     /// Something happened to a label, or to what it is stuck on. Connect 1.0.1.
     pub struct LabelEvent {
         /// The label.
-        pub label: Label,
+        "label" => label: Label,
         /// What it is stuck on; absent if the event is about the label alone.
-        pub labeled: Option<Labeled>,
+        "labeled" => labeled: Option<Labeled>,
     }
 }
 
@@ -182,7 +179,7 @@ payload! {
     /// Something happened to a space. Connect 1.0.1.
     pub struct SpaceEvent {
         /// The space.
-        pub space: Option<Space>,
+        "space" => space: Option<Space>,
     }
 }
 
@@ -191,7 +188,7 @@ payload! {
     /// Connect.
     pub struct UserEvent {
         /// The user.
-        pub user_profile: Option<UserProfile>,
+        "userProfile" => user_profile: Option<UserProfile>,
     }
 }
 
@@ -199,10 +196,9 @@ payload! {
     /// Somebody logged in or out, or failed to. Connect 1.0.1.
     pub struct LoginEvent {
         /// The name of the computer.
-        pub remote_host: Option<String>,
+        "remoteHost" => remote_host: Option<String>,
         /// The address of the computer.
-        #[serde(rename = "remoteIP")]
-        pub remote_ip: Option<String>,
+        "remoteIP" => remote_ip: Option<String>,
     }
 }
 
@@ -210,13 +206,13 @@ payload! {
     /// Somebody searched. Connect 1.0.1.
     pub struct SearchEvent {
         /// How many results there were.
-        pub results: Option<i64>,
+        "results" => results: Option<i64>,
         /// What was searched for.
-        pub query: Option<String>,
+        "query" => query: Option<String>,
         /// The spaces that were searched.
-        pub space_keys: Option<Vec<String>>,
+        "spaceKeys" => space_keys: Option<Vec<String>>,
         /// The categories of spaces that were searched.
-        pub space_categories: Option<Vec<String>>,
+        "spaceCategories" => space_categories: Option<Vec<String>>,
     }
 }
 
@@ -224,7 +220,7 @@ payload! {
     /// Somebody said, or took back, what they were doing. Connect 1.0.1.
     pub struct StatusEvent {
         /// What they said.
-        pub status: Option<PersonalStatus>,
+        "status" => status: Option<PersonalStatus>,
     }
 }
 
@@ -235,10 +231,11 @@ pub type ContentEvent = RestContent;
 
 impl PayloadType for RestContent {}
 
-open! {
+object! {
     /// Content was trashed or restored, or others may now see it.
     ///
     /// Inferred: no such body was at hand. What is not listed is in `rest`.
+    #[derive(Default)]
     pub struct ContentStateEvent {
         /// The content, as it came: of the form of [`Content`], or of [`RestContent`].
         "content" => content: Option<Box<RawValue>>,
@@ -248,15 +245,17 @@ open! {
         "userAccountId" => user_account_id: Option<String>,
         /// What kind of account that is.
         "accountType" => account_type: Option<AccountType>,
+        ..rest
     }
 }
 
 impl PayloadType for ContentStateEvent {}
 
-open! {
+object! {
     /// Two things were related, as by a like or a favourite, or no longer are.
     ///
     /// Inferred: no such body was at hand. What is not listed is in `rest`.
+    #[derive(Default)]
     pub struct RelationEvent {
         /// What the relation is called.
         "relationName" => relation_name: Option<String>,
@@ -270,6 +269,7 @@ open! {
         "userAccountId" => user_account_id: Option<String>,
         /// What kind of account that is.
         "accountType" => account_type: Option<AccountType>,
+        ..rest
     }
 }
 

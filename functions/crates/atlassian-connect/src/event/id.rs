@@ -3,9 +3,8 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use serde::{Deserialize, Deserializer};
-
-use super::scalar::{self, Scalar};
+use super::lenient::Lenient;
+use super::object::alone;
 
 /// An identifier that Atlassian writes as a string in one place and as a number in another.
 ///
@@ -62,15 +61,23 @@ impl PartialEq<&str> for Id {
     }
 }
 
-impl<'de> Deserialize<'de> for Id {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        scalar::read(deserializer, "an identifier, as a string or a number", |id| match id {
-            Scalar::Text(text) => Self { text: text.into(), is_number: false },
-            Scalar::Integer(number) => Self { text: number.to_string().into(), is_number: true },
-            Scalar::Number(text) => Self { text: text.into(), is_number: true },
-        })
+impl Lenient for Id {
+    const EXPECTED: &'static str = "an identifier, as a string or a number";
+
+    fn text(text: &str) -> Option<Self> {
+        Some(Self { text: text.into(), is_number: false })
+    }
+
+    fn integer(number: i64) -> Option<Self> {
+        Self::number(number.to_string())
+    }
+
+    fn number(text: String) -> Option<Self> {
+        Some(Self { text: text.into(), is_number: true })
     }
 }
+
+alone!(Id);
 
 #[cfg(test)]
 mod tests {

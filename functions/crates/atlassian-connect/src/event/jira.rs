@@ -4,6 +4,9 @@
 //! event, and says of the others that they hold "information about the entity associated with the
 //! event". What a type rests on is the `basis` of its lines in [`TABLE`](super::TABLE); "Inferred" in
 //! a type's own documentation means that no such body was at hand.
+//!
+//! An [`Issue`] needs its `id` and `key`, and an [`IssueEvent`] an issue. No other type needs
+//! anything but to be an object.
 
 mod agile;
 mod issue;
@@ -24,12 +27,11 @@ pub use issue::{
 pub use project::{AssigneeType, Component, Project, ProjectCategory, ProjectType, Version};
 pub use user::{AvatarUrls, User};
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::moment::Moment;
-use super::open::open;
-use super::read::{FromPayload, PayloadType, Unreadable, decode};
+use super::object::object;
+use super::read::{FromPayload, PayloadType, Reading, Unreadable, decode};
 use super::table::jira_events;
 use super::{EventName, Id, Product, tables};
 use crate::delivery::Payload;
@@ -39,18 +41,17 @@ tables!(jira_events!);
 /// Makes a payload type: its own fields, and those that stand around every one of them.
 macro_rules! payload {
     ($(#[$doc:meta])+ pub struct $Name:ident { $($fields:tt)* }) => {
-        $(#[$doc])+
-        #[derive(Clone, Debug, Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        #[non_exhaustive]
-        pub struct $Name {
-            $($fields)*
-            /// When it happened; on the wire in milliseconds since 1970.
-            pub timestamp: Option<Moment>,
-            /// The name of the event. Absent from `user_deleted`.
-            pub webhook_event: Option<EventName>,
-            /// The webhooks that matched, of those registered by REST.
-            pub matched_webhook_ids: Option<Vec<Id>>,
+        object! {
+            $(#[$doc])+
+            pub struct $Name {
+                $($fields)*
+                /// When it happened; on the wire in milliseconds since 1970.
+                "timestamp" => timestamp: Option<Moment>,
+                /// The name of the event. Absent from `user_deleted`.
+                "webhookEvent" => webhook_event: Option<EventName>,
+                /// The webhooks that matched, of those registered by REST.
+                "matchedWebhookIds" => matched_webhook_ids: Option<Vec<Id>>,
+            }
         }
 
         impl PayloadType for $Name {}
@@ -58,23 +59,22 @@ macro_rules! payload {
 }
 
 payload! {
-    /// Something happened to an issue.
+    /// Something happened to an issue. It needs the issue, with its `id` and `key`.
     ///
     /// Atlassian's documentation, "Webhooks", section "Example callback for an issue related event".
     pub struct IssueEvent {
         /// The issue, as it is now; as it last was, if it was deleted.
-        pub issue: Issue,
+        "issue" => issue: Issue,
         /// Whoever did it.
-        pub user: Option<User>,
+        "user" => user: Option<User>,
         /// What kind of change it was.
-        #[serde(rename = "issue_event_type_name")]
-        pub issue_event_type_name: Option<IssueEventType>,
+        "issue_event_type_name" => issue_event_type_name: Option<IssueEventType>,
         /// What changed; absent if the issue was deleted.
-        pub changelog: Option<Changelog>,
+        "changelog" => changelog: Option<Changelog>,
         /// The comment that came with the change.
-        pub comment: Option<Comment>,
+        "comment" => comment: Option<Comment>,
         /// What changed, in 2014.
-        pub updated_fields: Option<Vec<UpdatedField>>,
+        "updatedFields" => updated_fields: Option<Vec<UpdatedField>>,
     }
 }
 
@@ -82,9 +82,9 @@ payload! {
     /// Somebody wrote, edited or deleted a comment. Observed.
     pub struct CommentEvent {
         /// The comment.
-        pub comment: Comment,
+        "comment" => comment: Comment,
         /// The issue, with a few of its fields. Absent on Jira Server.
-        pub issue: Option<Issue>,
+        "issue" => issue: Option<Issue>,
     }
 }
 
@@ -92,9 +92,9 @@ payload! {
     /// Somebody logged work on an issue, or changed the log. Observed.
     pub struct WorklogEvent {
         /// The entry.
-        pub worklog: Worklog,
+        "worklog" => worklog: Worklog,
         /// Whether Jira did it itself, to keep an issue within its limits. Since 2026.
-        pub is_from_issue_limit_transformation: Option<bool>,
+        "isFromIssueLimitTransformation" => is_from_issue_limit_transformation: Option<bool>,
     }
 }
 
@@ -102,9 +102,9 @@ payload! {
     /// Somebody attached a file to an issue, or deleted it. Observed.
     pub struct AttachmentEvent {
         /// The file.
-        pub attachment: Attachment,
+        "attachment" => attachment: Attachment,
         /// The issue. Seen once, and absent since.
-        pub issue: Option<Issue>,
+        "issue" => issue: Option<Issue>,
     }
 }
 
@@ -112,7 +112,7 @@ payload! {
     /// Somebody linked two issues, or removed the link. Observed.
     pub struct IssueLinkEvent {
         /// The link.
-        pub issue_link: IssueLink,
+        "issueLink" => issue_link: IssueLink,
     }
 }
 
@@ -120,7 +120,7 @@ payload! {
     /// Something happened to a project. Observed; inferred for archiving, trashing and restoring.
     pub struct ProjectEvent {
         /// The project.
-        pub project: Project,
+        "project" => project: Project,
     }
 }
 
@@ -128,9 +128,9 @@ payload! {
     /// Something happened to a version of a project. Observed.
     pub struct VersionEvent {
         /// The version.
-        pub version: Version,
+        "version" => version: Version,
         /// Where its issues went, if it was merged. Such a merge is a `jira:version_deleted`.
-        pub merged_to: Option<Version>,
+        "mergedTo" => merged_to: Option<Version>,
     }
 }
 
@@ -138,11 +138,11 @@ payload! {
     /// Something happened to a user. Observed.
     pub struct UserEvent {
         /// The user; absent from `user_deleted`.
-        pub user: Option<User>,
+        "user" => user: Option<User>,
         /// The account that was deleted.
-        pub account_id: Option<String>,
+        "accountId" => account_id: Option<String>,
         /// What the deleted user was called.
-        pub username: Option<String>,
+        "username" => username: Option<String>,
     }
 }
 
@@ -150,9 +150,9 @@ payload! {
     /// Something happened to a sprint. Observed.
     pub struct SprintEvent {
         /// The sprint.
-        pub sprint: Sprint,
+        "sprint" => sprint: Sprint,
         /// The sprint before `sprint_updated`.
-        pub old_value: Option<Sprint>,
+        "oldValue" => old_value: Option<Sprint>,
     }
 }
 
@@ -160,7 +160,7 @@ payload! {
     /// Something happened to a board. Observed.
     pub struct BoardEvent {
         /// The board.
-        pub board: Board,
+        "board" => board: Board,
     }
 }
 
@@ -168,7 +168,7 @@ payload! {
     /// Somebody changed what a board shows. Observed.
     pub struct BoardConfigurationEvent {
         /// The configuration.
-        pub configuration: BoardConfiguration,
+        "configuration" => configuration: BoardConfiguration,
     }
 }
 
@@ -178,31 +178,35 @@ payload! {
     /// Inferred. The sources of Connect 1.0.1 name the configuration, the issue and the transition.
     pub struct PostFunctionEvent {
         /// The issue.
-        pub issue: Option<Issue>,
+        "issue" => issue: Option<Issue>,
         /// Whoever did it.
-        pub user: Option<User>,
+        "user" => user: Option<User>,
         /// What changed.
-        pub changelog: Option<Changelog>,
+        "changelog" => changelog: Option<Changelog>,
+        /// The comment that came with the transition: its text and nothing else.
+        "comment" => comment: Option<Comment>,
         /// The transition, as it came.
-        pub transition: Option<Box<RawValue>>,
+        "transition" => transition: Option<Box<RawValue>>,
         /// The app's configuration of the post function, as it came.
-        pub configuration: Option<Box<RawValue>>,
+        "configuration" => configuration: Option<Box<RawValue>>,
     }
 }
 
 /// Makes a payload type of which little is known.
 macro_rules! open_payload {
     ($(#[$doc:meta])+ pub struct $Name:ident { $($fields:tt)* }) => {
-        open! {
+        object! {
             $(#[$doc])+
             ///
             /// Inferred: no such body was at hand. What is not listed is in `rest`.
+            #[derive(Default)]
             pub struct $Name {
                 /// When it happened; on the wire in milliseconds since 1970.
                 "timestamp" => timestamp: Option<Moment>,
                 /// The name of the event.
                 "webhookEvent" => webhook_event: Option<EventName>,
                 $($fields)*
+                ..rest
             }
         }
 

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use jiff::civil;
-use serde::{Deserialize, Deserializer};
 
-use super::scalar::{self, Scalar};
+use super::lenient::Lenient;
+use super::object::alone;
 
 /// A point in time; kept as text where it cannot be read as one.
 ///
@@ -30,16 +30,26 @@ impl Moment {
     }
 }
 
-impl<'de> Deserialize<'de> for Moment {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        scalar::read(deserializer, "a time, as text or in milliseconds", |time| match time {
-            Scalar::Text(text) => text.parse().map_or_else(|_| Self::Text(text.into()), Self::At),
-            Scalar::Integer(number) => Timestamp::from_millisecond(number)
+impl Lenient for Moment {
+    const EXPECTED: &'static str = "a time, as text or in milliseconds";
+
+    fn text(text: &str) -> Option<Self> {
+        Some(text.parse().map_or_else(|_| Self::Text(text.into()), Self::At))
+    }
+
+    fn integer(number: i64) -> Option<Self> {
+        Some(
+            Timestamp::from_millisecond(number)
                 .map_or_else(|_| Self::Text(number.to_string().into()), Self::At),
-            Scalar::Number(text) => Self::Text(text.into()),
-        })
+        )
+    }
+
+    fn number(text: String) -> Option<Self> {
+        Some(Self::Text(text.into()))
     }
 }
+
+alone!(Moment);
 
 /// A day without a time; kept as text where it cannot be read as one.
 ///
@@ -62,15 +72,23 @@ impl Day {
     }
 }
 
-impl<'de> Deserialize<'de> for Day {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        scalar::read(deserializer, "a day, as text", |day| match day {
-            Scalar::Text(text) => text.parse().map_or_else(|_| Self::Text(text.into()), Self::On),
-            Scalar::Integer(number) => Self::Text(number.to_string().into()),
-            Scalar::Number(text) => Self::Text(text.into()),
-        })
+impl Lenient for Day {
+    const EXPECTED: &'static str = "a day, as text";
+
+    fn text(text: &str) -> Option<Self> {
+        Some(text.parse().map_or_else(|_| Self::Text(text.into()), Self::On))
+    }
+
+    fn integer(number: i64) -> Option<Self> {
+        Self::number(number.to_string())
+    }
+
+    fn number(text: String) -> Option<Self> {
+        Some(Self::Text(text.into()))
     }
 }
+
+alone!(Day);
 
 #[cfg(test)]
 mod tests {

@@ -174,12 +174,13 @@ macro_rules! product_events {
                 product: Product,
                 event: &EventName,
                 payload: &Payload,
+                reading: &mut Reading,
             ) -> Result<Self, Unreadable> {
                 if product != Product::$Product {
                     return Err(Unreadable::product(product, event, Product::$Product));
                 }
                 Ok(match event {
-                    $(EventName::$Name => Self::$Name(Box::new(decode(product, event, payload)?)),)+
+                    $(EventName::$Name => Self::$Name(Box::new(decode(product, event, payload, reading)?)),)+
                     _ => Self::Unknown(event.clone()),
                 })
             }

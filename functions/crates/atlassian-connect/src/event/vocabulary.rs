@@ -27,19 +27,27 @@ macro_rules! vocabulary {
             }
         }
 
-        impl<'de> serde::Deserialize<'de> for $Name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::event::vocabulary::read(deserializer)
+        impl $crate::event::lenient::Lenient for $Name {
+            const EXPECTED: &'static str = "a word";
+
+            fn text(word: &str) -> Option<Self> {
+                Some(Self::from(word))
+            }
+
+            fn integer(number: i64) -> Option<Self> {
+                Self::number(number.to_string())
+            }
+
+            fn number(text: String) -> Option<Self> {
+                Some(Self::from(text.as_str()))
             }
         }
+
+        $crate::event::object::alone!($Name);
     };
 }
 
 pub(super) use vocabulary;
-
-use serde::Deserializer;
-
-use super::scalar::{self, Scalar};
 
 vocabulary! {
     /// What kind of account somebody has.
@@ -67,19 +75,6 @@ impl From<&str> for OtherWord {
     fn from(word: &str) -> Self {
         Self(word.into())
     }
-}
-
-/// Reads a word, or a number in its place.
-pub(super) fn read<'de, D, W>(deserializer: D) -> Result<W, D::Error>
-where
-    D: Deserializer<'de>,
-    W: for<'a> From<&'a str>,
-{
-    scalar::read(deserializer, "a word", |word| match word {
-        Scalar::Text(text) => W::from(text),
-        Scalar::Integer(number) => W::from(number.to_string().as_str()),
-        Scalar::Number(text) => W::from(text.as_str()),
-    })
 }
 
 #[cfg(test)]

@@ -1,37 +1,34 @@
 //! Boards and sprints.
 
-use serde::Deserialize;
-
 use crate::event::Id;
 use crate::event::moment::Moment;
+use crate::event::object::object;
 use crate::event::vocabulary::vocabulary;
 
-/// A sprint.
-///
-/// Jira Software Cloud REST API, "Sprint".
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct Sprint {
-    /// The identifier.
-    pub id: Id,
-    /// What it is called.
-    pub name: Option<String>,
-    /// How far it is.
-    pub state: Option<SprintState>,
-    /// When it begins.
-    pub start_date: Option<Moment>,
-    /// When it is to end.
-    pub end_date: Option<Moment>,
-    /// When it ended.
-    pub complete_date: Option<Moment>,
-    /// The board it was made on.
-    pub origin_board_id: Option<Id>,
-    /// What it is for.
-    pub goal: Option<String>,
-    /// The address in the REST API. Absent once it is deleted.
-    #[serde(rename = "self")]
-    pub self_url: Option<String>,
+object! {
+    /// A sprint.
+    ///
+    /// Jira Software Cloud REST API, "Sprint".
+    pub struct Sprint {
+        /// The identifier.
+        "id" => id: Option<Id>,
+        /// What it is called.
+        "name" => name: Option<String>,
+        /// How far it is.
+        "state" => state: Option<SprintState>,
+        /// When it begins.
+        "startDate" => start_date: Option<Moment>,
+        /// When it is to end.
+        "endDate" => end_date: Option<Moment>,
+        /// When it ended.
+        "completeDate" => complete_date: Option<Moment>,
+        /// The board it was made on.
+        "originBoardId" => origin_board_id: Option<Id>,
+        /// What it is for.
+        "goal" => goal: Option<String>,
+        /// The address in the REST API. Absent once it is deleted.
+        "self" => self_url: Option<String>,
+    }
 }
 
 vocabulary! {
@@ -43,22 +40,20 @@ vocabulary! {
     }
 }
 
-/// A board.
-///
-/// Jira Software Cloud REST API, "Board".
-#[derive(Clone, Debug, Deserialize)]
-#[non_exhaustive]
-pub struct Board {
-    /// The identifier.
-    pub id: Id,
-    /// What it is called.
-    pub name: Option<String>,
-    /// What kind of board it is.
-    #[serde(rename = "type")]
-    pub kind: Option<BoardType>,
-    /// The address in the REST API. Absent once it is deleted.
-    #[serde(rename = "self")]
-    pub self_url: Option<String>,
+object! {
+    /// A board.
+    ///
+    /// Jira Software Cloud REST API, "Board".
+    pub struct Board {
+        /// The identifier.
+        "id" => id: Option<Id>,
+        /// What it is called.
+        "name" => name: Option<String>,
+        /// What kind of board it is.
+        "type" => kind: Option<BoardType>,
+        /// The address in the REST API. Absent once it is deleted.
+        "self" => self_url: Option<String>,
+    }
 }
 
 vocabulary! {
@@ -70,101 +65,90 @@ vocabulary! {
     }
 }
 
-/// What a board shows.
-///
-/// Jira Software Cloud REST API, "Get configuration" of a board.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct BoardConfiguration {
-    /// The identifier of the board.
-    pub id: Id,
-    /// What it is called.
-    pub name: Option<String>,
-    /// What kind of board it is.
-    #[serde(rename = "type")]
-    pub kind: Option<BoardType>,
-    /// Whose it is.
-    pub location: Option<BoardLocation>,
-    /// The saved filter that chooses its issues.
-    pub filter: Option<BoardFilter>,
-    /// Its columns.
-    pub column_config: Option<BoardColumns>,
-    /// How its issues are ordered.
-    pub ranking: Option<Ranking>,
-    /// The address in the REST API.
-    #[serde(rename = "self")]
-    pub self_url: Option<String>,
+object! {
+    /// What a board shows.
+    ///
+    /// Jira Software Cloud REST API, "Get configuration" of a board.
+    pub struct BoardConfiguration {
+        /// The identifier of the board.
+        "id" => id: Option<Id>,
+        /// What it is called.
+        "name" => name: Option<String>,
+        /// What kind of board it is.
+        "type" => kind: Option<BoardType>,
+        /// Whose it is.
+        "location" => location: Option<BoardLocation>,
+        /// The saved filter that chooses its issues.
+        "filter" => filter: Option<BoardFilter>,
+        /// Its columns.
+        "columnConfig" => column_config: Option<BoardColumns>,
+        /// How its issues are ordered.
+        "ranking" => ranking: Option<Ranking>,
+        /// The address in the REST API.
+        "self" => self_url: Option<String>,
+    }
 }
 
-/// Whose a board is.
-#[derive(Clone, Debug, Deserialize)]
-#[non_exhaustive]
-pub struct BoardLocation {
-    /// The identifier.
-    pub id: Option<Id>,
-    /// The key of the project.
-    pub key: Option<String>,
-    /// What it is called.
-    pub name: Option<String>,
-    /// `project` or `user`.
-    #[serde(rename = "type")]
-    pub kind: Option<String>,
-    /// The address in the REST API.
-    #[serde(rename = "self")]
-    pub self_url: Option<String>,
+object! {
+    /// Whose a board is.
+    pub struct BoardLocation {
+        /// The identifier.
+        "id" => id: Option<Id>,
+        /// The key of the project.
+        "key" => key: Option<String>,
+        /// What it is called.
+        "name" => name: Option<String>,
+        /// `project` or `user`.
+        "type" => kind: Option<String>,
+        /// The address in the REST API.
+        "self" => self_url: Option<String>,
+    }
 }
 
-/// The saved filter of a board.
-#[derive(Clone, Debug, Deserialize)]
-#[non_exhaustive]
-pub struct BoardFilter {
-    /// The identifier.
-    pub id: Option<Id>,
-    /// The address in the REST API.
-    #[serde(rename = "self")]
-    pub self_url: Option<String>,
+object! {
+    /// The saved filter of a board.
+    pub struct BoardFilter {
+        /// The identifier.
+        "id" => id: Option<Id>,
+        /// The address in the REST API.
+        "self" => self_url: Option<String>,
+    }
 }
 
-/// The columns of a board.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct BoardColumns {
-    /// From left to right.
-    #[serde(default)]
-    pub columns: Vec<BoardColumn>,
-    /// What is limited: `none`, `issueCount` or `issueCountExclSubs`.
-    pub constraint_type: Option<String>,
+object! {
+    /// The columns of a board.
+    pub struct BoardColumns {
+        /// From left to right.
+        "columns" => columns: Vec<BoardColumn>,
+        /// What is limited: `none`, `issueCount` or `issueCountExclSubs`.
+        "constraintType" => constraint_type: Option<String>,
+    }
 }
 
-/// A column of a board.
-#[derive(Clone, Debug, Deserialize)]
-#[non_exhaustive]
-pub struct BoardColumn {
-    /// What it is called.
-    pub name: Option<String>,
-    /// The issues in it have one of these.
-    #[serde(default)]
-    pub statuses: Vec<BoardStatus>,
+object! {
+    /// A column of a board.
+    pub struct BoardColumn {
+        /// What it is called.
+        "name" => name: Option<String>,
+        /// The issues in it have one of these.
+        "statuses" => statuses: Vec<BoardStatus>,
+    }
 }
 
-/// A status in a column.
-#[derive(Clone, Debug, Deserialize)]
-#[non_exhaustive]
-pub struct BoardStatus {
-    /// The identifier.
-    pub id: Option<Id>,
-    /// The address in the REST API.
-    #[serde(rename = "self")]
-    pub self_url: Option<String>,
+object! {
+    /// A status in a column.
+    pub struct BoardStatus {
+        /// The identifier.
+        "id" => id: Option<Id>,
+        /// The address in the REST API.
+        "self" => self_url: Option<String>,
+    }
 }
 
-/// How the issues of a board are ordered.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct Ranking {
-    /// The number of the custom field that holds the rank.
-    pub rank_custom_field_id: Option<Id>,
+object! {
+    /// How the issues of a board are ordered.
+    pub struct Ranking {
+        /// The number of the custom field that holds the rank.
+        "rankCustomFieldId" => rank_custom_field_id: Option<Id>,
+    }
 }

@@ -1,84 +1,51 @@
 //! People and apps.
 
-use std::fmt;
-
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{Error, MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-
+use crate::event::object::object;
 use crate::event::vocabulary::AccountType;
 
-/// A user.
-///
-/// Jira Cloud platform REST API, "Users". What it holds depends on the privacy settings of the
-/// person. In 2014 it could be a username and nothing else, which is then the `name`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(remote = "Self", rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct User {
-    /// The account, the same on every site.
-    pub account_id: Option<String>,
-    /// What kind of account it is.
-    pub account_type: Option<AccountType>,
-    /// What the user is called.
-    pub display_name: Option<String>,
-    /// Whether the user may log in.
-    pub active: Option<bool>,
-    /// Where the user's clock is, as in `Australia/Sydney`.
-    pub time_zone: Option<String>,
-    /// Pictures.
-    pub avatar_urls: Option<AvatarUrls>,
-    /// The address of the user.
-    pub email_address: Option<String>,
-    /// The username. Until 2019, and on Jira Server.
-    pub name: Option<String>,
-    /// The key. Until 2019, and on Jira Server.
-    pub key: Option<String>,
-    /// The address in the REST API.
-    #[serde(rename = "self")]
-    pub self_url: Option<String>,
+object! {
+    /// A user.
+    ///
+    /// Jira Cloud platform REST API, "Users". What it holds depends on the privacy settings of the
+    /// person. In 2014 it could be a username and nothing else, which is then the `name`.
+    #[derive(Default)]
+    pub struct User {
+        /// The account, the same on every site.
+        "accountId" => account_id: Option<String>,
+        /// What kind of account it is.
+        "accountType" => account_type: Option<AccountType>,
+        /// What the user is called.
+        "displayName" => display_name: Option<String>,
+        /// Whether the user may log in.
+        "active" => active: Option<bool>,
+        /// Where the user's clock is, as in `Australia/Sydney`.
+        "timeZone" => time_zone: Option<String>,
+        /// Pictures.
+        "avatarUrls" => avatar_urls: Option<AvatarUrls>,
+        /// The address of the user.
+        "emailAddress" => email_address: Option<String>,
+        /// The username. Until 2019, and on Jira Server.
+        "name" => name: Option<String>,
+        /// The key. Until 2019, and on Jira Server.
+        "key" => key: Option<String>,
+        /// The address in the REST API.
+        "self" => self_url: Option<String>,
+    }
+    text => Some(Self { name: Some(text.into()), ..Self::default() })
 }
 
-/// The addresses of a picture, in pixels.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[non_exhaustive]
-pub struct AvatarUrls {
-    /// The smallest.
-    #[serde(rename = "16x16")]
-    pub x16: Option<String>,
-    /// A small one.
-    #[serde(rename = "24x24")]
-    pub x24: Option<String>,
-    /// A larger one.
-    #[serde(rename = "32x32")]
-    pub x32: Option<String>,
-    /// The largest.
-    #[serde(rename = "48x48")]
-    pub x48: Option<String>,
-}
-
-impl<'de> Deserialize<'de> for User {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader;
-
-        impl<'de> Visitor<'de> for Reader {
-            type Value = User;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a user, as an object or a username")
-            }
-
-            fn visit_str<E: Error>(self, name: &str) -> Result<User, E> {
-                Ok(User { name: Some(name.into()), ..User::default() })
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<User, A::Error> {
-                // The inherent function that `remote = "Self"` derives.
-                User::deserialize(MapAccessDeserializer::new(map))
-            }
-        }
-
-        deserializer.deserialize_any(Reader)
+object! {
+    /// The addresses of a picture, in pixels.
+    #[derive(Default)]
+    pub struct AvatarUrls {
+        /// The smallest.
+        "16x16" => x16: Option<String>,
+        /// A small one.
+        "24x24" => x24: Option<String>,
+        /// A larger one.
+        "32x32" => x32: Option<String>,
+        /// The largest.
+        "48x48" => x48: Option<String>,
     }
 }
 

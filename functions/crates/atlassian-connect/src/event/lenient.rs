@@ -1,0 +1,475 @@
+//! Reading that gives what it can: a value of another kind than expected costs itself alone.
+//!
+//! serde gives up a whole document where one value does not fit, and cannot go on behind it. So
+//! every value is read by a visitor that takes any kind, and says afterwards whether it was
+//! [what was asked for](Taken). One pass over the text is enough, and nothing is buffered.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::left_out::LeftOut;
+use super::object::Key;
+
+/// What can be read from a value of any kind. Each kind that is no `Self` is `None`.
+pub trait Lenient: Sized {
+    /// What belongs here, for an error.
+    const EXPECTED: &'static str;
+
+    /// Whether it may be missing from whatever it is a part of, and nobody minds.
+    const OPTIONAL: bool = false;
+
+    /// Reads a text.
+    fn text(_: &str) -> Option<Self> {
+        None
+    }
+
+    /// Reads `true` or `false`.
+    fn truth(_: bool) -> Option<Self> {
+        None
+    }
+
+    /// Reads a whole number.
+    fn integer(_: i64) -> Option<Self> {
+        None
+    }
+
+    /// Reads a number that no `i64` holds, from its text.
+    fn number(_: String) -> Option<Self> {
+        None
+    }
+
+    /// Reads a list to its end.
+    fn list<'de, A: SeqAccess<'de>>(mut list: A, _: &At<'_>) -> Result<Option<Self>, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    /// Reads an object to its end.
+    fn object<'de, A: MapAccess<'de>>(mut map: A, _: &At<'_>) -> Result<Option<Self>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    /// What stands for a value that is missing, or is none of these; nothing if it is needed.
+    fn absent() -> Option<Self> {
+        None
+    }
+
+    /// Reads any value. Fails for nothing but a text that is not JSON.
+    fn take<'de, D: Deserializer<'de>>(json: D, at: &At<'_>) -> Result<Taken<Self>, D::Error> {
+        json.deserialize_any(AnyKind(at, PhantomData))
+    }
+}
+
+/// What became of a value.
+#[derive(Debug)]
+pub enum Taken<T> {
+    /// It is what was asked for.
+    Value(T),
+    /// It is null, or an empty text where no text belongs: as good as absent.
+    Null,
+    /// It is something else, and was read over.
+    Odd,
+}
+
+impl<T> Taken<T> {
+    pub(super) fn map<U>(self, make: impl FnOnce(T) -> U) -> Taken<U> {
+        match self {
+            Self::Value(value) => Taken::Value(make(value)),
+            Self::Null => Taken::Null,
+            Self::Odd => Taken::Odd,
+        }
+    }
+}
+
+/// A place in a document, by the steps that lead to it.
+#[derive(Debug)]
+pub struct At<'a> {
+    above: Option<&'a Self>,
+    step: Step,
+    depth: usize,
+    pass: &'a Pass,
+}
+
+/// One step from the outside in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Step {
+    Root,
+    Field(&'static str),
+    Item(usize),
+}
+
+/// One pass over a document, and what it could not read.
+#[derive(Debug, Default)]
+pub(super) struct Pass {
+    /// Whether to read each value from its own text, so that not even one that serde cannot go on
+    /// behind, such as the number 1e999, costs more than itself.
+    careful: bool,
+    left_out: RefCell<LeftOut>,
+    lack: RefCell<Option<Lack>>,
+}
+
+/// What is needed, and is not there.
+#[derive(Debug)]
+pub(super) struct Lack {
+    /// The steps to the value that is of another kind, or to the object without the field.
+    pub(super) path: Vec<Step>,
+    /// The name of the missing field; else what was expected in its place.
+    pub(super) problem: Result<&'static str, &'static str>,
+}
+
+/// How many levels of a document are read, one for each object and list. serde_json ends at 128.
+const DEEPEST: usize = 100;
+/// How many levels down an object may be in one of its own kind: each takes its stack.
+const DEEPEST_BOX: usize = 20;
+
+impl Pass {
+    /// Reads a document, and says what it lacks if it cannot be read.
+    pub(super) fn read<'de, T: Lenient, D: Deserializer<'de>>(
+        &self,
+        json: D,
+    ) -> Result<Result<T, Lack>, D::Error> {
+        let root = At { above: None, step: Step::Root, depth: 0, pass: self };
+        if let Taken::Value(value) = T::take(json, &root)? {
+            return Ok(Ok(value));
+        }
+        let lack = self.lack.take();
+        Ok(Err(lack.unwrap_or(Lack { path: Vec::new(), problem: Err(T::EXPECTED) })))
+    }
+}
+
+/// Reads a text that is known to be JSON, and says what was left out of it.
+pub(super) fn read<T: Lenient>(json: &str, left_out: &mut LeftOut) -> Result<T, Lack> {
+    let mut pass = Pass::default();
+    let mut read = pass.read(&mut serde_json::Deserializer::from_str(json));
+    if read.is_err() {
+        pass = Pass { careful: true, ..Pass::default() };
+        read = pass.read(&mut serde_json::Deserializer::from_str(json));
+    }
+    *left_out = pass.left_out.into_inner();
+    read.unwrap_or(Err(Lack { path: Vec::new(), problem: Err("JSON") }))
+}
+
+/// The line and column of what a document lacks, from 1.
+pub(super) fn locate(json: &str, lack: &Lack) -> (usize, usize) {
+    let seek = Seek { path: &lack.path, to_the_end: lack.problem.is_ok() };
+    let sought = seek.deserialize(&mut serde_json::Deserializer::from_str(json));
+    sought.map_or_else(|error| (error.line(), error.column()), |()| (1, 1))
+}
+
+impl<'a> At<'a> {
+    fn below(&'a self, step: Step) -> Self {
+        Self { above: Some(self), step, depth: self.depth + 1, pass: self.pass }
+    }
+
+    fn path(&self) -> Vec<Step> {
+        let mut path = self.above.map(At::path).unwrap_or_default();
+        if self.step != Step::Root {
+            path.push(self.step);
+        }
+        path
+    }
+
+    /// Notes that the value here is left out.
+    #[cold]
+    fn leave_out(&self) {
+        let path = self.path();
+        // What was lacking in it is no more than a part of it.
+        self.pass.lack.borrow_mut().take_if(|lack| lack.path.starts_with(&path));
+        self.pass.left_out.borrow_mut().push(written(&path));
+    }
+
+    #[cold]
+    fn lacks(&self, problem: Result<&'static str, &'static str>) {
+        let lack = || Lack { path: self.path(), problem };
+        self.pass.lack.borrow_mut().get_or_insert_with(lack);
+    }
+}
+
+/// A path as people write it: `issue.fields.labels[0]`; `.` for the document itself.
+pub(super) fn written(path: &[Step]) -> String {
+    let mut text = String::new();
+    for step in path {
+        match step {
+            Step::Root => {}
+            Step::Item(number) => text.push_str(&format!("[{number}]")),
+            Step::Field(name) if text.is_empty() => text.push_str(name),
+            Step::Field(name) => text.push_str(&format!(".{name}")),
+        }
+    }
+    if text.is_empty() { ".".into() } else { text }
+}
+
+/// Reads the next value of an object, the field of this name.
+pub(super) fn field<'de, A: MapAccess<'de>, T: Lenient>(
+    map: &mut A,
+    at: &At<'_>,
+    name: &'static str,
+    field: &mut Option<T>,
+) -> Result<(), A::Error> {
+    let at = at.below(Step::Field(name));
+    *field = match map.next_value_seed(Seed(&at, PhantomData))? {
+        Taken::Value(value) => Some(value),
+        Taken::Null => None,
+        Taken::Odd => {
+            odd::<T>(&at);
+            None
+        }
+    };
+    Ok(())
+}
+
+#[cold]
+fn odd<T: Lenient>(at: &At<'_>) {
+    match T::absent() {
+        Some(_) => at.leave_out(),
+        None => at.lacks(Err(T::EXPECTED)),
+    }
+}
+
+/// What a field is in the end; nothing if it is needed and is not there.
+pub(super) fn finish<T: Lenient>(field: Option<T>, at: &At<'_>, name: &'static str) -> Option<T> {
+    match field {
+        None if T::OPTIONAL => T::absent(),
+        None => missing(at, name),
+        field => field,
+    }
+}
+
+#[cold]
+fn missing<T: Lenient>(at: &At<'_>, name: &'static str) -> Option<T> {
+    let absent = T::absent();
+    if absent.is_none() {
+        at.lacks(Ok(name));
+    } else if at.depth == 0 {
+        // What the event is about: nothing is said of it.
+        at.below(Step::Field(name)).leave_out();
+    }
+    absent
+}
+
+/// Reads an optional value. `T` is never needed, as it may be missing.
+impl<T: Lenient> Lenient for Option<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+    const OPTIONAL: bool = true;
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+
+    fn take<'de, D: Deserializer<'de>>(json: D, at: &At<'_>) -> Result<Taken<Self>, D::Error> {
+        Ok(T::take(json, at)?.map(Some))
+    }
+}
+
+impl<T: Lenient> Lenient for Box<T> {
+    const EXPECTED: &'static str = T::EXPECTED;
+    const OPTIONAL: bool = T::OPTIONAL;
+
+    fn absent() -> Option<Self> {
+        T::absent().map(Self::new)
+    }
+
+    fn take<'de, D: Deserializer<'de>>(json: D, at: &At<'_>) -> Result<Taken<Self>, D::Error> {
+        if at.depth > DEEPEST_BOX {
+            IgnoredAny::deserialize(json)?;
+            return Ok(Taken::Odd);
+        }
+        Ok(T::take(json, at)?.map(Self::new))
+    }
+}
+
+/// Reads a list, and leaves out the items that are none of its kind.
+impl<T: Lenient> Lenient for Vec<T> {
+    const EXPECTED: &'static str = "a list";
+    const OPTIONAL: bool = true;
+
+    fn list<'de, A: SeqAccess<'de>>(mut list: A, at: &At<'_>) -> Result<Option<Self>, A::Error> {
+        let mut items = Self::new();
+        for number in 0.. {
+            let at = at.below(Step::Item(number));
+            match list.next_element_seed(Seed(&at, PhantomData))? {
+                None => break,
+                Some(Taken::Value(item)) => items.push(item),
+                Some(Taken::Null) => {}
+                Some(Taken::Odd) => at.leave_out(),
+            }
+        }
+        Ok(Some(items))
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::new())
+    }
+}
+
+impl Lenient for String {
+    const EXPECTED: &'static str = "a string";
+
+    fn text(text: &str) -> Option<Self> {
+        Some(text.into())
+    }
+}
+
+impl Lenient for bool {
+    const EXPECTED: &'static str = "true or false";
+
+    fn truth(truth: bool) -> Option<Self> {
+        Some(truth)
+    }
+}
+
+impl Lenient for i64 {
+    const EXPECTED: &'static str = "a whole number";
+
+    fn integer(number: i64) -> Option<Self> {
+        Some(number)
+    }
+}
+
+/// Keeps any value, as it came.
+impl Lenient for Box<RawValue> {
+    const EXPECTED: &'static str = "any value";
+
+    fn take<'de, D: Deserializer<'de>>(json: D, _: &At<'_>) -> Result<Taken<Self>, D::Error> {
+        Ok(Option::deserialize(json)?.map_or(Taken::Null, Taken::Value))
+    }
+}
+
+/// Reads one value of a document, wherever it is.
+struct Seed<'a, T>(&'a At<'a>, PhantomData<T>);
+
+impl<'de, T: Lenient> DeserializeSeed<'de> for Seed<'_, T> {
+    type Value = Taken<T>;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Taken<T>, D::Error> {
+        let Self(at, _) = self;
+        if at.depth > DEEPEST {
+            IgnoredAny::deserialize(json)?;
+            return Ok(Taken::Odd);
+        }
+        if at.pass.careful {
+            let json = <&RawValue>::deserialize(json)?.get();
+            let taken = T::take(&mut serde_json::Deserializer::from_str(json), at);
+            return Ok(taken.unwrap_or(Taken::Odd));
+        }
+        T::take(json, at)
+    }
+}
+
+/// Reads a value of any kind.
+struct AnyKind<'a, T>(&'a At<'a>, PhantomData<T>);
+
+impl<T> AnyKind<'_, T> {
+    fn taken(value: Option<T>) -> Taken<T> {
+        value.map_or(Taken::Odd, Taken::Value)
+    }
+}
+
+impl<'de, T: Lenient> Visitor<'de> for AnyKind<'_, T> {
+    type Value = Taken<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Taken<T>, E> {
+        Ok(Taken::Null)
+    }
+
+    fn visit_bool<E: Error>(self, truth: bool) -> Result<Taken<T>, E> {
+        Ok(Self::taken(T::truth(truth)))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Taken<T>, E> {
+        Ok(Self::taken(T::integer(number)))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Taken<T>, E> {
+        Ok(Self::taken(match i64::try_from(number) {
+            Ok(number) => T::integer(number),
+            Err(_) => T::number(number.to_string()),
+        }))
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Taken<T>, E> {
+        Ok(Self::taken(T::number(number.to_string())))
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Taken<T>, E> {
+        Ok(match T::text(text) {
+            None if text.is_empty() => Taken::Null,
+            value => Self::taken(value),
+        })
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Taken<T>, A::Error> {
+        Ok(Self::taken(T::list(list, self.0)?))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Taken<T>, A::Error> {
+        Ok(Self::taken(T::object(map, self.0)?))
+    }
+}
+
+/// Follows a path, and fails where it ends, which is how `serde_json` tells the place.
+struct Seek<'a> {
+    path: &'a [Step],
+    /// Whether it fails behind the object to which the path leads, and not before it.
+    to_the_end: bool,
+}
+
+impl Seek<'_> {
+    fn below(&self) -> Self {
+        Self { path: &self.path[1..], ..*self }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Seek<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+/// Every other kind is an error.
+impl<'de> Visitor<'de> for Seek<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("something else")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        let Some(Step::Item(wanted)) = self.path.first() else { return Err(end()) };
+        for _ in 0..*wanted {
+            list.next_element::<IgnoredAny>()?;
+        }
+        list.next_element_seed(self.below())?;
+        Err(end())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let wanted = self.path.first();
+        if wanted.is_none() && !self.to_the_end {
+            return Err(end());
+        }
+        while let Some(Key(key)) = map.next_key()? {
+            match wanted {
+                Some(Step::Field(name)) if *name == key => map.next_value_seed(self.below())?,
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Err(end())
+    }
+}
+
+fn end<E: Error>() -> E {
+    E::custom("here")
+}
