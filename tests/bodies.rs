@@ -97,7 +97,7 @@ async fn a_message_leaves_room_for_what_a_dead_letter_says_of_it() {
         assert_eq!((reason.chars().count(), reason.len()), (500, 2000));
         assert!(dead.body.unwrap().starts_with(&format!("{{\"version\":{version},")));
         let given_up = stage.logged("delivery given up", number + 1).await;
-        assert_eq!(given_up[number]["message.receives"], 1);
+        assert_eq!(given_up[number]["message.attempts"], 1);
     }
     stage.drained("ObedientQueue").await;
     assert_eq!(stage.logged("delivery given up", 2).await.len(), 2, "once each");

@@ -22,9 +22,7 @@ struct Order {
 
 async fn handle(delivery: Delivery) -> Result<(), Error> {
     let Order { what, once, takes } = delivery.payload.read()?;
-    let text = delivery.payload.as_str();
-    let shown = if text.len() < 10_000 { text } else { "long" };
-    tracing::info!(delivery.id, payload = shown, "begun");
+    tracing::info!(delivery.id, "begun");
     tokio::time::sleep(Duration::from_millis(takes)).await;
     if once.is_none_or(|path| File::create_new(path).is_ok()) {
         match what.as_str() {
@@ -38,10 +36,11 @@ async fn handle(delivery: Delivery) -> Result<(), Error> {
             _ => (),
         }
     }
+    let text = delivery.payload.as_str();
     tracing::info!(
         delivery.id,
         bytes = text.len(),
-        payload = shown,
+        payload = if text.len() < 10_000 { text } else { "long" },
         params = ?delivery.params,
         webhook = ?delivery.webhook,
         "obeyed"

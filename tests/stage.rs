@@ -235,11 +235,12 @@ impl Stage {
         &self.stack.deployment().queues[id].url
     }
 
-    /// How many messages a queue holds, in flight included.
+    /// How many messages a queue holds, in flight and delayed ones included.
     pub(crate) async fn depth(&self, queue: &str) -> u32 {
         let names = [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
         ];
         let request = self.sqs().get_queue_attributes().queue_url(self.queue(queue));
         let attributes =

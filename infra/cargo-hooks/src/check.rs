@@ -125,6 +125,7 @@ mod tests {
 
     const DESCRIPTOR: &str = r#"{
         "key": "com.example.checked", "authentication": {"type": "jwt"}, "scopes": ["READ"],
+        "apiMigrations": {"gdpr": true, "signed-install": true, "context-qsh": true},
         "lifecycle": {"installed": "/installed", "uninstalled": "/uninstalled"},
         "modules": {"webhooks": [
             {"event": "jira:issue_created", "url": "/issue-created"},

@@ -5,7 +5,8 @@
 //! among the webhook's `params` says.
 //!
 //! ```no_run
-//! use handler::{Delivery, Error, jira};
+//! # use atlassian_hooks_handler as atlassian_hooks;
+//! use atlassian_hooks::{Delivery, Error, jira};
 //!
 //! async fn handle(delivery: Delivery<jira::IssueEvent>) -> Result<(), Error> {
 //!     println!("{} in {} of {}", delivery.event, delivery.payload.issue.key, delivery.tenant);
@@ -13,7 +14,7 @@
 //! }
 //!
 //! fn main() -> std::process::ExitCode {
-//!     handler::run(handle)
+//!     atlassian_hooks::run(handle)
 //! }
 //! ```
 //!
@@ -37,8 +38,9 @@
 //! an attempt has spent it.
 //!
 //! ```
+//! # use atlassian_hooks_handler as atlassian_hooks;
 //! use std::time::Duration;
-//! use handler::{Delivery, Error, give_up, retry_after};
+//! use atlassian_hooks::{Delivery, Error, give_up, retry_after};
 //!
 //! # struct Answer { status: u16, retry_after: u64 }
 //! # async fn ask(_: &Delivery) -> Result<Answer, Error> { unimplemented!() }
@@ -106,9 +108,10 @@ where
 /// Runs a handler in another way than [`run`].
 ///
 /// ```no_run
-/// # async fn handle(_: handler::Delivery) -> Result<(), handler::Error> { Ok(()) }
+/// # use atlassian_hooks_handler as atlassian_hooks;
+/// # async fn handle(_: atlassian_hooks::Delivery) -> Result<(), atlassian_hooks::Error> { Ok(()) }
 /// fn main() -> std::process::ExitCode {
-///     handler::Runner::new().every_time().concurrency(10).run(handle)
+///     atlassian_hooks::Runner::new().every_time().concurrency(10).run(handle)
 /// }
 /// ```
 #[derive(Clone, Copy, Debug)]
