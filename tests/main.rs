@@ -19,6 +19,7 @@ mod observe;
 mod once;
 mod order;
 mod outage;
+mod records;
 mod recover;
 mod refuse;
 mod road;

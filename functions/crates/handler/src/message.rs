@@ -82,14 +82,22 @@ impl Message {
 }
 
 impl From<Value> for Message {
+    /// A record without an id or a body is none of SQS's. All that it says is kept as the body, which is
+    /// no delivery, so it ends in the dead-letter queue.
     fn from(mut record: Value) -> Self {
+        let is_whole = record["messageId"].is_string() && record["body"].is_string();
+        let body = if is_whole {
+            text(record.get_mut("body")).unwrap_or_default()
+        } else {
+            record.to_string()
+        };
         let mut system = object(&mut record, "attributes");
         let attributes = object(&mut record, "messageAttributes").into_iter();
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok());
         Self {
             id: text(record.get_mut("messageId")),
             receipt_handle: text(record.get_mut("receiptHandle")),
-            body: text(record.get_mut("body")).unwrap_or_default(),
+            body,
             group: text(system.get_mut("MessageGroupId")),
             receives: number(text(system.get_mut("ApproximateReceiveCount")))
                 .and_then(|count| u32::try_from(count).ok())
@@ -182,7 +190,7 @@ mod tests {
         ] {
             let message = Message::from(record.clone());
             assert_eq!((message.origin(), message.attempts()), ("", 1), "{record}");
-            assert_eq!((message.body.as_str(), message.first_sent()), ("", None), "{record}");
+            assert_eq!((message.body, message.first_sent()), (record.to_string(), None));
         }
     }
 }

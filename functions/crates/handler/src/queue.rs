@@ -197,17 +197,21 @@ impl Queue {
         let reason = writable(reason);
         let short: String = reason.chars().take(SHORT_REASON).collect();
         let own = |reason: &str| {
-            [
+            let mut own = BTreeMap::from([
                 (REASON.to_owned(), Attribute::string(reason)),
                 (RECEIVES.to_owned(), Attribute::number(attempts)),
-                (ORIGIN.to_owned(), Attribute::string(message.origin())),
-            ]
+            ]);
+            // A record that is none of SQS's has no id, and SQS takes no empty text.
+            if !message.origin().is_empty() {
+                own.insert(ORIGIN.to_owned(), Attribute::string(message.origin()));
+            }
+            own
         };
         let all = message.attributes.clone().into_iter().chain(own(&reason)).collect();
         let forms: [BTreeMap<String, Attribute>; 5] = [
             all,
-            own(&reason).into(),
-            own(&short).into(),
+            own(&reason),
+            own(&short),
             [(REASON.to_owned(), Attribute::string("see the log"))].into(),
             [].into(),
         ];
