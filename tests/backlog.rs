@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use crate::batch::{delivery_of, reason};
@@ -98,4 +99,33 @@ gives_up_no_healthy_event! {
     that_takes_two_fifths_in_order_and_claims_once: 40, "claim_once in_order";
     that_takes_two_fifths_every_time: 40, "every_time";
     that_takes_nine_tenths_every_time_and_three_at_once: 90, "every_time 3";
+}
+
+/// Who waits too long is counted, and in the end given up with that reason, never called.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_whose_turn_does_not_come_is_counted_and_then_given_up() {
+    let stage = Stage::with(|template| template.replace("Timeout: 30", "Timeout: 5")).await;
+    let ago = |minutes: i64| jiff::Timestamp::now() - SignedDuration::from_mins(minutes);
+    // One batch: the first takes all of its time.
+    let rows = [(5 * 24 * 60, 3600), (4 * 24 * 60, 0), (20, 0), (0, 0)];
+    let mut request = stage.sqs().send_message_batch().queue_url(stage.queue("ObedientQueue"));
+    for (number, (minutes, takes)) in rows.into_iter().enumerate() {
+        let order = json!({ "do": "succeed", "takes": takes, "number": number });
+        let sent = ago(minutes).as_millisecond().to_string();
+        let sent = MessageAttributeValue::builder().data_type("Number").string_value(sent);
+        let entry = SendMessageBatchRequestEntry::builder()
+            .id(number.to_string())
+            .message_attributes("sent", sent.build().unwrap())
+            .message_body(delivery_of(&stage, order));
+        request = request.entries(entry.build().unwrap());
+    }
+    assert!(request.send().await.unwrap().failed.is_empty());
+    let dead = stage.receive("ObedientDeadLetterQueue").await;
+    assert!(reason(&dead).unwrap().contains("its turn never came"), "{dead:?}");
+    assert_eq!(number(&body(&dead)), 1);
+    stage.drained("ObedientQueue").await;
+    assert_eq!(stage.logged("obeyed", 3).await.len(), 3);
+    let late = stage.logged("metric", 1).await.into_iter().filter(|line| line["Late"] == 1);
+    assert_eq!(late.count(), 1, "the one that has waited for twenty minutes");
+    stage.stack.stop().await;
 }

@@ -142,6 +142,7 @@ pub fn render_with(descriptor: &Descriptor, extras: Extras) -> Result<String, mi
             rejected => metrics::REJECTED,
             enqueue_failed => metrics::ENQUEUE_FAILED,
             install_rejected => metrics::INSTALL_REJECTED,
+            late => metrics::LATE,
             events => metrics::ALL,
         },
         access_log => access_log(),

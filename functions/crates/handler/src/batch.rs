@@ -260,7 +260,8 @@ impl<H> Invocation<'_, H> {
         let attempts = attempt.as_ref().map_or_else(|| message.attempts(), |begun| begun.number);
         let queue = self.context.queue.as_ref();
         let is_last = queue.is_some_and(|queue| queue.is_last_receive(&message));
-        let has_waited_too_long = age(&message, Timestamp::now()) >= LONGEST_WAIT;
+        let age = age(&message, Timestamp::now());
+        let has_waited_too_long = age >= LONGEST_WAIT;
         let gives_up = match &failure {
             Failure::NotBegun(_) | Failure::Interrupted => has_waited_too_long,
             Failure::Unavailable(_) => is_last || has_waited_too_long,
@@ -305,6 +306,9 @@ impl<H> Invocation<'_, H> {
             Failure::Hopeless(_) => backoff(attempts),
         };
         if matches!(failure, Failure::NotBegun(_) | Failure::Interrupted) {
+            if age >= LATE {
+                metrics::count(metrics::LATE);
+            }
             tracing::info!(
                 message.id = message.id,
                 retry.seconds = delay.as_secs(),
@@ -425,6 +429,10 @@ enum Failure {
 
 /// The time reserved for locks, delays and the answer after a handler is stopped.
 const MARGIN: Duration = Duration::from_millis(1000);
+
+/// The age from which a delivery that waits is counted as late: what the template's alarm on the age of
+/// a queue's oldest message has as its threshold.
+const LATE: Duration = Duration::from_secs(15 * 60);
 
 /// How long a delivery may wait without a failure of its own: less than SQS keeps a message.
 const LONGEST_WAIT: Duration = Duration::from_secs(3 * 24 * 60 * 60);

@@ -39,8 +39,12 @@ pub const DUPLICATES: &str = "Duplicates";
 /// Messages that were given up, and are in a dead-letter queue with their reason.
 pub const DEAD_LETTERS: &str = "DeadLetters";
 
+/// Deliveries whose turn has not come a quarter of an hour after they were first queued. A copy that
+/// waits is a new message to SQS, so the age of the queue's oldest message does not show it.
+pub const LATE: &str = "Late";
+
 /// Every metric there is.
-pub const ALL: [&str; 9] = [
+pub const ALL: [&str; 10] = [
     ACCEPTED,
     REJECTED,
     INSTALL_REJECTED,
@@ -50,6 +54,7 @@ pub const ALL: [&str; 9] = [
     BATCH_ITEM_FAILURES,
     DUPLICATES,
     DEAD_LETTERS,
+    LATE,
 ];
 
 /// Counts one of something.
