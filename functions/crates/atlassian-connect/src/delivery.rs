@@ -19,23 +19,9 @@ use sha2::{Digest as _, Sha256};
 use crate::event::{self, EventName, FromPayload, LeftOut, Product, Reading};
 use crate::tenant::ClientKey;
 
-/// The message attribute that says why a delivery is in a dead-letter queue.
-pub const REASON: &str = "reason";
-/// The message attribute that says how often a delivery in a dead-letter queue was tried.
-pub const RECEIVES: &str = "receives";
-/// The message attribute that names the message as which a delivery was first queued.
-pub const ORIGIN: &str = "origin";
-/// The message attribute that says when that message was sent, in milliseconds since 1970.
-pub const SENT: &str = "sent";
-/// The message attribute that says how many attempts were spent before a message was queued again.
-pub const ATTEMPTS: &str = "attempts";
-/// The message attribute that names the replay by which an operator queued a dead letter again.
-pub const REPLAY: &str = "replay";
-/// The longest [`REASON`], in characters.
-pub const LONGEST_REASON: usize = 500;
 /// The bytes that a message leaves free below what SQS takes, so that it fits as a dead letter too.
 ///
-/// A dead letter has [`REASON`], [`RECEIVES`] and [`ORIGIN`] besides, and SQS counts names, types and
+/// A dead letter has the attributes of [`contract::message_attribute`] besides, and SQS counts names, types and
 /// values: up to 2000 bytes for the longest reason, and less than 200 for the rest. It is twice as
 /// much, for attributes that come later.
 pub const DEAD_LETTER_ROOM: usize = 4096;

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use atlassian_connect::delivery::{Delivery, Payload, Webhook};
 use atlassian_connect::event::{Product, Reading};
 use atlassian_connect::jwt::Unverified;
+use contract::metric;
 use gateway::{Call, Rejection};
 use jiff::Timestamp;
 use runtime::metrics;
@@ -69,7 +70,7 @@ pub async fn receive(
     match reading {
         Reading::Read => {}
         Reading::Partly(left_out) => {
-            metrics::count(metrics::PARTLY_TYPED);
+            metrics::count(metric::PARTLY_TYPED);
             tracing::warn!(
                 delivery.id,
                 delivery.event = %delivery.event,
@@ -79,7 +80,7 @@ pub async fn receive(
             );
         }
         Reading::Unreadable(_) | Reading::Unknown => {
-            metrics::count(metrics::UNTYPED);
+            metrics::count(metric::UNTYPED);
             tracing::warn!(
                 delivery.id,
                 delivery.event = %delivery.event,
@@ -99,10 +100,10 @@ pub async fn receive(
     };
     let message = queue.enqueue(&delivery, patience).await.inspect_err(|refused| {
         if matches!(refused, Refused::Unavailable(_)) {
-            metrics::count(metrics::ENQUEUE_FAILED);
+            metrics::count(metric::ENQUEUE_FAILED);
         }
     })?;
-    metrics::count(metrics::ACCEPTED);
+    metrics::count(metric::ACCEPTED);
     tracing::info!(
         delivery.id,
         delivery.event = %delivery.event,

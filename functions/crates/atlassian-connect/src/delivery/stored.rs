@@ -1,5 +1,6 @@
 //! A message that says where its delivery is.
 
+use contract::bodies_bucket::PREFIX;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
@@ -43,13 +44,11 @@ pub struct Stored {
 impl Stored {
     /// The version of a message that says where its delivery is.
     pub const VERSION: u32 = 3;
-    /// What the names of all objects begin with.
-    pub const PREFIX: &str = "bodies/";
 
     /// Where a delivery is stored, whose message is this text.
     pub fn of(delivery: &Delivery, text: &str) -> Self {
         let day = delivery.received_at.strftime("%F");
-        let object = format!("{}{day}/{}", Self::PREFIX, delivery.id);
+        let object = format!("{}{day}/{}", PREFIX, delivery.id);
         Self { object, sha256: hash(text.as_bytes()) }
     }
 
@@ -80,7 +79,7 @@ impl Stored {
     /// Whether a receiver can have named it so.
     fn is_ours(&self) -> bool {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        let segments = self.object.strip_prefix(Self::PREFIX).map(|rest| rest.split('/'));
+        let segments = self.object.strip_prefix(PREFIX).map(|rest| rest.split('/'));
         segments.is_some_and(|segments| {
             segments.clone().count() == 2
                 && segments.into_iter().all(|part| !part.is_empty() && part.chars().all(plain))
