@@ -1,7 +1,7 @@
 //! Checks that each role allows what its functions do, and nothing else.
 
 use contract::{bodies_bucket, variable};
-use sam_template_runner::template::resource_type::{BUCKET, FUNCTION, KEY, QUEUE, ROLE, TABLE};
+use sam_template::resource_type::{BUCKET, FUNCTION, KEY, QUEUE, ROLE, TABLE};
 use serde_json::Value;
 
 use super::Document;
@@ -176,7 +176,7 @@ fn check_statements(
                 match grant {
                     None => find(format!(
                         "{} must not do {action} on {resource}; see the list in \
-                         infra/src/check/template/roles.rs",
+                         src/check/template/roles.rs of atlassian-hooks-template",
                         function.id,
                     )),
                     Some(Grant { condition: Some(key), .. })

@@ -1,7 +1,7 @@
 //! Checks stateful resources: retention, encryption, deletion protection.
 
 use contract::{idempotency_table, tenants_table, variable};
-use sam_template_runner::template::resource_type::{BUCKET, FUNCTION, KEY, QUEUE, TABLE};
+use sam_template::resource_type::{BUCKET, FUNCTION, KEY, QUEUE, TABLE};
 use serde_json::Value;
 
 use super::Document;

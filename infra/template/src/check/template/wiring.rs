@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use atlassian_connect::descriptor::Descriptor;
 use contract::variable;
-use sam_template_runner::template::resource_type::{FUNCTION, QUEUE, TABLE};
+use sam_template::resource_type::{FUNCTION, QUEUE, TABLE};
 use serde_json::Value;
 
 use super::Document;
