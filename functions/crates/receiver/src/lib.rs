@@ -18,7 +18,7 @@ use contract::metric;
 use gateway::{Call, Rejection};
 use jiff::Timestamp;
 use runtime::metrics;
-use tenants::{Cached, Find};
+use tenants::{Cached, Find, NotVerified};
 
 /// Takes one webhook: verifies it, and puts it on the queue.
 ///
@@ -42,7 +42,7 @@ pub async fn receive(
     let token = Unverified::webhook(token)?.screen(&call.signed(&base_path), now)?;
 
     let key = token.issuer().clone();
-    let tenant = tenants.verify(&token, now).await?;
+    let tenant = tenants.verify(&token, now).await.map_err(rejection)?;
 
     let header = |name| call.header(name).map(str::to_owned);
     let webhook = Webhook {
@@ -115,6 +115,14 @@ pub async fn receive(
         "delivery queued"
     );
     Ok(())
+}
+
+fn rejection(error: NotVerified) -> Rejection {
+    match error {
+        NotVerified::Unknown { tenant } => Rejection::UnknownTenant { tenant },
+        NotVerified::Untrusted(untrusted) => untrusted.into(),
+        NotVerified::Unavailable(error) => Rejection::TenantsUnavailable(error.into()),
+    }
 }
 
 /// What is left of a function's time for its answer, when it stops trying.
