@@ -4,35 +4,7 @@ use contract::bodies_bucket::PREFIX;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use super::{Delivery, Unreadable, hash, not_a_delivery, version};
-
-/// What a message holds.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one for each message, opened at once")]
-pub enum Parcel {
-    /// The delivery.
-    Delivery(Delivery),
-    /// Where it is.
-    Stored(Stored),
-}
-
-impl Parcel {
-    /// Reads a message body.
-    ///
-    /// # Errors
-    ///
-    /// [`Unreadable`] if it is neither, or one of another version.
-    pub fn open(message: &str) -> Result<Self, Unreadable> {
-        if version(message)? != Stored::VERSION {
-            return Delivery::from_message(message).map(Self::Delivery);
-        }
-        let Message { stored, .. } = serde_json::from_str(message).map_err(not_a_delivery)?;
-        if !stored.is_ours() {
-            return Err(Unreadable::Astray);
-        }
-        Ok(Self::Stored(stored))
-    }
-}
+use super::{Delivery, Unreadable, hash};
 
 /// A delivery that is in a bucket, which one the function is told: never by a message.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -42,9 +14,6 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// The version of a message that says where its delivery is.
-    pub const VERSION: u32 = 3;
-
     /// Where a delivery is stored, whose message is this text.
     pub fn of(delivery: &Delivery, text: &str) -> Self {
         let day = delivery.received_at.strftime("%F");
@@ -55,12 +24,6 @@ impl Stored {
     /// The name of the object.
     pub fn object(&self) -> &str {
         &self.object
-    }
-
-    /// Writes the message body.
-    pub fn to_message(&self) -> String {
-        let message = Message { version: Self::VERSION, stored: self.clone() };
-        serde_json::to_string(&message).expect("a number and strings always serialise")
     }
 
     /// Reads the delivery from what was stored.
@@ -76,6 +39,11 @@ impl Stored {
         Delivery::from_plain_message(text)
     }
 
+    /// Refuses a reference to where no receiver writes.
+    pub(super) fn check(self) -> Result<Self, Unreadable> {
+        if self.is_ours() { Ok(self) } else { Err(Unreadable::Astray) }
+    }
+
     /// Whether a receiver can have named it so.
     fn is_ours(&self) -> bool {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
@@ -87,14 +55,9 @@ impl Stored {
     }
 }
 
-#[derive(Deserialize, Serialize)]
-struct Message {
-    version: u32,
-    stored: Stored,
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Parcel;
     use super::*;
 
     #[test]
