@@ -3,8 +3,8 @@
 //! `cargo bench -p connect`. The bodies are the samples of `infra/atlassian-simulator/samples`, without white space as
 //! on the wire; the largest is an issue with as many custom fields as large sites have.
 
-use atlassian_connect::delivery::Payload;
 use atlassian_connect::event::{Event, EventName, FromPayload, Product, Reading, confluence, jira};
+use atlassian_connect::payload::Payload;
 use divan::{Bencher, black_box, counter::BytesCount};
 use serde_json::{Value, json};
 

@@ -283,6 +283,9 @@ impl KeyId {
 pub struct InstallKey(DecodingKey);
 
 impl InstallKey {
+    /// Atlassian's key server.
+    pub const SERVER: &str = "https://connect-install-keys.atlassian.com";
+
     /// Reads a key as Atlassian's key server hands it out: an RSA public key in PEM.
     ///
     /// # Errors

@@ -16,9 +16,6 @@ use crate::event::{Event, Headers, RequestContext};
 pub struct BaseUrl(String);
 
 impl BaseUrl {
-    /// The variable that states it. Without one it is read from each request.
-    pub const VARIABLE: &str = "BASE_URL";
-
     /// The base URL of a request, unless one is configured.
     ///
     /// API Gateway fills in the domain name that its own routing used, so a caller cannot choose it.

@@ -1,8 +1,8 @@
 //! Every way to be refused: status, what the caller reads, what the operator reads.
 
-use atlassian_connect::delivery::NotJson;
 use atlassian_connect::jwt::Untrusted;
 use atlassian_connect::lifecycle::Disagreement;
+use atlassian_connect::payload::NotJson;
 use atlassian_connect::tenant::ClientKey;
 use lambda_http::http::StatusCode;
 

@@ -31,6 +31,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use aws_types::SdkConfig;
+use contract::idempotency_table::{EXPIRES_AT, KEY};
 use jiff::Timestamp;
 
 /// The idempotency table.
@@ -78,13 +79,6 @@ pub enum Claim {
 }
 
 impl IdempotencyStore {
-    /// The variable that names the table.
-    pub const VARIABLE: &str = "IDEMPOTENCY_TABLE";
-    /// The partition key, a string: handler, tenant and webhook.
-    pub const KEY: &str = "delivery";
-    /// When DynamoDB may delete the row, in seconds since 1970: its time-to-live attribute. It may
-    /// take days to do so, and the row counts for nothing in the meantime.
-    pub const EXPIRES_AT: &str = "expiresAt";
     /// How long a webhook is known: as long as a message can be kept.
     pub const WINDOW: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
@@ -138,8 +132,8 @@ impl IdempotencyStore {
             .client
             .update_item()
             .table_name(&self.table)
-            .key(Self::KEY, string(key))
-            .update_expression(format!("SET {} = :expires REMOVE {LOCKED_UNTIL}", Self::EXPIRES_AT))
+            .key(KEY, string(key))
+            .update_expression(format!("SET {} = :expires REMOVE {LOCKED_UNTIL}", EXPIRES_AT))
             .condition_expression(format!("{MESSAGE} = :message"))
             .expression_attribute_values(":message", string(&claimant.holder()))
             .expression_attribute_values(":expires", seconds(now + Self::WINDOW));
@@ -167,7 +161,7 @@ impl IdempotencyStore {
             .client
             .update_item()
             .table_name(&self.table)
-            .key(Self::KEY, string(key))
+            .key(KEY, string(key))
             .update_expression(format!("SET {LOCKED_UNTIL} = :released, {ATTEMPTS} = :spent"))
             .condition_expression(format!(
                 "{MESSAGE} = :message AND {ATTEMPTS} = :attempt AND attribute_exists({LOCKED_UNTIL})"
@@ -197,7 +191,7 @@ impl IdempotencyStore {
             .client
             .delete_item()
             .table_name(&self.table)
-            .key(Self::KEY, string(key))
+            .key(KEY, string(key))
             .condition_expression(format!(
                 "{MESSAGE} = :message AND {ATTEMPTS} = :attempt AND attribute_exists({LOCKED_UNTIL})"
             ))
@@ -231,14 +225,14 @@ impl IdempotencyStore {
             .client
             .put_item()
             .table_name(&self.table)
-            .item(Self::KEY, string(key))
+            .item(KEY, string(key))
             .item(MESSAGE, string(&claimant.holder()))
             .item(ATTEMPTS, number(attempt))
             .item(LOCKED_UNTIL, number(until.as_millisecond()))
-            .item(Self::EXPIRES_AT, seconds(now + Self::WINDOW))
+            .item(EXPIRES_AT, seconds(now + Self::WINDOW))
             .expression_attribute_values(":now", seconds(now))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let free = format!("attribute_not_exists({}) OR {} <= :now", Self::KEY, Self::EXPIRES_AT);
+        let free = format!("attribute_not_exists({}) OR {} <= :now", KEY, EXPIRES_AT);
         let put = match unchanged {
             None => put.condition_expression(free),
             Some(row) => {

@@ -5,13 +5,14 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::time::Duration;
 
-use atlassian_connect::delivery::{ATTEMPTS, LONGEST_REASON, ORIGIN, REASON, RECEIVES, SENT};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry,
 };
 use aws_types::SdkConfig;
+use contract::message_attribute::{ATTEMPTS, LONGEST_REASON, ORIGIN, REASON, RECEIVES, SENT};
+use contract::variable;
 use jiff::Timestamp;
 use runtime::environment::{parsed, required};
 
@@ -32,28 +33,15 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The variable that holds the queue's URL.
-    pub const URL: &str = "QUEUE_URL";
-    /// The variable that holds the URL of its dead-letter queue.
-    pub const DEAD_LETTERS: &str = "DEAD_LETTER_QUEUE_URL";
-    /// The variable that says how often a delivery is attempted before it is given up.
-    pub const MAX_ATTEMPTS: &str = "MAX_ATTEMPTS";
-    /// The variable that says how often SQS hands a message out before it moves it to the
-    /// dead-letter queue by itself: the queue's `maxReceiveCount`.
-    pub const MAX_RECEIVES: &str = "MAX_RECEIVES";
-    /// The variable that says how long a message that failed is kept back the first time, in
-    /// seconds.
-    pub const RETRY_DELAY: &str = "RETRY_DELAY";
-
     /// Reads what the template says of it.
     pub(crate) fn from_environment(aws: &SdkConfig) -> Result<Self, Error> {
         Ok(Self {
             client: Client::new(aws),
-            url: required(Self::URL)?,
-            dead_letters: required(Self::DEAD_LETTERS)?,
-            max_attempts: parsed(Self::MAX_ATTEMPTS)?,
-            max_receives: parsed(Self::MAX_RECEIVES)?,
-            delay: Duration::from_secs(parsed(Self::RETRY_DELAY)?),
+            url: required(variable::QUEUE_URL)?,
+            dead_letters: required(variable::DEAD_LETTER_QUEUE_URL)?,
+            max_attempts: parsed(variable::MAX_ATTEMPTS)?,
+            max_receives: parsed(variable::MAX_RECEIVES)?,
+            delay: Duration::from_secs(parsed(variable::RETRY_DELAY)?),
             jitter: RandomState::new(),
         })
     }

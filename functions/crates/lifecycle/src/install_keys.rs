@@ -46,11 +46,6 @@ enum Known {
 pub struct TooManyNames;
 
 impl InstallKeys {
-    /// The variable that names the server.
-    pub const VARIABLE: &str = "INSTALL_KEYS_URL";
-    /// Atlassian's.
-    pub const ATLASSIAN: &str = "https://connect-install-keys.atlassian.com";
-
     /// How long a name is believed to have no key. It is short: a new key is used soon after it is
     /// published.
     pub const ABSENCE: Duration = Duration::from_secs(30);

@@ -6,6 +6,7 @@ use atlassian_connect::descriptor::Lifecycle;
 use atlassian_connect::event::Product;
 use atlassian_connect::jwt::{Claims, Untrusted, Unverified};
 use atlassian_connect::lifecycle::{Callback, Expected, Particulars, Tenancy};
+use contract::metric;
 use gateway::{Call, Rejection};
 use jiff::Timestamp;
 use runtime::metrics;
@@ -19,27 +20,18 @@ use crate::install_keys::{InstallKeys, TooManyNames};
 /// What the lifecycle function knows of the app.
 #[derive(Clone, Debug)]
 pub struct App {
-    /// Its key: `APP_KEY`.
+    /// Its key.
     pub key: String,
-    /// Where its callbacks go: `LIFECYCLE`, the descriptor's `lifecycle` as JSON.
+    /// Where its callbacks go.
     pub lifecycle: Lifecycle,
-    /// Where its tenants live: `TENANT_HOSTS`, with commas between.
+    /// Where its tenants live.
     pub tenant_hosts: Vec<String>,
-    /// Base URLs that installs may be meant for besides its own: `OTHER_BASE_URLS`, with commas
-    /// between. While an app moves from one domain to another, it has two.
+    /// Base URLs that installs may be meant for besides its own. While an app moves from one domain
+    /// to another, it has two.
     pub other_base_urls: Vec<String>,
 }
 
 impl App {
-    /// The variable that holds the app's key.
-    pub const KEY: &str = "APP_KEY";
-    /// The variable that holds the paths of the callbacks.
-    pub const LIFECYCLE: &str = "LIFECYCLE";
-    /// The variable that holds the hosts of tenants.
-    pub const TENANT_HOSTS: &str = "TENANT_HOSTS";
-    /// The variable that holds further base URLs; there need not be any.
-    pub const OTHER_BASE_URLS: &str = "OTHER_BASE_URLS";
-
     /// The callback that belongs to a path.
     fn callback(&self, path: &str) -> Option<Callback> {
         self.lifecycle.callbacks().find(|(_, url)| *url == path).map(|(callback, _)| callback)
@@ -73,7 +65,7 @@ where
     // An alarm is on it: a site whose install failed has no webhooks at all. Whatever else is refused
     // is not worth one, as anybody can send it.
     if recorded.as_ref().is_err_and(|rejection| is_atlassians || is_failure(rejection)) {
-        metrics::count(metrics::INSTALL_REJECTED);
+        metrics::count(metric::INSTALL_REJECTED);
     }
     recorded
 }

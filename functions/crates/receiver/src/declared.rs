@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use atlassian_connect::delivery::Payload;
 use atlassian_connect::descriptor::Webhook;
 use atlassian_connect::event::Product;
+use atlassian_connect::payload::Payload;
 use gateway::Rejection;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -15,9 +15,6 @@ use serde::de::IgnoredAny;
 pub struct Declared(Vec<Webhook>);
 
 impl Declared {
-    /// The variable that holds them: the descriptor's entries of this URL, as a JSON list.
-    pub const VARIABLE: &str = "WEBHOOKS";
-
     /// The entry that a request belongs to.
     ///
     /// A body of Jira's names its event, with few exceptions. A body of Confluence's does not, and

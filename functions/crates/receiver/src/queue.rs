@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use atlassian_connect::delivery::{DEAD_LETTER_ROOM, Delivery, Stored};
+use atlassian_connect::delivery::{DEAD_LETTER_ROOM, Delivery, Encoded, Stored, encode};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::send_message::SendMessageError;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use aws_types::SdkConfig;
 use claim_check::Bodies;
+use contract::message_attribute::{EVENT, TENANT};
+use contract::variable;
 use gateway::Rejection;
 use runtime::environment::{Misconfigured, required};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -32,12 +34,6 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The variable that holds the queue's URL.
-    pub const VARIABLE: &str = "QUEUE_URL";
-    /// The message attribute that holds the event's name.
-    pub const EVENT: &str = "event";
-    /// The message attribute that holds the tenant's client key.
-    pub const TENANT: &str = "tenant";
     /// The longest message that is sent, attributes included, in bytes: what SQS takes, 1 MiB, less
     /// the room that the message needs as a dead letter.
     pub const MAX_MESSAGE: usize = 1_048_576 - DEAD_LETTER_ROOM;
@@ -46,9 +42,9 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`] if [`Queue::VARIABLE`] is not set.
+    /// [`Misconfigured`] if [`variable::QUEUE_URL`] is not set.
     pub fn from_environment(aws: &SdkConfig) -> Result<Self, Misconfigured> {
-        Ok(Self::new(Client::new(aws), required(Self::VARIABLE)?))
+        Ok(Self::new(Client::new(aws), required(variable::QUEUE_URL)?))
     }
 
     /// A queue by its URL.
@@ -74,24 +70,21 @@ impl Queue {
 
 impl Enqueue for Queue {
     async fn enqueue(&self, delivery: &Delivery, patience: Duration) -> Result<String, Refused> {
-        let mut message = delivery.to_message();
-        let attributes =
-            [(Self::EVENT, delivery.event.as_str()), (Self::TENANT, delivery.tenant.as_str())];
+        let attributes = [(EVENT, delivery.event.as_str()), (TENANT, delivery.tenant.as_str())];
         let described: usize =
             attributes.iter().map(|(name, value)| name.len() + STRING.len() + value.len()).sum();
-        if message.len() + described > Self::MAX_MESSAGE {
-            message = delivery.to_packed_message();
-        }
-        let bytes = message.len() + described;
-        if bytes > Self::MAX_MESSAGE {
-            let bodies = self.bodies.as_ref().ok_or(Refused::TooLarge { bytes })?;
-            let text = delivery.to_message();
-            let stored = Stored::of(delivery, &text);
-            // First, so that no message names what is not there.
-            let put = bodies.put(&stored, text).await;
-            put.map_err(|error| Refused::Unavailable(error.into()))?;
-            message = stored.to_message();
-        }
+        let message = match encode(delivery, Self::MAX_MESSAGE.saturating_sub(described)) {
+            Encoded::Message(message) => message,
+            Encoded::TooLong { bytes, text } => {
+                let bytes = bytes + described;
+                let bodies = self.bodies.as_ref().ok_or(Refused::TooLarge { bytes })?;
+                let stored = Stored::of(delivery, &text);
+                // First, so that no message names what is not there.
+                let put = bodies.put(&stored, text).await;
+                put.map_err(|error| Refused::Unavailable(error.into()))?;
+                stored.to_message()
+            }
+        };
         let mut request = self
             .client
             .send_message()

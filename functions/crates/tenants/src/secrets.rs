@@ -34,9 +34,6 @@ struct Key {
 }
 
 impl Secrets {
-    /// The variable that names the KMS key. Where it is not set, secrets are not encrypted.
-    pub const KEY: &str = "TENANTS_KEY";
-
     /// Encrypted with a KMS key, for one app; without a key, as they are.
     pub fn new(aws: &SdkConfig, key: Option<String>, app: impl Into<String>) -> Self {
         Self(key.map(|id| Key { client: Client::new(aws), id, app: app.into() }))

@@ -1,7 +1,8 @@
 //! A body travels byte for byte, whatever it is, and is typed or not without a panic.
 #![no_main]
 
-use atlassian_connect::delivery::{Delivery, Payload, Webhook};
+use atlassian_connect::delivery::{Delivery, Webhook};
+use atlassian_connect::payload::Payload;
 use atlassian_connect::event::{EventName, Product, Reading};
 use atlassian_connect::tenant::ClientKey;
 use jiff::Timestamp;

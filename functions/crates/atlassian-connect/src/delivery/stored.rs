@@ -1,37 +1,10 @@
 //! A message that says where its delivery is.
 
+use contract::bodies_bucket::PREFIX;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use super::{Delivery, Unreadable, hash, not_a_delivery, version};
-
-/// What a message holds.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one for each message, opened at once")]
-pub enum Parcel {
-    /// The delivery.
-    Delivery(Delivery),
-    /// Where it is.
-    Stored(Stored),
-}
-
-impl Parcel {
-    /// Reads a message body.
-    ///
-    /// # Errors
-    ///
-    /// [`Unreadable`] if it is neither, or one of another version.
-    pub fn open(message: &str) -> Result<Self, Unreadable> {
-        if version(message)? != Stored::VERSION {
-            return Delivery::from_message(message).map(Self::Delivery);
-        }
-        let Message { stored, .. } = serde_json::from_str(message).map_err(not_a_delivery)?;
-        if !stored.is_ours() {
-            return Err(Unreadable::Astray);
-        }
-        Ok(Self::Stored(stored))
-    }
-}
+use super::{Delivery, Unreadable, hash};
 
 /// A delivery that is in a bucket, which one the function is told: never by a message.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -41,27 +14,16 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// The version of a message that says where its delivery is.
-    pub const VERSION: u32 = 3;
-    /// What the names of all objects begin with.
-    pub const PREFIX: &str = "bodies/";
-
     /// Where a delivery is stored, whose message is this text.
     pub fn of(delivery: &Delivery, text: &str) -> Self {
         let day = delivery.received_at.strftime("%F");
-        let object = format!("{}{day}/{}", Self::PREFIX, delivery.id);
+        let object = format!("{}{day}/{}", PREFIX, delivery.id);
         Self { object, sha256: hash(text.as_bytes()) }
     }
 
     /// The name of the object.
     pub fn object(&self) -> &str {
         &self.object
-    }
-
-    /// Writes the message body.
-    pub fn to_message(&self) -> String {
-        let message = Message { version: Self::VERSION, stored: self.clone() };
-        serde_json::to_string(&message).expect("a number and strings always serialise")
     }
 
     /// Reads the delivery from what was stored.
@@ -77,10 +39,15 @@ impl Stored {
         Delivery::from_plain_message(text)
     }
 
+    /// Refuses a reference to where no receiver writes.
+    pub(super) fn check(self) -> Result<Self, Unreadable> {
+        if self.is_ours() { Ok(self) } else { Err(Unreadable::Astray) }
+    }
+
     /// Whether a receiver can have named it so.
     fn is_ours(&self) -> bool {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        let segments = self.object.strip_prefix(Self::PREFIX).map(|rest| rest.split('/'));
+        let segments = self.object.strip_prefix(PREFIX).map(|rest| rest.split('/'));
         segments.is_some_and(|segments| {
             segments.clone().count() == 2
                 && segments.into_iter().all(|part| !part.is_empty() && part.chars().all(plain))
@@ -88,14 +55,9 @@ impl Stored {
     }
 }
 
-#[derive(Deserialize, Serialize)]
-struct Message {
-    version: u32,
-    stored: Stored,
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Parcel;
     use super::*;
 
     #[test]
