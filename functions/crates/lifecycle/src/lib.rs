@@ -1,4 +1,4 @@
-//! The callbacks by which tenants come and go: from a request to a row.
+//! Lifecycle callbacks: from a request to a row in the tenants table.
 
 pub mod install_keys;
 
@@ -16,28 +16,28 @@ use tenants::{Find, Install, Installation, Moment, Recorded, Switch, Unavailable
 
 use crate::install_keys::{InstallKeys, TooManyNames};
 
-/// What the lifecycle function knows of the app.
+/// The configuration of the lifecycle function.
 #[derive(Clone, Debug)]
 pub struct App {
-    /// Its key: `APP_KEY`.
+    /// The app's key: `APP_KEY`.
     pub key: String,
-    /// Where its callbacks go: `LIFECYCLE`, the descriptor's `lifecycle` as JSON.
+    /// The paths of the callbacks: `LIFECYCLE`, the descriptor's `lifecycle` as JSON.
     pub lifecycle: Lifecycle,
-    /// Where its tenants live: `TENANT_HOSTS`, with commas between.
+    /// The hosts on which tenants live: `TENANT_HOSTS`, separated by commas.
     pub tenant_hosts: Vec<String>,
-    /// Base URLs that installs may be meant for besides its own: `OTHER_BASE_URLS`, with commas
-    /// between. While an app moves from one domain to another, it has two.
+    /// Further base URLs that an install can be addressed to: `OTHER_BASE_URLS`, separated by
+    /// commas. An app that moves from one domain to another has two.
     pub other_base_urls: Vec<String>,
 }
 
 impl App {
-    /// The variable that holds the app's key.
+    /// The environment variable with the app's key.
     pub const KEY: &str = "APP_KEY";
-    /// The variable that holds the paths of the callbacks.
+    /// The environment variable with the paths of the callbacks.
     pub const LIFECYCLE: &str = "LIFECYCLE";
-    /// The variable that holds the hosts of tenants.
+    /// The environment variable with the hosts of tenants.
     pub const TENANT_HOSTS: &str = "TENANT_HOSTS";
-    /// The variable that holds further base URLs; there need not be any.
+    /// The optional environment variable with further base URLs.
     pub const OTHER_BASE_URLS: &str = "OTHER_BASE_URLS";
 
     /// The callback that belongs to a path.
@@ -46,11 +46,11 @@ impl App {
     }
 }
 
-/// Authenticates a callback and records what it says.
+/// Authenticates a callback and records it.
 ///
 /// # Errors
 ///
-/// A [`Rejection`], before which nothing was written.
+/// A [`Rejection`]. Nothing was written then.
 pub async fn receive<T>(
     call: Call,
     app: &App,
@@ -70,18 +70,18 @@ where
         Ok(claims) => record(call, callback, &claims, app, tenants, now).await,
         Err(rejection) => Err(rejection),
     };
-    // An alarm is on it: a site whose install failed has no webhooks at all. Whatever else is refused
-    // is not worth one, as anybody can send it.
+    // This metric has an alarm, because a site whose install failed sends no webhooks. Other
+    // refused requests do not count, as anybody can send them.
     if recorded.as_ref().is_err_and(|rejection| is_atlassians || is_failure(rejection)) {
         metrics::count(metrics::INSTALL_REJECTED);
     }
     recorded
 }
 
-/// Whether it is a failure of ours, or of what we depend on.
+/// Whether the rejection is caused by this app or a service that it depends on.
 fn is_failure(rejection: &Rejection) -> bool {
     match rejection {
-        // Strangers' names used the requests up.
+        // The budget of requests was used up by names that anybody can invent.
         Rejection::KeysUnavailable(source) if source.is::<TooManyNames>() => false,
         _ => rejection.status().is_server_error(),
     }
@@ -106,7 +106,7 @@ async fn record(
     tenancy.check(claims, &expected)?;
 
     let tenant = tenancy.client_key.clone();
-    // Without it, a callback that is sent again would be newer than all before.
+    // Without an `iat`, a replayed callback would be newer than all before it.
     let signed = claims.issued_at().ok_or(Untrusted::Undated)?;
     let at = Moment { signed, now };
     let recorded = match callback {
@@ -122,7 +122,7 @@ async fn record(
     Ok(())
 }
 
-/// Verifies the token with the key that belongs to the callback: Atlassian's, or the tenant's.
+/// Verifies the token with the key that the callback requires: Atlassian's or the tenant's.
 async fn authenticate(
     call: &Call,
     callback: Callback,
@@ -144,7 +144,7 @@ async fn authenticate(
     Ok(tenant.ok_or_else(unknown)?.verify(&token, now)?)
 }
 
-/// What an install must have beyond what every callback has.
+/// Reads what only an install has: the product and the secret.
 fn installation(tenancy: Tenancy, particulars: Particulars) -> Result<Installation, Rejection> {
     let product = Product::parse(&tenancy.product_type)
         .ok_or_else(|| not_a_callback("its productType is neither jira nor confluence"))?;
@@ -156,8 +156,8 @@ fn installation(tenancy: Tenancy, particulars: Particulars) -> Result<Installati
     Ok(Installation { key, product, secret, base_url, particulars })
 }
 
-/// The longest secret that is taken, in bytes. Atlassian's have at most 128 characters, KMS encrypts
-/// 4096 bytes.
+/// The maximum length of a secret, in bytes. Atlassian's have at most 128 characters, and KMS
+/// encrypts 4096 bytes.
 const MAX_SECRET_LEN: usize = 1024;
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, Rejection> {
