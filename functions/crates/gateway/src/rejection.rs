@@ -112,7 +112,7 @@ impl Rejection {
         self.declared().0
     }
 
-    /// What the caller reads. It does not help to guess.
+    /// The response body. It is the same for every 401.
     pub fn sentence(&self) -> &'static str {
         match self.status() {
             StatusCode::UNAUTHORIZED => "not authorized",
