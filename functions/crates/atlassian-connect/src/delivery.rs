@@ -1,4 +1,4 @@
-//! What travels through the queue: one webhook, verified, with its payload byte for byte.
+//! Deliveries: verified webhooks as the queue carries them, with the payload byte for byte.
 
 mod mended;
 mod packed;
@@ -19,65 +19,67 @@ use sha2::{Digest as _, Sha256};
 use crate::event::{self, EventName, FromPayload, LeftOut, Product, Reading};
 use crate::tenant::ClientKey;
 
-/// The message attribute that says why a delivery is in a dead-letter queue.
+/// The message attribute of a dead letter with its reason.
 pub const REASON: &str = "reason";
-/// The message attribute that says how often a delivery in a dead-letter queue was tried.
+/// The message attribute of a dead letter with the number of attempts.
 pub const RECEIVES: &str = "receives";
-/// The message attribute that names the message as which a delivery was first queued.
+/// The message attribute with the id of the message that first carried the delivery.
 pub const ORIGIN: &str = "origin";
-/// The message attribute that says when that message was sent, in milliseconds since 1970.
+/// The message attribute with the time when that message was sent, in milliseconds since 1970.
 pub const SENT: &str = "sent";
-/// The message attribute that says how many attempts were spent before a message was queued again.
+/// The message attribute of a copy with the attempts that were spent before it.
 pub const ATTEMPTS: &str = "attempts";
-/// The message attribute that names the replay by which an operator queued a dead letter again.
+/// The message attribute with the id of the replay, if an operator replayed the dead letter.
 pub const REPLAY: &str = "replay";
-/// The longest [`REASON`], in characters.
+/// The maximum length of a [`REASON`], in characters.
 pub const LONGEST_REASON: usize = 500;
-/// The bytes that a message leaves free below what SQS takes, so that it fits as a dead letter too.
+/// The bytes that a message leaves free below the limit of SQS, so that it also fits as a dead
+/// letter.
 ///
-/// A dead letter has [`REASON`], [`RECEIVES`] and [`ORIGIN`] besides, and SQS counts names, types and
-/// values: up to 2000 bytes for the longest reason, and less than 200 for the rest. It is twice as
-/// much, for attributes that come later.
+/// A dead letter also has [`REASON`], [`RECEIVES`] and [`ORIGIN`], and SQS counts names, types and
+/// values: up to 2000 bytes for the longest reason, and less than 200 for the rest. The value is
+/// twice that, to leave room for future attributes.
 pub const DEAD_LETTER_ROOM: usize = 4096;
 
-/// One verified webhook on its way from a receiver to a handler.
+/// A verified webhook on its way from a receiver to a handler.
 ///
-/// Its payload travels unread, as in `Delivery`, and is read for a handler that asks for a type, as
-/// in `Delivery<jira::IssueEvent>`. The text of the payload stays with it either way.
+/// The queue carries the payload as text, in a plain `Delivery`. For a handler that takes a type,
+/// as in `Delivery<jira::IssueEvent>`, it is parsed. Both contain the original text.
 #[derive(Clone, Debug)]
 pub struct Delivery<T = ()> {
-    /// Names this delivery in logs: the request id of the receiver's invocation. Another attempt of
-    /// Jira's to deliver the same webhook has another id; see [`Webhook::identifier`].
+    /// The id of this delivery in logs: the request id of the receiver's invocation. When Jira
+    /// repeats a webhook, the delivery has another id; see [`Webhook::identifier`].
     pub id: String,
-    /// Which event it is.
+    /// The event.
     pub event: EventName,
     /// The product that sent it.
     pub product: Product,
     /// The tenant whose secret signed it.
     pub tenant: ClientKey,
-    /// When the receiver took it, by Lambda's clock.
+    /// When the receiver received it, by Lambda's clock.
     pub received_at: Timestamp,
-    /// What Atlassian's headers said about it.
+    /// Atlassian's headers.
     pub webhook: Webhook,
     /// The `params` of the webhook's entry in the app descriptor.
     pub params: BTreeMap<String, String>,
-    /// How the payload was read: by the receiver, and as what the handler asks for by the handler.
+    /// How well the payload could be read: by the receiver, and then as the type that the handler
+    /// takes.
     pub reading: Reading,
     /// The body of the request.
     pub payload: Payload<T>,
 }
 
-/// What Atlassian's headers say about a webhook. Jira sends them; all are optional.
+/// Atlassian's headers of a webhook. Jira sends them; all are optional.
 ///
 /// Atlassian's documentation, "Webhooks", section "Webhook delivery".
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Webhook {
-    /// `X-Atlassian-Webhook-Identifier`: unique within the tenant, and the same for each attempt to
-    /// deliver the webhook.
+    /// `X-Atlassian-Webhook-Identifier`: unique within the tenant, and the same for every attempt
+    /// to deliver the webhook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identifier: Option<String>,
-    /// `X-Atlassian-Webhook-Retry`: how many attempts came before, as a decimal number. Absent on
-    /// the first.
+    /// `X-Atlassian-Webhook-Retry`: the number of earlier attempts, in decimal. Absent on the first
+    /// attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<String>,
     /// `X-Atlassian-Webhook-Flow`: `Primary` within 30 seconds of the change, `Secondary` within 15
@@ -87,18 +89,18 @@ pub struct Webhook {
 }
 
 impl Delivery {
-    /// The version of the format on the queue. A reader refuses any other.
+    /// The version of an uncompressed message.
     pub const VERSION: u32 = 1;
-    /// The version that is the same, compressed.
+    /// The version of a compressed message.
     pub const PACKED: u32 = 2;
 
-    /// What this delivery has in common with another of the same webhook, and with no other, within
-    /// its tenant.
+    /// The identity of the webhook within its tenant: equal for deliveries of the same webhook, and
+    /// for no others.
     ///
-    /// Jira says so, with the identifier, of which a long one is hashed: it becomes part of a key,
-    /// and only whoever holds a tenant's secret bounds its length. A blank one says nothing. Where
-    /// nothing says so, a body with a `timestamp` is one of its kind, and stands for itself by its
-    /// hash. Else a delivery is like no other: rather handle one twice than take two for one.
+    /// It is Jira's identifier. A long one is hashed, because it becomes part of a database key and
+    /// the sender chooses its length. Without an identifier, or with a blank one, a body that
+    /// contains a `timestamp` is identified by its hash. Otherwise the identity is unique to the
+    /// delivery, so it may be handled twice, but two webhooks are never merged.
     pub fn identity(&self) -> String {
         #[derive(Deserialize)]
         struct Timed {
@@ -120,14 +122,14 @@ impl Delivery {
         format!("body {}", hash(text.as_bytes()))
     }
 
-    /// Writes the message body.
+    /// Serialises the delivery as a message body.
     ///
-    /// What was left out of the payload, and why it could not be read, are members of their own,
-    /// `leftOut` and `why`: a handler that was built before there were such reads over them, and
-    /// takes the payload for read. Without them a message is read as before.
+    /// The fields that were left out of the payload, and the reason why it could not be read, have
+    /// members of their own, `leftOut` and `why`. Older handlers ignore them, and older messages
+    /// without them can still be read.
     ///
-    /// Amazon SQS refuses U+FFFE and U+FFFF (its API reference, `SendMessage`), which JSON allows in
-    /// a string. They are written as escapes, and read back as what they were.
+    /// Amazon SQS refuses U+FFFE and U+FFFF (its API reference, `SendMessage`), which JSON allows
+    /// in a string. They are written as escapes.
     pub fn to_message(&self) -> String {
         let (payload, payload_text) = match &self.payload.body {
             Body::Empty => (None, None),
@@ -161,20 +163,20 @@ impl Delivery {
         }
     }
 
-    /// Writes the message body compressed, for a delivery that is too long else.
+    /// Serialises and compresses the delivery, for bodies that exceed the queue's limit.
     ///
-    /// It is a version of its own: a handler that does not know it fails, and reads nothing wrong.
+    /// The message has a version of its own, so that a handler that does not know it fails.
     pub fn to_packed_message(&self) -> String {
         let deflate = packed::pack(&self.to_message());
         let message = serde_json::to_string(&Packed { version: Self::PACKED, deflate });
         message.expect("a number and a string always serialise")
     }
 
-    /// Reads a message body, compressed or not.
+    /// Parses a message body, compressed or not.
     ///
     /// # Errors
     ///
-    /// [`Unreadable`] if it is not a delivery, or one of another version.
+    /// [`Unreadable`] if it is not a delivery, or has another version.
     pub fn from_message(message: &str) -> Result<Self, Unreadable> {
         match version(message)? {
             Self::VERSION => Self::from_plain_message(message),
@@ -182,7 +184,7 @@ impl Delivery {
                 let Packed { deflate, .. } =
                     serde_json::from_str(message).map_err(not_a_delivery)?;
                 let message = packed::unpack(&deflate).ok_or(Unreadable::Damaged)?;
-                // Not packed once more: nobody does that but to make something explode.
+                // Compressed only once: nested compression is an attack.
                 match version(&message)? {
                     Self::VERSION => Self::from_plain_message(&message),
                     version => Err(Unreadable::Version { version }),
@@ -216,11 +218,12 @@ impl Delivery {
         })
     }
 
-    /// Reads the payload as what a handler asks for.
+    /// Reads the payload as the type that a handler takes.
     ///
     /// # Errors
     ///
-    /// [`event::Unreadable`] if it is the payload of another event, or none of its form.
+    /// [`event::Unreadable`] if the event has another payload type, or the body lacks what the type
+    /// needs.
     pub fn read<T: FromPayload>(self) -> Result<Delivery<T>, event::Unreadable> {
         let mut reading = self.reading;
         let value = T::from_payload(self.product, &self.event, &self.payload, &mut reading)?;
@@ -238,20 +241,20 @@ impl Delivery {
     }
 }
 
-/// The body of a webhook: a JSON text, byte for byte, or nothing; and what was read from it.
+/// The body of a webhook: its JSON text, byte for byte, and the value that was parsed from it.
 ///
-/// It is empty when the descriptor's entry says `excludeBody`. What was read is reached through it:
-/// `delivery.payload.issue.key`.
+/// The text is empty if the descriptor's entry has `excludeBody`. A payload dereferences to the
+/// value: `delivery.payload.issue.key`.
 #[derive(Clone)]
 pub struct Payload<T = ()> {
     body: Body,
-    /// The text as Rust can hold it, where that is another one.
+    /// The text with lone surrogates replaced, if there are any.
     mended: OnceLock<Option<Box<str>>>,
     value: T,
 }
 
 impl Payload {
-    /// Takes the body of a request.
+    /// Checks that the body of a request is JSON or empty.
     ///
     /// # Errors
     ///
@@ -262,8 +265,9 @@ impl Payload {
         }
         let json: &RawValue = serde_json::from_str(&body)
             .map_err(|error| NotJson { line: error.line(), column: error.column() })?;
-        // Embedded as it is, a JSON text loses the white space around it, `null` its presence, and
-        // a character that SQS refuses its form. Those travel as a string instead.
+        // Embedded as raw JSON, surrounding white space would be lost, `null` would read as absent,
+        // and characters that SQS refuses would change their form. Such bodies are carried as a
+        // string.
         let survives =
             json.get().len() == body.len() && json.get() != "null" && !body.contains(NONCHARACTERS);
         Ok(Self::new(if survives {
@@ -279,12 +283,12 @@ impl Payload {
 }
 
 impl<T> Payload<T> {
-    /// What was read, without the text.
+    /// The value, without the text.
     pub fn into_inner(self) -> T {
         self.value
     }
 
-    /// The body as it arrived; empty if there was none.
+    /// The body as it arrived, empty if there was none.
     pub fn as_str(&self) -> &str {
         match &self.body {
             Body::Empty => "",
@@ -293,16 +297,16 @@ impl<T> Payload<T> {
         }
     }
 
-    /// The text that is read: the body, but that half of a surrogate pair is U+FFFD. Every other
-    /// character is where it is in the body.
+    /// The text that is parsed: the body, with each lone surrogate replaced by U+FFFD. Every other
+    /// character has the same position as in the body.
     pub(crate) fn text(&self) -> &str {
         let mended = self.mended.get_or_init(|| mended::mended(self.as_str()));
         mended.as_deref().unwrap_or_else(|| self.as_str())
     }
 
-    /// Reads the body as a type of your own, borrowing from it where the type does.
+    /// Parses the body as a type of your own, which can borrow from it.
     ///
-    /// Half of a surrogate pair, which JSON can write and Rust cannot hold, is U+FFFD.
+    /// A lone surrogate, which JSON can write and Rust cannot represent, is read as U+FFFD.
     ///
     /// # Errors
     ///
@@ -320,14 +324,14 @@ impl<T> Deref for Payload<T> {
     }
 }
 
-/// Prints the size alone: a payload holds what people wrote.
+/// Prints only the size, because a payload contains what users wrote.
 impl<T> fmt::Debug for Payload<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Payload({} bytes)", self.as_str().len())
     }
 }
 
-/// A request's body that is neither empty nor JSON.
+/// A body that is neither empty nor JSON.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the body is not JSON: line {line}, column {column}")]
 pub struct NotJson {
@@ -337,11 +341,11 @@ pub struct NotJson {
     pub column: usize,
 }
 
-/// A message that is not a delivery this code can read.
+/// Why a message cannot be read as a delivery.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unreadable {
-    /// Something else than a receiver wrote it, or it was cut off.
+    /// The message was not written by a receiver, or is truncated.
     #[error("the message is not a delivery: line {line}, column {column}")]
     NotADelivery {
         /// Where the first error is, from 1.
@@ -349,31 +353,31 @@ pub enum Unreadable {
         /// Where the first error is, from 1.
         column: usize,
     },
-    /// It is compressed and does not unpack, or what it names was changed.
+    /// The message cannot be decompressed, or the object that it refers to was changed.
     #[error("what the message unpacks to, or names, is not what a receiver wrote")]
     Damaged,
-    /// It says that the delivery is where no receiver writes.
+    /// The reference points outside the key prefix that receivers write to.
     #[error("the message names an object that no receiver writes; find out who sent it")]
     Astray,
-    /// A newer receiver wrote it.
+    /// The message has a newer version.
     #[error(
         "the delivery has version {version}, this handler reads up to version {}; \
          deploy the handlers before the receivers, then replay the dead-letter queue",
         Stored::VERSION
     )]
     Version {
-        /// The version it has.
+        /// The version of the message.
         version: u32,
     },
 }
 
-/// Keeps the place of an error, and leaves out its text, which quotes the message.
+/// Keeps the position of an error, and drops its text, which quotes the message.
 fn not_a_delivery(error: serde_json::Error) -> Unreadable {
     Unreadable::NotADelivery { line: error.line(), column: error.column() }
 }
 
-/// The longest identifier that is kept as it is, in bytes. Jira's have 36 to 64; the key of the table
-/// of what was handled, which it becomes a part of, may have 2048.
+/// The maximum length of an identifier that is not hashed, in bytes. Jira's have 36 to 64. It
+/// becomes part of the idempotency table's key, which can have 2048.
 const LONGEST_IDENTIFIER: usize = 128;
 
 /// SHA-256 in lower-case hexadecimal digits.
@@ -381,7 +385,7 @@ fn hash(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The two characters that JSON allows and SQS does not.
+/// The two characters that JSON allows and SQS refuses.
 const NONCHARACTERS: [char; 2] = ['\u{FFFE}', '\u{FFFF}'];
 
 #[derive(Clone)]
@@ -407,8 +411,8 @@ struct Packed {
     deflate: String,
 }
 
-/// How the payload was read, as every version of this code has written it. What is left out of a
-/// payload that was read is a member of its own, over which older handlers read.
+/// The `reading` member of a message, in the words of every version of this code. Left out fields
+/// are in a member of their own, which older handlers ignore.
 #[derive(Clone, Copy, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Word {

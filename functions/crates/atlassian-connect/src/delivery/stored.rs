@@ -1,26 +1,26 @@
-//! A message that says where its delivery is.
+//! References to deliveries in a bucket (the claim check pattern).
 
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
 use super::{Delivery, Unreadable, hash, not_a_delivery, version};
 
-/// What a message holds.
+/// The content of a message.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one for each message, opened at once")]
 pub enum Parcel {
-    /// The delivery.
+    /// A delivery.
     Delivery(Delivery),
-    /// Where it is.
+    /// A reference to a stored delivery.
     Stored(Stored),
 }
 
 impl Parcel {
-    /// Reads a message body.
+    /// Parses a message body.
     ///
     /// # Errors
     ///
-    /// [`Unreadable`] if it is neither, or one of another version.
+    /// [`Unreadable`] if it is neither, or has another version.
     pub fn open(message: &str) -> Result<Self, Unreadable> {
         if version(message)? != Stored::VERSION {
             return Delivery::from_message(message).map(Self::Delivery);
@@ -33,7 +33,8 @@ impl Parcel {
     }
 }
 
-/// A delivery that is in a bucket, which one the function is told: never by a message.
+/// A reference to a delivery stored in S3. The bucket comes from configuration, never from the
+/// message.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Stored {
     object: String,
@@ -41,34 +42,34 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// The version of a message that says where its delivery is.
+    /// The version of a message with a reference.
     pub const VERSION: u32 = 3;
-    /// What the names of all objects begin with.
+    /// The key prefix of all objects.
     pub const PREFIX: &str = "bodies/";
 
-    /// Where a delivery is stored, whose message is this text.
+    /// The reference to a delivery whose serialised form is `text`.
     pub fn of(delivery: &Delivery, text: &str) -> Self {
         let day = delivery.received_at.strftime("%F");
         let object = format!("{}{day}/{}", Self::PREFIX, delivery.id);
         Self { object, sha256: hash(text.as_bytes()) }
     }
 
-    /// The name of the object.
+    /// The key of the object.
     pub fn object(&self) -> &str {
         &self.object
     }
 
-    /// Writes the message body.
+    /// Serialises the reference as a message body.
     pub fn to_message(&self) -> String {
         let message = Message { version: Self::VERSION, stored: self.clone() };
         serde_json::to_string(&message).expect("a number and strings always serialise")
     }
 
-    /// Reads the delivery from what was stored.
+    /// Reads the delivery from the stored object.
     ///
     /// # Errors
     ///
-    /// [`Unreadable::Damaged`] if it is not what the message speaks of.
+    /// [`Unreadable::Damaged`] if the object does not match the hash.
     pub fn delivery(&self, object: &[u8]) -> Result<Delivery, Unreadable> {
         if !bool::from(hash(object).as_bytes().ct_eq(self.sha256.as_bytes())) {
             return Err(Unreadable::Damaged);
@@ -77,7 +78,7 @@ impl Stored {
         Delivery::from_plain_message(text)
     }
 
-    /// Whether a receiver can have named it so.
+    /// Whether the key is one that receivers write.
     fn is_ours(&self) -> bool {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
         let segments = self.object.strip_prefix(Self::PREFIX).map(|rest| rest.split('/'));
