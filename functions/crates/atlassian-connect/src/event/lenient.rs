@@ -1,8 +1,8 @@
-//! Reading that gives what it can: a value of another kind than expected costs itself alone.
+//! Lenient deserialization: a malformed value is left out, and the rest of the document is read.
 //!
-//! serde gives up a whole document where one value does not fit, and cannot go on behind it. So
-//! every value is read by a visitor that takes any kind, and says afterwards whether it was
-//! [what was asked for](Taken). One pass over the text is enough, and nothing is buffered.
+//! Serde fails for a whole document if one value has the wrong type, and cannot continue after it.
+//! So every value is read by a visitor that accepts any type and then returns whether the value was
+//! [as expected](Taken). One pass over the text is enough, and nothing is buffered.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -15,7 +15,8 @@ use serde_json::value::RawValue;
 use super::left_out::LeftOut;
 use super::object::Key;
 
-/// What can be read from a value of any kind. Each kind that is no `Self` is `None`.
+/// A type that can be read from a JSON value of any type. Every JSON type that is not a `Self`
+/// gives `None`.
 pub trait Lenient: Sized {
     /// What belongs here, for an error.
     const EXPECTED: &'static str;
