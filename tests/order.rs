@@ -7,6 +7,7 @@ use atlassian_connect::event::Product;
 use atlassian_connect::lifecycle::Particulars;
 use atlassian_connect::tenant::{ClientKey, SharedSecret};
 use aws_sdk_dynamodb::types::AttributeValue;
+use contract::tenants_table;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -141,7 +142,7 @@ impl World {
         let found = self.table.find(key, self.at(now)).await.unwrap();
         let name = &self.stage.stack.deployment().tables["TenantsTable"].name;
         let request = self.stage.dynamodb().get_item().table_name(name);
-        let request = request.key(Table::KEY, AttributeValue::S(key.to_string()));
+        let request = request.key(tenants_table::KEY, AttributeValue::S(key.to_string()));
         let stored = request.send().await.unwrap().item.unwrap_or_default();
         let seconds = |name: &str| {
             let value = stored.get(name)?.as_n().unwrap().parse::<i64>().unwrap();
@@ -150,7 +151,11 @@ impl World {
         let has = |name: &str| stored.contains_key(name);
         assert_eq!(found.is_some(), has("sharedSecret"));
         assert_eq!(has("previousUntil"), has("previousSecret"), "{stored:?}");
-        assert_eq!(has(Table::EXPIRES_AT), !stored.is_empty() && found.is_none(), "{stored:?}");
+        assert_eq!(
+            has(tenants_table::EXPIRES_AT),
+            !stored.is_empty() && found.is_none(),
+            "{stored:?}"
+        );
         let Tenant { secret, previous, .. } = match found {
             Some(tenant) => tenant,
             None => {

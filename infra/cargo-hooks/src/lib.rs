@@ -1,8 +1,7 @@
 //! The commands of `cargo hooks`: the template that deploys the functions, the checks of it, the local
 //! run, and the operator's tools.
 //!
-//! - [`plan`] derives from the descriptor which functions and queues there are, [`template`] writes
-//!   `template.yaml`, and [`check`] checks that all files agree.
+//! - [`template`] writes `template.yaml` from the descriptor, and checks that all files agree.
 //! - [`local`] runs the committed template on this machine with [`sam_template_runner`], and installs
 //!   the app and sends webhooks with [`atlassian_simulator`].
 //! - [`dead`] lists dead letters, and moves them back to their queues.
@@ -11,12 +10,12 @@
 
 pub mod app;
 pub mod binaries;
-pub mod check;
 pub mod dead;
 pub mod events;
 pub mod local;
-pub mod plan;
 pub mod recover;
 pub mod send;
-pub mod template;
 pub mod terminal;
+
+pub use ::template;
+pub use template::{check, plan};

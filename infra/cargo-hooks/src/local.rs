@@ -15,7 +15,7 @@ use anyhow::{Context as _, bail};
 use atlassian_connect::descriptor::Descriptor;
 use atlassian_connect::event::Product;
 use atlassian_connect::lifecycle::Callback;
-use tenants::Secrets;
+use contract::variable;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::App;
@@ -69,7 +69,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let kept = options.state.as_ref().map(|folder| folder.display().to_string());
     console::step("Started", &format!("{} ({})", stack.url(), summary(&stack)));
     console::step("Keeping", &kept.unwrap_or_else(|| "tables and queues in memory".into()));
-    let encrypts = |function: &Function| function.environment.contains_key(Secrets::KEY);
+    let encrypts = |function: &Function| function.environment.contains_key(variable::TENANTS_KEY);
     if stack.deployment().functions.values().any(encrypts) {
         console::step("Encrypting", "tenants' secrets, with a key of this stack");
     } else {

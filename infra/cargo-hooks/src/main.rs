@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use atlassian_connect::tenant::SharedSecret;
 use cargo_hooks::app::App;
 use cargo_hooks::binaries::Profile;
-use cargo_hooks::check::{self, Severity};
+use cargo_hooks::check::{self, Files, Severity};
 use cargo_hooks::dead::{self, Filter, Form, Queues};
 use cargo_hooks::plan::Plan;
 use cargo_hooks::template::Extras;
@@ -330,7 +330,13 @@ fn write_template(options: &Template) -> anyhow::Result<()> {
 }
 
 fn check() -> anyhow::Result<ExitCode> {
-    let findings = check::check(App::find()?);
+    let app = App::find()?;
+    let findings = check::check(&Files {
+        descriptor: &app.descriptor_path(),
+        template: &app.template_path(),
+        handlers: &app.handlers_path(),
+        metadata: app.metadata(),
+    });
     for finding in &findings {
         eprintln!("{finding}");
     }

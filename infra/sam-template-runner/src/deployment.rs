@@ -25,10 +25,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::template::resource_type::{FUNCTION, HTTP_API, QUEUE, TABLE};
-use crate::template::{Resolver, TemplateError, parse, plain, pseudo_parameter, section};
 use properties::known_keys;
 use resources::Resource;
+use sam_template::resource_type::{FUNCTION, HTTP_API, QUEUE, TABLE};
+use sam_template::{Resolver, TemplateError, parse, plain, pseudo_parameter, section};
 
 /// The account everything local belongs to, in ARNs and queue URLs.
 pub const ACCOUNT: &str = "000000000000";

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::template::TemplateError;
+use sam_template::TemplateError;
 
 /// Why the local stack did not start.
 #[derive(Debug, thiserror::Error)]

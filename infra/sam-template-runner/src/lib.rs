@@ -16,7 +16,7 @@
 //! [`Stack::start`] reads the template that is deployed to AWS ([`deployment`]), and runs the
 //! binaries that are deployed to AWS. They need no change: Lambda's Runtime API hands them their
 //! events, and their own AWS SDK clients find SQS, DynamoDB and the test doubles for KMS and S3
-//! through `AWS_ENDPOINT_URL_SQS` and its like. [`template`] reads the language of templates.
+//! through `AWS_ENDPOINT_URL_SQS` and its like. [`sam_template`] reads the language of templates.
 //!
 //! What is not simulated: permissions, encryption at rest, throttling, logs and metrics in CloudWatch, and
 //! everything else the template declares outside functions, their events, queues and tables.
@@ -31,7 +31,6 @@ mod log;
 mod s3;
 mod service;
 mod state;
-pub mod template;
 
 pub use error::StackError;
 pub use log::{LogLine, LogStream};

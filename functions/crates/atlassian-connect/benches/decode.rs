@@ -1,7 +1,8 @@
 //! What it costs to read a payload as its type, beside `serde_json::Value` of the same text.
 //!
-//! `cargo bench -p connect`. The bodies are the samples of `infra/atlassian-simulator/samples`, without white space as
-//! on the wire; the largest is an issue with as many custom fields as large sites have.
+//! `cargo bench -p connect`. The bodies are the samples of `infra/atlassian-simulator/samples`,
+//! without white space as on the wire; the largest is an issue with as many custom fields as large
+//! sites have.
 
 use atlassian_connect::delivery::Payload;
 use atlassian_connect::event::{Event, EventName, FromPayload, Product, Reading, confluence, jira};

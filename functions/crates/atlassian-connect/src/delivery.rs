@@ -19,26 +19,11 @@ use sha2::{Digest as _, Sha256};
 use crate::event::{self, EventName, FromPayload, LeftOut, Product, Reading};
 use crate::tenant::ClientKey;
 
-/// The message attribute of a dead letter with its reason.
-pub const REASON: &str = "reason";
-/// The message attribute of a dead letter with the number of attempts.
-pub const RECEIVES: &str = "receives";
-/// The message attribute with the id of the message that first carried the delivery.
-pub const ORIGIN: &str = "origin";
-/// The message attribute with the time when that message was sent, in milliseconds since 1970.
-pub const SENT: &str = "sent";
-/// The message attribute of a copy with the attempts that were spent before it.
-pub const ATTEMPTS: &str = "attempts";
-/// The message attribute with the id of the replay, if an operator replayed the dead letter.
-pub const REPLAY: &str = "replay";
-/// The maximum length of a [`REASON`], in characters.
-pub const LONGEST_REASON: usize = 500;
-/// The bytes that a message leaves free below the limit of SQS, so that it also fits as a dead
-/// letter.
+/// The bytes that a message leaves free below what SQS takes, so that it fits as a dead letter too.
 ///
-/// A dead letter also has [`REASON`], [`RECEIVES`] and [`ORIGIN`], and SQS counts names, types and
-/// values: up to 2000 bytes for the longest reason, and less than 200 for the rest. The value is
-/// twice that, to leave room for future attributes.
+/// A dead letter has the attributes of [`contract::message_attribute`] besides, and SQS counts
+/// names, types and values: up to 2000 bytes for the longest reason, and less than 200 for the
+/// rest. It is twice as much, for attributes that come later.
 pub const DEAD_LETTER_ROOM: usize = 4096;
 
 /// A verified webhook on its way from a receiver to a handler.

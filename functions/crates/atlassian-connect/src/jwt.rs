@@ -284,6 +284,9 @@ impl KeyId {
 pub struct InstallKey(DecodingKey);
 
 impl InstallKey {
+    /// Atlassian's key server.
+    pub const SERVER: &str = "https://connect-install-keys.atlassian.com";
+
     /// Parses an RSA public key in PEM, as Atlassian's key server serves it.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use atlassian_connect::descriptor::Descriptor;
-use gateway::BaseUrl;
+use contract::variable;
 use runtime::environment::optional;
 
 /// Serves a descriptor, the content of `infra/atlassian-connect.json`, with the base URL of the
@@ -16,7 +16,7 @@ pub fn run(descriptor: &'static str) -> ExitCode {
                 "infra/atlassian-connect.json is not a descriptor: {error}; run `cargo hooks check`"
             )
         })?;
-        let configured = optional(BaseUrl::VARIABLE);
+        let configured = optional(variable::BASE_URL);
 
         gateway::run(configured, async |call| {
             Ok(gateway::json(descriptor.served(call.base_url.as_str()).to_string()))

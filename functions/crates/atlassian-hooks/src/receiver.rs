@@ -3,9 +3,8 @@
 use std::process::ExitCode;
 
 use claim_check::Bodies;
-use gateway::BaseUrl;
+use contract::variable;
 use jiff::Timestamp;
-use lifecycle::App;
 use receiver::{Declared, Queue, receive};
 use runtime::environment::{optional, parsed, required};
 use tenants::{Cached, Secrets, Table};
@@ -13,13 +12,14 @@ use tenants::{Cached, Secrets, Table};
 /// Runs the function until Lambda stops it. The template sets its environment variables.
 pub fn run() -> ExitCode {
     runtime::start(async {
-        let declared: Declared = parsed(Declared::VARIABLE)?;
+        let declared: Declared = parsed(variable::WEBHOOKS)?;
         let aws = runtime::aws::config()?;
-        let secrets = Secrets::new(&aws, optional(Secrets::KEY), required(App::KEY)?);
-        let table = Table::new(&aws, required(Table::VARIABLE)?, secrets);
+        let secrets =
+            Secrets::new(&aws, optional(variable::TENANTS_KEY), required(variable::APP_KEY)?);
+        let table = Table::new(&aws, required(variable::TENANTS_TABLE)?, secrets);
         let queue = Queue::from_environment(&aws)?;
         let queue = queue.with(Bodies::from_environment(&aws));
-        let base_url = optional(BaseUrl::VARIABLE);
+        let base_url = optional(variable::BASE_URL);
         tokio::join!(table.warm_up(), queue.warm_up());
         let tenants = Cached::new(table);
 

@@ -7,6 +7,7 @@ use atlassian_connect::delivery::Stored;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_types::SdkConfig;
+use contract::variable;
 use runtime::environment::optional;
 
 /// A bucket of deliveries.
@@ -17,12 +18,9 @@ pub struct Bodies {
 }
 
 impl Bodies {
-    /// The optional environment variable that names the bucket.
-    pub const VARIABLE: &str = "BODIES_BUCKET";
-
     /// The bucket that the environment names, if any.
     pub fn from_environment(aws: &SdkConfig) -> Option<Self> {
-        optional(Self::VARIABLE).map(|bucket| Self::new(aws, bucket))
+        optional(variable::BODIES_BUCKET).map(|bucket| Self::new(aws, bucket))
     }
 
     /// A bucket by its name.

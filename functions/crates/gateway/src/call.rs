@@ -16,9 +16,6 @@ use crate::event::{Event, Headers, RequestContext};
 pub struct BaseUrl(String);
 
 impl BaseUrl {
-    /// The environment variable with the base URL. If it is not set, each request determines it.
-    pub const VARIABLE: &str = "BASE_URL";
-
     /// The configured base URL, or the one of a request.
     ///
     /// API Gateway reports the domain name that its own routing used, so a caller cannot choose it.

@@ -12,6 +12,7 @@ pub use rejection::Rejection;
 
 use std::time::{Instant, SystemTime};
 
+use contract::metric;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, LambdaEvent, Response, lambda_runtime, service_fn};
@@ -62,7 +63,7 @@ pub fn json(document: String) -> Response<Body> {
 
 fn refused(path: &str, rejection: &Rejection) -> Response<Body> {
     rejection.log(path);
-    metrics::count_for(metrics::REJECTED, rejection.reason());
+    metrics::count_for(metric::REJECTED, rejection.reason());
     response(rejection.status(), rejection.sentence().into())
 }
 

@@ -22,6 +22,7 @@ use atlassian_connect::delivery::{Delivery, Parcel, Unreadable};
 use atlassian_connect::event::FromPayload;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
 use claim_check::Bodies;
+use contract::metric;
 use futures_util::{FutureExt, StreamExt, stream};
 use jiff::Timestamp;
 use runtime::metrics;
@@ -188,7 +189,7 @@ impl<H> Invocation<'_, H> {
 
         let Some(number) = self.begin(&key, message).await.map_err(|failure| (failure, None))?
         else {
-            metrics::count(metrics::DUPLICATES);
+            metrics::count(metric::DUPLICATES);
             tracing::info!(
                 delivery.id = id,
                 delivery.event = %event,
@@ -276,7 +277,7 @@ impl<H> Invocation<'_, H> {
         if let (true, Some(queue)) = (gives_up, queue) {
             match queue.send_to_dead_letter_queue(&message, attempts, &error).await {
                 Ok(()) => {
-                    metrics::count(metrics::DEAD_LETTERS);
+                    metrics::count(metric::DEAD_LETTERS);
                     tracing::error!(
                         message.id = message.id,
                         message.attempts = attempts,
@@ -314,7 +315,7 @@ impl<H> Invocation<'_, H> {
             self.release(attempt.as_ref(), &message, attempts.saturating_sub(1)).await;
             return Some(Returned::Waiting(message, delay));
         }
-        metrics::count(metrics::BATCH_ITEM_FAILURES);
+        metrics::count(metric::BATCH_ITEM_FAILURES);
         tracing::error!(
             message.id = message.id,
             message.attempts = attempts,

@@ -31,6 +31,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use aws_types::SdkConfig;
+use contract::idempotency_table::{EXPIRES_AT, KEY};
 use jiff::Timestamp;
 
 /// The idempotency table.
@@ -81,13 +82,6 @@ pub enum Claim {
 }
 
 impl IdempotencyStore {
-    /// The environment variable that names the table.
-    pub const VARIABLE: &str = "IDEMPOTENCY_TABLE";
-    /// The partition key, a string: handler, tenant and webhook.
-    pub const KEY: &str = "delivery";
-    /// The time-to-live attribute: when DynamoDB may delete the row, in seconds since 1970.
-    /// Deletion can take days; an expired row is ignored until then.
-    pub const EXPIRES_AT: &str = "expiresAt";
     /// How long a webhook is remembered: the maximum retention of a message.
     pub const WINDOW: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
@@ -141,8 +135,8 @@ impl IdempotencyStore {
             .client
             .update_item()
             .table_name(&self.table)
-            .key(Self::KEY, string(key))
-            .update_expression(format!("SET {} = :expires REMOVE {LOCKED_UNTIL}", Self::EXPIRES_AT))
+            .key(KEY, string(key))
+            .update_expression(format!("SET {} = :expires REMOVE {LOCKED_UNTIL}", EXPIRES_AT))
             .condition_expression(format!("{MESSAGE} = :message"))
             .expression_attribute_values(":message", string(&claimant.holder()))
             .expression_attribute_values(":expires", seconds(now + Self::WINDOW));
@@ -170,7 +164,7 @@ impl IdempotencyStore {
             .client
             .update_item()
             .table_name(&self.table)
-            .key(Self::KEY, string(key))
+            .key(KEY, string(key))
             .update_expression(format!("SET {LOCKED_UNTIL} = :released, {ATTEMPTS} = :spent"))
             .condition_expression(format!(
                 "{MESSAGE} = :message AND {ATTEMPTS} = :attempt AND attribute_exists({LOCKED_UNTIL})"
@@ -200,7 +194,7 @@ impl IdempotencyStore {
             .client
             .delete_item()
             .table_name(&self.table)
-            .key(Self::KEY, string(key))
+            .key(KEY, string(key))
             .condition_expression(format!(
                 "{MESSAGE} = :message AND {ATTEMPTS} = :attempt AND attribute_exists({LOCKED_UNTIL})"
             ))
@@ -234,14 +228,14 @@ impl IdempotencyStore {
             .client
             .put_item()
             .table_name(&self.table)
-            .item(Self::KEY, string(key))
+            .item(KEY, string(key))
             .item(MESSAGE, string(&claimant.holder()))
             .item(ATTEMPTS, number(attempt))
             .item(LOCKED_UNTIL, number(until.as_millisecond()))
-            .item(Self::EXPIRES_AT, seconds(now + Self::WINDOW))
+            .item(EXPIRES_AT, seconds(now + Self::WINDOW))
             .expression_attribute_values(":now", seconds(now))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let free = format!("attribute_not_exists({}) OR {} <= :now", Self::KEY, Self::EXPIRES_AT);
+        let free = format!("attribute_not_exists({}) OR {} <= :now", KEY, EXPIRES_AT);
         let put = match unchanged {
             None => put.condition_expression(free),
             Some(row) => {

@@ -86,6 +86,7 @@ use std::process::ExitCode;
 
 use atlassian_connect::event::FromPayload;
 use claim_check::Bodies;
+use contract::variable;
 use lambda_runtime::{LambdaEvent, service_fn};
 use runtime::environment::required;
 
@@ -198,7 +199,7 @@ impl Runner {
         let idempotency = match mode {
             Mode::EveryTime => None,
             Mode::ExactlyOnce | Mode::ClaimOnce => {
-                Some(IdempotencyStore::new(&aws, required(IdempotencyStore::VARIABLE)?))
+                Some(IdempotencyStore::new(&aws, required(variable::IDEMPOTENCY_TABLE)?))
             }
         };
         let warm_up = async {

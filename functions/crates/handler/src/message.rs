@@ -6,9 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use atlassian_connect::delivery::{ATTEMPTS, ORIGIN, REPLAY, SENT};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use contract::message_attribute::{ATTEMPTS, ORIGIN, REPLAY, SENT};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};

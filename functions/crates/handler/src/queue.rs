@@ -5,13 +5,14 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::time::Duration;
 
-use atlassian_connect::delivery::{ATTEMPTS, LONGEST_REASON, ORIGIN, REASON, RECEIVES, SENT};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, MessageAttributeValue, SendMessageBatchRequestEntry,
 };
 use aws_types::SdkConfig;
+use contract::message_attribute::{ATTEMPTS, LONGEST_REASON, ORIGIN, REASON, RECEIVES, SENT};
+use contract::variable;
 use jiff::Timestamp;
 use runtime::environment::{parsed, required};
 
@@ -32,27 +33,15 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The environment variable with the queue's URL.
-    pub const URL: &str = "QUEUE_URL";
-    /// The environment variable with the URL of the dead-letter queue.
-    pub const DEAD_LETTERS: &str = "DEAD_LETTER_QUEUE_URL";
-    /// The environment variable with the number of attempts before a delivery is given up.
-    pub const MAX_ATTEMPTS: &str = "MAX_ATTEMPTS";
-    /// The environment variable with the queue's `maxReceiveCount`: how often SQS delivers a
-    /// message before it moves it to the dead-letter queue by itself.
-    pub const MAX_RECEIVES: &str = "MAX_RECEIVES";
-    /// The environment variable with the delay before the second attempt, in seconds.
-    pub const RETRY_DELAY: &str = "RETRY_DELAY";
-
     /// Reads the environment variables that the template sets.
     pub(crate) fn from_environment(aws: &SdkConfig) -> Result<Self, Error> {
         Ok(Self {
             client: Client::new(aws),
-            url: required(Self::URL)?,
-            dead_letters: required(Self::DEAD_LETTERS)?,
-            max_attempts: parsed(Self::MAX_ATTEMPTS)?,
-            max_receives: parsed(Self::MAX_RECEIVES)?,
-            delay: Duration::from_secs(parsed(Self::RETRY_DELAY)?),
+            url: required(variable::QUEUE_URL)?,
+            dead_letters: required(variable::DEAD_LETTER_QUEUE_URL)?,
+            max_attempts: parsed(variable::MAX_ATTEMPTS)?,
+            max_receives: parsed(variable::MAX_RECEIVES)?,
+            delay: Duration::from_secs(parsed(variable::RETRY_DELAY)?),
             jitter: RandomState::new(),
         })
     }

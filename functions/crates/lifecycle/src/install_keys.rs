@@ -46,11 +46,6 @@ enum Known {
 pub struct TooManyNames;
 
 impl InstallKeys {
-    /// The environment variable with the URL of the server.
-    pub const VARIABLE: &str = "INSTALL_KEYS_URL";
-    /// The URL of Atlassian's server.
-    pub const ATLASSIAN: &str = "https://connect-install-keys.atlassian.com";
-
     /// How long an unknown name is cached. The time is short, because a new key is used soon after
     /// it is published.
     pub const ABSENCE: Duration = Duration::from_secs(30);

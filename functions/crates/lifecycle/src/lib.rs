@@ -6,6 +6,7 @@ use atlassian_connect::descriptor::Lifecycle;
 use atlassian_connect::event::Product;
 use atlassian_connect::jwt::{Claims, Untrusted, Unverified};
 use atlassian_connect::lifecycle::{Callback, Expected, Particulars, Tenancy};
+use contract::metric;
 use gateway::{Call, Rejection};
 use jiff::Timestamp;
 use runtime::metrics;
@@ -16,30 +17,21 @@ use tenants::{Find, Install, Installation, Moment, Recorded, Switch, Unavailable
 
 use crate::install_keys::{InstallKeys, TooManyNames};
 
-/// The configuration of the lifecycle function.
+/// What the lifecycle function knows of the app.
 #[derive(Clone, Debug)]
 pub struct App {
-    /// The app's key: `APP_KEY`.
+    /// Its key.
     pub key: String,
-    /// The paths of the callbacks: `LIFECYCLE`, the descriptor's `lifecycle` as JSON.
+    /// Where its callbacks go.
     pub lifecycle: Lifecycle,
-    /// The hosts on which tenants live: `TENANT_HOSTS`, separated by commas.
+    /// Where its tenants live.
     pub tenant_hosts: Vec<String>,
-    /// Further base URLs that an install can be addressed to: `OTHER_BASE_URLS`, separated by
-    /// commas. An app that moves from one domain to another has two.
+    /// Base URLs that installs may be meant for besides its own. While an app moves from one domain
+    /// to another, it has two.
     pub other_base_urls: Vec<String>,
 }
 
 impl App {
-    /// The environment variable with the app's key.
-    pub const KEY: &str = "APP_KEY";
-    /// The environment variable with the paths of the callbacks.
-    pub const LIFECYCLE: &str = "LIFECYCLE";
-    /// The environment variable with the hosts of tenants.
-    pub const TENANT_HOSTS: &str = "TENANT_HOSTS";
-    /// The optional environment variable with further base URLs.
-    pub const OTHER_BASE_URLS: &str = "OTHER_BASE_URLS";
-
     /// The callback that belongs to a path.
     fn callback(&self, path: &str) -> Option<Callback> {
         self.lifecycle.callbacks().find(|(_, url)| *url == path).map(|(callback, _)| callback)
@@ -73,7 +65,7 @@ where
     // This metric has an alarm, because a site whose install failed sends no webhooks. Other
     // refused requests do not count, as anybody can send them.
     if recorded.as_ref().is_err_and(|rejection| is_atlassians || is_failure(rejection)) {
-        metrics::count(metrics::INSTALL_REJECTED);
+        metrics::count(metric::INSTALL_REJECTED);
     }
     recorded
 }

@@ -15,9 +15,6 @@ use serde::de::IgnoredAny;
 pub struct Declared(Vec<Webhook>);
 
 impl Declared {
-    /// The environment variable with the descriptor's entries for this URL, as a JSON list.
-    pub const VARIABLE: &str = "WEBHOOKS";
-
     /// Finds the entry that a request belongs to.
     ///
     /// Jira's bodies name their event, with few exceptions. Confluence's bodies and empty bodies do

@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 use atlassian_connect::delivery::{Delivery, Payload, Webhook};
 use atlassian_connect::event::{Product, Reading};
 use atlassian_connect::jwt::Unverified;
+use contract::metric;
 use gateway::{Call, Rejection};
 use jiff::Timestamp;
 use runtime::metrics;
-use tenants::{Cached, Find};
+use tenants::{Cached, Find, NotVerified};
 
 /// Verifies a webhook and queues it.
 ///
@@ -42,7 +43,7 @@ pub async fn receive(
     let token = Unverified::webhook(token)?.screen(&call.signed(&base_path), now)?;
 
     let key = token.issuer().clone();
-    let tenant = tenants.verify(&token, now).await?;
+    let tenant = tenants.verify(&token, now).await.map_err(rejection)?;
 
     let header = |name| call.header(name).map(str::to_owned);
     let webhook = Webhook {
@@ -70,7 +71,7 @@ pub async fn receive(
     match reading {
         Reading::Read => {}
         Reading::Partly(left_out) => {
-            metrics::count(metrics::PARTLY_TYPED);
+            metrics::count(metric::PARTLY_TYPED);
             tracing::warn!(
                 delivery.id,
                 delivery.event = %delivery.event,
@@ -80,7 +81,7 @@ pub async fn receive(
             );
         }
         Reading::Unreadable(_) | Reading::Unknown => {
-            metrics::count(metrics::UNTYPED);
+            metrics::count(metric::UNTYPED);
             tracing::warn!(
                 delivery.id,
                 delivery.event = %delivery.event,
@@ -100,10 +101,10 @@ pub async fn receive(
     };
     let message = queue.enqueue(&delivery, patience).await.inspect_err(|refused| {
         if matches!(refused, Refused::Unavailable(_)) {
-            metrics::count(metrics::ENQUEUE_FAILED);
+            metrics::count(metric::ENQUEUE_FAILED);
         }
     })?;
-    metrics::count(metrics::ACCEPTED);
+    metrics::count(metric::ACCEPTED);
     tracing::info!(
         delivery.id,
         delivery.event = %delivery.event,
@@ -115,6 +116,14 @@ pub async fn receive(
         "delivery queued"
     );
     Ok(())
+}
+
+fn rejection(error: NotVerified) -> Rejection {
+    match error {
+        NotVerified::Unknown { tenant } => Rejection::UnknownTenant { tenant },
+        NotVerified::Untrusted(untrusted) => untrusted.into(),
+        NotVerified::Unavailable(error) => Rejection::TenantsUnavailable(error.into()),
+    }
 }
 
 /// The time reserved for the response after the receiver stops trying.

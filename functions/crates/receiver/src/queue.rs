@@ -9,6 +9,8 @@ use aws_sdk_sqs::operation::send_message::SendMessageError;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use aws_types::SdkConfig;
 use claim_check::Bodies;
+use contract::message_attribute::{EVENT, TENANT};
+use contract::variable;
 use gateway::Rejection;
 use runtime::environment::{Misconfigured, required};
 use tokio::time::{Instant, sleep, timeout_at};
@@ -33,12 +35,6 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The environment variable with the queue's URL.
-    pub const VARIABLE: &str = "QUEUE_URL";
-    /// The message attribute with the event's name.
-    pub const EVENT: &str = "event";
-    /// The message attribute with the tenant's client key.
-    pub const TENANT: &str = "tenant";
     /// The maximum size of a message with its attributes, in bytes: SQS's limit of 1 MiB, less the
     /// room that the message needs as a dead letter.
     pub const MAX_MESSAGE: usize = 1_048_576 - DEAD_LETTER_ROOM;
@@ -47,9 +43,9 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`] if [`Queue::VARIABLE`] is not set.
+    /// [`Misconfigured`] if [`variable::QUEUE_URL`] is not set.
     pub fn from_environment(aws: &SdkConfig) -> Result<Self, Misconfigured> {
-        Ok(Self::new(Client::new(aws), required(Self::VARIABLE)?))
+        Ok(Self::new(Client::new(aws), required(variable::QUEUE_URL)?))
     }
 
     /// A queue by its URL.
@@ -76,8 +72,7 @@ impl Queue {
 impl Enqueue for Queue {
     async fn enqueue(&self, delivery: &Delivery, patience: Duration) -> Result<String, Refused> {
         let mut message = delivery.to_message();
-        let attributes =
-            [(Self::EVENT, delivery.event.as_str()), (Self::TENANT, delivery.tenant.as_str())];
+        let attributes = [(EVENT, delivery.event.as_str()), (TENANT, delivery.tenant.as_str())];
         let described: usize =
             attributes.iter().map(|(name, value)| name.len() + STRING.len() + value.len()).sum();
         if message.len() + described > Self::MAX_MESSAGE {

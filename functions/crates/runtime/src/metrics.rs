@@ -5,54 +5,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use contract::metric::{LOG_GROUP, NAMESPACE, REASON};
 use serde_json::json;
 
 use crate::environment;
-
-/// The namespace of all metrics.
-pub const NAMESPACE: &str = "AtlassianHooks";
-
-/// The dimension of every metric: the log group, which all functions of a stack share and which
-/// tells stacks apart. Each combination of dimensions is charged, so function and tenant are not
-/// dimensions. They are in the log lines.
-pub const LOG_GROUP: &str = "LogGroup";
-/// The additional dimension of [`REJECTED`]: the reason.
-pub const REASON: &str = "reason";
-
-/// Events that were queued.
-pub const ACCEPTED: &str = "Accepted";
-/// Requests that were refused, in total and by [`REASON`].
-pub const REJECTED: &str = "Rejected";
-/// Installs and uninstalls that Atlassian signed and that were refused, and lifecycle callbacks
-/// that could not be recorded.
-pub const INSTALL_REJECTED: &str = "InstallRejected";
-/// Verified events that the queue did not take.
-pub const ENQUEUE_FAILED: &str = "EnqueueFailed";
-/// Events whose body could not be read as its payload type, or whose event is unknown. They are
-/// queued anyway.
-pub const UNTYPED: &str = "Untyped";
-/// Events whose body was read without some malformed fields.
-pub const PARTLY_TYPED: &str = "PartlyTyped";
-/// Failed attempts to handle a message, which will be repeated.
-pub const BATCH_ITEM_FAILURES: &str = "BatchItemFailures";
-
-/// Messages that were not handled because their webhook had been handled before.
-pub const DUPLICATES: &str = "Duplicates";
-/// Messages that a handler sent to its dead-letter queue.
-pub const DEAD_LETTERS: &str = "DeadLetters";
-
-/// The names of all metrics.
-pub const ALL: [&str; 9] = [
-    ACCEPTED,
-    REJECTED,
-    INSTALL_REJECTED,
-    ENQUEUE_FAILED,
-    UNTYPED,
-    PARTLY_TYPED,
-    BATCH_ITEM_FAILURES,
-    DUPLICATES,
-    DEAD_LETTERS,
-];
 
 /// Adds one to a metric.
 pub fn count(name: &str) {
@@ -109,6 +65,8 @@ fn line(
 
 #[cfg(test)]
 mod tests {
+    use contract::metric::{ACCEPTED, REJECTED};
+
     use super::*;
 
     #[test]

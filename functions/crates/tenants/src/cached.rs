@@ -13,10 +13,9 @@ use std::time::Duration;
 
 use atlassian_connect::jwt::{Hs256, Screened};
 use atlassian_connect::tenant::ClientKey;
-use gateway::Rejection;
 use jiff::Timestamp;
 
-use crate::{Find, Tenant};
+use crate::{Find, NotVerified, Tenant, Unavailable};
 
 /// A cache in front of a [`Find`].
 ///
@@ -82,14 +81,14 @@ impl<F: Find> Cached<F> {
     ///
     /// # Errors
     ///
-    /// [`Rejection::UnknownTenant`] if the issuer has not installed the app,
-    /// [`Rejection::Untrusted`] if the signature is not valid, [`Rejection::TenantsUnavailable`] if
-    /// the table does not answer and the cache is not sufficient.
+    /// [`NotVerified::Unknown`] if it has not installed the app, [`NotVerified::Untrusted`] if it
+    /// did not sign, [`NotVerified::Unavailable`] if the table cannot say and what is remembered
+    /// does not suffice.
     pub async fn verify(
         &self,
         token: &Screened<'_, Hs256>,
         now: Timestamp,
-    ) -> Result<Tenant, Rejection> {
+    ) -> Result<Tenant, NotVerified> {
         let key = token.issuer();
         let entry = self.entry(key);
         let mut entry = entry.lock().await;
@@ -109,7 +108,7 @@ impl<F: Find> Cached<F> {
         entry: &mut Entry,
         key: &ClientKey,
         now: Timestamp,
-    ) -> Result<bool, Rejection> {
+    ) -> Result<bool, Unavailable> {
         if entry.seen.as_ref().is_some_and(|seen| now < seen.until) {
             return Ok(false);
         }
@@ -132,9 +131,8 @@ impl<F: Find> Cached<F> {
         }
     }
 
-    async fn read(&self, key: &ClientKey, now: Timestamp) -> Result<Seen, Rejection> {
-        let found = self.tenants.find(key, now).await;
-        let tenant = found.map_err(|error| Rejection::TenantsUnavailable(error.into()))?;
+    async fn read(&self, key: &ClientKey, now: Timestamp) -> Result<Seen, Unavailable> {
+        let tenant = self.tenants.find(key, now).await?;
         let lifetime = if tenant.is_some() { Self::LIFETIME } else { Self::ABSENCE };
         let chance = self.jitter.hash_one((key, now.as_nanosecond())) % 1000;
         let until = now + lifetime.mul_f64(1.0 - chance as f64 / 5000.0);
@@ -164,9 +162,9 @@ impl Entry {
         self.seen.as_ref().is_some_and(|seen| seen.tenant.is_some())
     }
 
-    fn verify(&self, token: &Screened<'_, Hs256>, now: Timestamp) -> Result<Tenant, Rejection> {
+    fn verify(&self, token: &Screened<'_, Hs256>, now: Timestamp) -> Result<Tenant, NotVerified> {
         let tenant = self.seen.as_ref().and_then(|seen| seen.tenant.as_ref());
-        let unknown = || Rejection::UnknownTenant { tenant: token.issuer().clone() };
+        let unknown = || NotVerified::Unknown { tenant: token.issuer().clone() };
         let tenant = tenant.ok_or_else(unknown)?;
         tenant.verify(token, now)?;
         Ok(tenant.clone())
@@ -193,7 +191,7 @@ mod tests {
     use atlassian_connect::tenant::SharedSecret;
 
     use super::*;
-    use crate::{GRACE, Unavailable};
+    use crate::GRACE;
 
     /// A table of one tenant, which counts its reads.
     #[derive(Debug, Default)]
@@ -258,7 +256,11 @@ mod tests {
         let hash = request.hash().unwrap();
         let token = jwt::sign(&Statement::new(issuer, &hash, now), &SharedSecret::new(secret));
         let token = Unverified::webhook(&token).unwrap().screen(&request, now).unwrap();
-        cache.verify(&token, now).await.map(drop).map_err(|rejection| rejection.reason())
+        cache.verify(&token, now).await.map(drop).map_err(|error| match error {
+            NotVerified::Unknown { .. } => "unknown",
+            NotVerified::Untrusted(_) => "untrusted",
+            NotVerified::Unavailable(_) => "unavailable",
+        })
     }
 
     async fn webhook(cache: &Cache<'_>, secret: &str, seconds: i64) -> Result<(), &'static str> {
@@ -286,7 +288,7 @@ mod tests {
         }
         assert_eq!(table.reads(), 1);
         table.is_left();
-        assert_eq!(webhook(&cache, "a", 300).await, Err("unknown_tenant"));
+        assert_eq!(webhook(&cache, "a", 300).await, Err("unknown"));
         assert_eq!(table.reads(), 2);
     }
 
@@ -301,14 +303,14 @@ mod tests {
         assert_eq!(webhook(&cache, "b", 1).await, Ok(()));
         assert_eq!(webhook(&cache, "a", 2).await, Ok(()), "in its grace");
         assert_eq!(table.reads(), 2);
-        assert_eq!(webhook(&cache, "a", 901).await, Err("signature"));
+        assert_eq!(webhook(&cache, "a", 901).await, Err("untrusted"));
     }
 
     #[tokio::test]
     async fn takes_the_first_webhook_after_an_install() {
         let table = Table::default();
         let cache = Cached::new(&table);
-        assert_eq!(webhook(&cache, "a", 0).await, Err("unknown_tenant"));
+        assert_eq!(webhook(&cache, "a", 0).await, Err("unknown"));
         table.holds("a");
         assert_eq!(webhook(&cache, "a", 0).await, Ok(()));
     }
@@ -340,11 +342,11 @@ mod tests {
         assert_eq!(webhook(&cache, "a", 1000).await, Ok(()));
         assert_eq!(webhook(&cache, "a", 1004).await, Ok(()));
         assert_eq!(table.reads(), 2, "a table that does not answer is not asked by every request");
-        assert_eq!(webhook(&cache, "b", 1004).await, Err("tenants_unavailable"));
+        assert_eq!(webhook(&cache, "b", 1004).await, Err("unavailable"));
         let stranger = webhook_of(&cache, "stranger", "a", at(1004)).await;
-        assert_eq!(stranger, Err("tenants_unavailable"));
+        assert_eq!(stranger, Err("unavailable"));
         assert_eq!(webhook(&cache, "a", 3599).await, Ok(()));
-        assert_eq!(webhook(&cache, "a", 3600).await, Err("tenants_unavailable"));
+        assert_eq!(webhook(&cache, "a", 3600).await, Err("unavailable"));
     }
 
     #[tokio::test]
@@ -354,9 +356,9 @@ mod tests {
         let cache = Cached::new(&table);
         assert_eq!(webhook(&cache, "a", 0).await, Ok(()));
         table.is_left();
-        assert_eq!(webhook(&cache, "a", 300).await, Err("unknown_tenant"));
+        assert_eq!(webhook(&cache, "a", 300).await, Err("unknown"));
         table.is_down(true);
-        assert_eq!(webhook(&cache, "a", 400).await, Err("tenants_unavailable"));
+        assert_eq!(webhook(&cache, "a", 400).await, Err("unavailable"));
     }
 
     #[tokio::test]

@@ -159,6 +159,23 @@ pub enum Recorded {
     Outdated,
 }
 
+/// Why a token is not known to be a tenant's.
+#[derive(Debug, thiserror::Error)]
+pub enum NotVerified {
+    /// The issuer has not installed the app.
+    #[error("no tenant {tenant} is installed; its site has to install the app again")]
+    Unknown {
+        /// The issuer of the token.
+        tenant: ClientKey,
+    },
+    /// The tenant did not sign it.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
+    /// The tenant could not be read.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
+}
+
 /// Why tenants could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Unavailable {

@@ -34,10 +34,6 @@ struct Key {
 }
 
 impl Secrets {
-    /// The environment variable that names the KMS key. If it is not set, secrets are not
-    /// encrypted.
-    pub const KEY: &str = "TENANTS_KEY";
-
     /// Encryption with a KMS key for one app, or plaintext without a key.
     pub fn new(aws: &SdkConfig, key: Option<String>, app: impl Into<String>) -> Self {
         Self(key.map(|id| Key { client: Client::new(aws), id, app: app.into() }))

@@ -11,6 +11,9 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use aws_types::SdkConfig;
+use contract::tenants_table::{
+    EXPIRES_AT, KEY, PREVIOUS_SECRET, PREVIOUS_UNTIL, PRODUCT, RECEIVER_READS, SECRET,
+};
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 
@@ -28,15 +31,6 @@ pub struct Table {
 }
 
 impl Table {
-    /// The environment variable that names the table.
-    pub const VARIABLE: &str = "TENANTS_TABLE";
-    /// The partition key: the client key, a string.
-    pub const KEY: &str = "clientKey";
-    /// The time-to-live attribute: when DynamoDB may delete the row, in seconds since 1970.
-    pub const EXPIRES_AT: &str = "expiresAt";
-    /// The attributes that [`Find`] reads. A receiver's role allows no others.
-    pub const FOUND: [&str; 4] = [SECRET, PREVIOUS_SECRET, PREVIOUS_UNTIL, PRODUCT];
-
     /// A table by its name.
     pub fn new(aws: &SdkConfig, name: impl Into<String>, secrets: Secrets) -> Self {
         Self { client: Client::new(aws), name: name.into(), secrets }
@@ -47,7 +41,7 @@ impl Table {
     /// invocation reports them better.
     pub async fn warm_up(&self) {
         let nobody = ClientKey::new("warm-up").expect("a plain word");
-        let row = tokio::time::timeout(Duration::from_secs(1), self.row(&nobody, &Self::FOUND));
+        let row = tokio::time::timeout(Duration::from_secs(1), self.row(&nobody, &RECEIVER_READS));
         let _ = tokio::join!(row, self.secrets.warm_up());
     }
 
@@ -57,7 +51,7 @@ impl Table {
             .client
             .get_item()
             .table_name(&self.name)
-            .key(Self::KEY, string(key.as_str()))
+            .key(KEY, string(key.as_str()))
             .projection_expression(attributes.join(", "))
             // The first webhook may follow its install immediately, and a refused one is not
             // repeated.
@@ -75,7 +69,7 @@ impl Table {
 
 impl Find for Table {
     async fn find(&self, key: &ClientKey, now: Timestamp) -> Result<Option<Tenant>, Unavailable> {
-        match self.row(key, &Self::FOUND).await? {
+        match self.row(key, &RECEIVER_READS).await? {
             Some(row) => self.tenant(key, &row, now).await,
             None => Ok(None),
         }
@@ -98,7 +92,7 @@ impl Table {
         let mut sites = Vec::new();
         for row in rows.map_err(|error| self.unavailable(error))? {
             let text = |name| row.get(name).and_then(|value: &AttributeValue| value.as_s().ok());
-            let key = text(Self::KEY).and_then(|key| ClientKey::new(key.as_str()).ok());
+            let key = text(KEY).and_then(|key| ClientKey::new(key.as_str()).ok());
             let (Some(key), Some(base_url)) = (key, text(BASE_URL)) else { continue };
             if let Some(tenant) = self.tenant(&key, &row, now).await? {
                 sites.push((key, base_url.clone(), tenant));
@@ -205,7 +199,7 @@ impl Table {
             format!("{BASE_URL} = :base_url"),
             format!("{UPDATED_AT} = :now"),
         ];
-        let mut remove = vec![Self::EXPIRES_AT];
+        let mut remove = vec![EXPIRES_AT];
         for (name, value) in particulars.named() {
             // Not every install has all details; those that are missing keep their values.
             let Some(value) = value else { continue };
@@ -286,7 +280,6 @@ impl Uninstall for Table {
                 "SET {EXPIRES_AT} = :expires, {SIGNED_AT} = :signed, {SWITCHED_AT} = :signed, \
                  {UPDATED_AT} = :now \
                  REMOVE {SECRET}, {PREVIOUS_SECRET}, {PREVIOUS_UNTIL}, {ENABLED}",
-                EXPIRES_AT = Self::EXPIRES_AT,
             ))
             .expression_attribute_values(":expires", seconds(at.now + RETENTION))
             .condition_expression(format!(
@@ -313,7 +306,7 @@ impl Table {
         self.client
             .update_item()
             .table_name(&self.name)
-            .key(Self::KEY, string(key.as_str()))
+            .key(KEY, string(key.as_str()))
             .expression_attribute_values(":signed", seconds(at.signed))
             .expression_attribute_values(":now", seconds(at.now))
     }
@@ -336,10 +329,6 @@ impl Table {
 /// signed later than the one before it, so a few retries are enough.
 const ATTEMPTS: usize = 8;
 
-const SECRET: &str = "sharedSecret";
-const PREVIOUS_SECRET: &str = "previousSecret";
-const PREVIOUS_UNTIL: &str = "previousUntil";
-const PRODUCT: &str = "product";
 const BASE_URL: &str = "baseUrl";
 const ENABLED: &str = "enabled";
 /// When the last recorded install or uninstall was signed. It never decreases.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use atlassian_connect::delivery::{Delivery, REASON, RECEIVES};
+use atlassian_connect::delivery::Delivery;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use contract::message_attribute::{EVENT, REASON, RECEIVES, TENANT};
 use jiff::Timestamp;
-use receiver::Queue;
 use serde::Serialize;
 
 /// What is known of a dead letter, however little can be read of it.
@@ -42,8 +42,8 @@ impl Letter {
         Self {
             handler: handler.into(),
             message: message.message_id.clone().unwrap_or_default(),
-            event: attribute(Queue::EVENT),
-            tenant: attribute(Queue::TENANT),
+            event: attribute(EVENT),
+            tenant: attribute(TENANT),
             first_seen: delivery.map(|delivery| delivery.received_at).or_else(|| sent(message)),
             receives: attribute(RECEIVES).and_then(|receives| receives.parse().ok()),
             bytes: body.len(),

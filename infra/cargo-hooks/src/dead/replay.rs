@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use atlassian_connect::delivery::{ATTEMPTS, ORIGIN, REASON, RECEIVES, REPLAY, SENT};
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
+use contract::message_attribute::{ATTEMPTS, ORIGIN, REASON, RECEIVES, REPLAY, SENT};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::properties::{Properties, known_keys};
 use super::resources::Resource;
 use super::{API_ID, Deployment, Function};
-use crate::template::{Resolver, TemplateError};
+use sam_template::{Resolver, TemplateError};
 
 /// A route of the HTTP API: an event of type `HttpApi`.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::properties::{Properties, known_keys};
 use super::resources::Resource;
 use super::{arn, unsupported};
-use crate::template::{Resolver, TemplateError, is_intrinsic, plain};
+use sam_template::{Resolver, TemplateError, is_intrinsic, plain};
 
 /// A function: `AWS::Serverless::Function`, merged with `Globals`.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use super::properties::Properties;
 use super::resources::Resource;
 use super::unsupported;
-use crate::template::{Resolver, TemplateError};
+use sam_template::{Resolver, TemplateError};
 
 /// Checks that the properties of the API are known; none has an effect here.
 pub(super) fn check(resource: &Resource<'_>, resolver: &Resolver) -> Result<(), TemplateError> {

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
-use crate::template::{Resolver, TemplateError, plain};
+use sam_template::{Resolver, TemplateError, plain};
 
 /// The properties of a resource or an event. One that is neither read nor skipped is an error.
 pub(super) struct Properties<'r> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::properties::{Properties, known_keys};
 use super::resources::Resource;
 use super::{Endpoints, arn, queue_url, unsupported};
-use crate::template::{Resolver, TemplateError};
+use sam_template::{Resolver, TemplateError};
 
 /// A queue: `AWS::SQS::Queue`.
 #[derive(Clone, Debug)]

@@ -4,8 +4,8 @@ use serde_json::{Map, Value};
 
 use super::properties::known_keys;
 use super::{API_ID, Endpoints, arn, queue_url, unsupported};
-use crate::template::resource_type::{FUNCTION, HTTP_API, LOG_GROUP, QUEUE, TABLE, TOPIC};
-use crate::template::{Resolver, TemplateError, plain, section};
+use sam_template::resource_type::{FUNCTION, HTTP_API, LOG_GROUP, QUEUE, TABLE, TOPIC};
+use sam_template::{Resolver, TemplateError, plain, section};
 
 /// A resource whose condition holds, before its properties are resolved.
 pub(super) struct Resource<'t> {

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::properties::Properties;
 use super::resources::Resource;
 use super::{arn, unsupported};
-use crate::template::{Resolver, TemplateError};
+use sam_template::{Resolver, TemplateError};
 
 /// A table: `AWS::DynamoDB::Table`.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Resource types and properties that have no effect in a local run. They are accepted and skipped.
 
-use crate::template::resource_type;
+use sam_template::resource_type;
 
 /// Types of resources.
 pub(super) const RESOURCE_TYPES: &[&str] = &[

@@ -1,5 +1,6 @@
 //! References to deliveries in a bucket (the claim check pattern).
 
+use contract::bodies_bucket::PREFIX;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
@@ -44,13 +45,11 @@ pub struct Stored {
 impl Stored {
     /// The version of a message with a reference.
     pub const VERSION: u32 = 3;
-    /// The key prefix of all objects.
-    pub const PREFIX: &str = "bodies/";
 
     /// The reference to a delivery whose serialised form is `text`.
     pub fn of(delivery: &Delivery, text: &str) -> Self {
         let day = delivery.received_at.strftime("%F");
-        let object = format!("{}{day}/{}", Self::PREFIX, delivery.id);
+        let object = format!("{}{day}/{}", PREFIX, delivery.id);
         Self { object, sha256: hash(text.as_bytes()) }
     }
 
@@ -81,7 +80,7 @@ impl Stored {
     /// Whether the key is one that receivers write.
     fn is_ours(&self) -> bool {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        let segments = self.object.strip_prefix(Self::PREFIX).map(|rest| rest.split('/'));
+        let segments = self.object.strip_prefix(PREFIX).map(|rest| rest.split('/'));
         segments.is_some_and(|segments| {
             segments.clone().count() == 2
                 && segments.into_iter().all(|part| !part.is_empty() && part.chars().all(plain))

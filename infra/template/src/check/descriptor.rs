@@ -8,7 +8,6 @@ use atlassian_connect::event::{EventName, Product};
 use super::template::{Document, MAX_RESOURCES, MAX_ROUTES};
 use super::{Finding, Severity};
 use crate::plan::{Plan, upper_camel_case};
-use sam_template_runner::template;
 
 pub(super) fn check(descriptor: &Descriptor) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -320,9 +319,9 @@ fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
 
 /// Whether one stack can hold what the descriptor asks for.
 fn check_size(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
-    let rendered = crate::template::render(descriptor).map_err(|error| error.to_string());
+    let rendered = crate::render(descriptor).map_err(|error| error.to_string());
     let document =
-        rendered.and_then(|text| template::parse(&text).map_err(|error| runtime::chain(&error)));
+        rendered.and_then(|text| sam_template::parse(&text).map_err(|error| error.to_string()));
     let document = match document {
         Ok(document) => document,
         Err(error) => {

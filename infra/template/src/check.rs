@@ -10,8 +10,20 @@ use std::fmt;
 use std::path::Path;
 
 use atlassian_connect::descriptor::Descriptor;
+use serde_json::Value;
 
-use crate::app::App;
+/// The files of an app.
+#[derive(Clone, Copy, Debug)]
+pub struct Files<'a> {
+    /// The app descriptor.
+    pub descriptor: &'a Path,
+    /// The template that was written from it.
+    pub template: &'a Path,
+    /// The folder of the handlers, one file each.
+    pub handlers: &'a Path,
+    /// What `cargo metadata` says of the workspace, for its manifests.
+    pub metadata: &'a Value,
+}
 
 /// Something that is wrong, or looks wrong, and what to do about it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -54,16 +66,16 @@ impl fmt::Display for Finding {
 }
 
 /// Checks everything.
-pub fn check(app: &App) -> Vec<Finding> {
-    let descriptor = match read_descriptor(&app.descriptor_path()) {
+pub fn check(files: &Files<'_>) -> Vec<Finding> {
+    let descriptor = match read_descriptor(files.descriptor) {
         Ok(descriptor) => descriptor,
         Err(finding) => return vec![finding],
     };
     let mut findings = descriptor::check(&descriptor);
     // A template made from a descriptor that is wrong would only repeat its faults.
     if findings.iter().all(|finding| finding.severity == Severity::Warning) {
-        findings.extend(handlers::check(&descriptor, &app.handlers_path()));
-        findings.extend(template::check(app, &descriptor));
+        findings.extend(handlers::check(&descriptor, files.handlers));
+        findings.extend(template::check(files, &descriptor));
     }
     findings
 }
@@ -104,6 +116,7 @@ pub(crate) fn shown(path: &Path) -> String {
 mod tests {
     use std::fs;
 
+    use serde_json::json;
     use tempfile::TempDir;
 
     use super::*;
@@ -111,20 +124,23 @@ mod tests {
     /// An app in which everything agrees, before a test spoils it.
     fn app() -> TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let app = App::find().unwrap().at(folder.path());
-        fs::create_dir_all(app.handlers_path()).unwrap();
+        let at = folder.path();
+        fs::create_dir_all(at.join(HANDLERS)).unwrap();
         for name in ["issue-created.rs", "page-created.rs"] {
-            fs::write(app.handlers_path().join(name), "").unwrap();
+            fs::write(at.join(HANDLERS).join(name), "").unwrap();
         }
-        fs::create_dir(folder.path().join("infra")).unwrap();
-        fs::write(app.descriptor_path(), DESCRIPTOR).unwrap();
-        let descriptor = read_descriptor(&app.descriptor_path()).unwrap();
-        fs::write(app.template_path(), crate::template::render(&descriptor).unwrap()).unwrap();
+        fs::create_dir(at.join("infra")).unwrap();
+        fs::write(at.join("infra/atlassian-connect.json"), DESCRIPTOR).unwrap();
+        let descriptor = Descriptor::parse(DESCRIPTOR).unwrap();
+        fs::write(at.join("template.yaml"), crate::render(&descriptor).unwrap()).unwrap();
         folder
     }
 
+    const HANDLERS: &str = "functions/handlers/src/bin";
+
     const DESCRIPTOR: &str = r#"{
         "key": "com.example.checked", "authentication": {"type": "jwt"}, "scopes": ["READ"],
+        "apiMigrations": {"gdpr": true, "signed-install": true, "context-qsh": true},
         "lifecycle": {"installed": "/installed", "uninstalled": "/uninstalled"},
         "modules": {"webhooks": [
             {"event": "jira:issue_created", "url": "/issue-created"},
@@ -133,8 +149,23 @@ mod tests {
     }"#;
 
     fn findings(folder: &TempDir) -> Vec<String> {
-        let app = App::find().unwrap().at(folder.path());
-        check(&app).iter().map(Finding::to_string).collect()
+        let files = Files {
+            descriptor: &folder.path().join("infra/atlassian-connect.json"),
+            template: &folder.path().join("template.yaml"),
+            handlers: &folder.path().join(HANDLERS),
+            metadata: &metadata("receiver", crate::HTTP_TIMEOUT),
+        };
+        check(&files).iter().map(Finding::to_string).collect()
+    }
+
+    /// What cargo says of a workspace with one function.
+    fn metadata(binary: &str, timeout: u32) -> Value {
+        let deploy = json!({"memory": crate::MEMORY, "timeout": timeout, "tracing": "active"});
+        json!({"packages": [{
+            "name": binary,
+            "targets": [{"kind": ["bin"], "name": binary}],
+            "metadata": {"lambda": {"deploy": deploy}},
+        }]})
     }
 
     #[test]

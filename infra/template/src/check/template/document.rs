@@ -1,6 +1,6 @@
 //! A template in plain JSON: its resources, and what their values refer to.
 
-use sam_template_runner::template::resource_type::{FUNCTION, HTTP_API};
+use sam_template::resource_type::{FUNCTION, HTTP_API};
 use serde_json::Value;
 
 use crate::check::Finding;
@@ -46,7 +46,7 @@ pub(super) enum Job<'t> {
 }
 
 impl<'t> Document<'t> {
-    /// Takes a template as [`sam_template_runner::template::parse()`] returns it.
+    /// Takes a template as [`sam_template::parse()`] returns it.
     pub(crate) fn new(file: &'t str, document: &'t Value) -> Self {
         Self { file, root: document }
     }

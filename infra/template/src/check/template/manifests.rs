@@ -1,7 +1,7 @@
 //! cargo-lambda deploys a function as the template does: what it reads in a manifest, under
 //! `package.metadata.lambda.deploy`, is what the template says.
 
-use sam_template_runner::template::resource_type::FUNCTION;
+use sam_template::resource_type::FUNCTION;
 use serde_json::Value;
 
 use super::Document;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Resolver, TemplateError, call, section};
+use crate::{Resolver, TemplateError, call, section};
 
 /// Evaluates every condition of the section `Conditions`.
 ///
 /// `resolver` has the parameters, to which conditions may refer.
-pub(super) fn evaluate(
+pub(crate) fn evaluate(
     template: &Value,
     resolver: &Resolver,
 ) -> Result<BTreeMap<String, bool>, TemplateError> {
@@ -89,7 +89,7 @@ impl Resolver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::parse;
+    use crate::parse;
 
     #[test]
     fn refuses_a_condition_that_depends_on_itself() {

@@ -12,19 +12,12 @@
 //! instead: receivers have the role of their handler, all functions have one log group, and no URL
 //! has an alarm of its own, as what goes wrong there is a 5xx of the API.
 
-use atlassian_connect::delivery::Stored;
 use atlassian_connect::descriptor::Descriptor;
-use claim_check::Bodies;
-use gateway::BaseUrl;
-use handler::IdempotencyStore;
-use lifecycle::App;
-use lifecycle::install_keys::InstallKeys;
+use atlassian_connect::jwt::InstallKey;
+use contract::{bodies_bucket, idempotency_table, metric, tenants_table, variable};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{Environment, UndefinedBehavior, context};
-use receiver::{Declared, Queue};
-use runtime::metrics;
-use tenants::{Secrets, Table};
 
 use crate::plan::Plan;
 
@@ -109,49 +102,52 @@ pub fn render_with(descriptor: &Descriptor, extras: Extras) -> Result<String, mi
     jinja.add_filter("quoted", |text: String| quoted(&text));
     jinja.add_template("template.yaml", include_str!("template.yaml.j2"))?;
     jinja.get_template("template.yaml")?.render(context! {
-        names => context! {
-            app_key => App::KEY,
-            base_url => BaseUrl::VARIABLE,
-            bodies => Bodies::VARIABLE,
-            dead_letters => handler::Queue::DEAD_LETTERS,
-            idempotency => IdempotencyStore::VARIABLE,
-            install_keys => InstallKeys::VARIABLE,
-            key => Secrets::KEY,
-            lifecycle => App::LIFECYCLE,
-            max_attempts => handler::Queue::MAX_ATTEMPTS,
-            max_receives => handler::Queue::MAX_RECEIVES,
-            other_base_urls => App::OTHER_BASE_URLS,
-            queue => Queue::VARIABLE,
-            retry_delay => handler::Queue::RETRY_DELAY,
-            table => Table::VARIABLE,
-            tenant_hosts => App::TENANT_HOSTS,
-            webhooks => Declared::VARIABLE,
+        variable => context! {
+            app_key => variable::APP_KEY,
+            base_url => variable::BASE_URL,
+            bodies_bucket => variable::BODIES_BUCKET,
+            dead_letter_queue_url => variable::DEAD_LETTER_QUEUE_URL,
+            idempotency_table => variable::IDEMPOTENCY_TABLE,
+            install_keys_url => variable::INSTALL_KEYS_URL,
+            lifecycle => variable::LIFECYCLE,
+            max_attempts => variable::MAX_ATTEMPTS,
+            max_receives => variable::MAX_RECEIVES,
+            other_base_urls => variable::OTHER_BASE_URLS,
+            queue_url => variable::QUEUE_URL,
+            retry_delay => variable::RETRY_DELAY,
+            tenant_hosts => variable::TENANT_HOSTS,
+            tenants_key => variable::TENANTS_KEY,
+            tenants_table => variable::TENANTS_TABLE,
+            webhooks => variable::WEBHOOKS,
         },
-        table => context! {
-            key => Table::KEY,
-            expires_at => Table::EXPIRES_AT,
-            found => Table::FOUND,
+        tenants_table => context! {
+            key => tenants_table::KEY,
+            expires_at => tenants_table::EXPIRES_AT,
+            receiver_reads => tenants_table::RECEIVER_READS,
         },
-        idempotency => context! { key => IdempotencyStore::KEY, expires_at => IdempotencyStore::EXPIRES_AT },
+        idempotency_table => context! {
+            key => idempotency_table::KEY,
+            expires_at => idempotency_table::EXPIRES_AT,
+        },
         max_attempts => MAX_ATTEMPTS,
         max_receives => MAX_RECEIVES,
         metrics => context! {
-            namespace => metrics::NAMESPACE,
-            dimension => metrics::LOG_GROUP,
-            reason => metrics::REASON,
-            rejected => metrics::REJECTED,
-            enqueue_failed => metrics::ENQUEUE_FAILED,
-            install_rejected => metrics::INSTALL_REJECTED,
-            events => metrics::ALL,
+            namespace => metric::NAMESPACE,
+            log_group => metric::LOG_GROUP,
+            reason => metric::REASON,
+            rejected => metric::REJECTED,
+            enqueue_failed => metric::ENQUEUE_FAILED,
+            install_rejected => metric::INSTALL_REJECTED,
+            all => metric::ALL,
         },
         access_log => access_log(),
         by_degrees => extras.by_degrees,
         bodies => extras.bodies,
-        bodies_prefix => Stored::PREFIX,
+        bodies_prefix => bodies_bucket::PREFIX,
         bodies_days => BODIES_DAYS,
         memory => MEMORY,
         http_timeout => HTTP_TIMEOUT,
-        install_keys_url => InstallKeys::ATLASSIAN,
+        install_keys_url => InstallKey::SERVER,
         descriptor_path => Descriptor::PATH,
         handler_timeout => HANDLER_TIMEOUT,
         ..Value::from(Serde(&plan))

@@ -1,12 +1,8 @@
 //! Checks that each role allows what its functions do, and nothing else.
 
-use atlassian_connect::delivery::Stored;
-use claim_check::Bodies;
-use handler::IdempotencyStore;
-use receiver::Queue;
-use sam_template_runner::template::resource_type::{BUCKET, FUNCTION, KEY, QUEUE, ROLE, TABLE};
+use contract::{bodies_bucket, variable};
+use sam_template::resource_type::{BUCKET, FUNCTION, KEY, QUEUE, ROLE, TABLE};
 use serde_json::Value;
-use tenants::Secrets;
 
 use super::Document;
 use super::document::{Job, Resource, as_text};
@@ -85,15 +81,15 @@ fn grants(template: &Document<'_>, function: Resource<'_>) -> Vec<Grant> {
         target.map(|target| format!("${{{}.Arn}}", target.id))
     };
     let secrets = |actions: &'static [&'static str]| {
-        let key = arn(Secrets::KEY, KEY);
+        let key = arn(variable::TENANTS_KEY, KEY);
         let condition = Some("kms:EncryptionContext:app");
         key.into_iter().flat_map(move |key| {
             [Grant { condition, ..grant(actions, &key) }, grant(&["kms:DescribeKey"], &key)]
         })
     };
     let bodies = |action: &'static str| {
-        let bucket = arn(Bodies::VARIABLE, BUCKET);
-        bucket.map(|bucket| grant(&[action], &format!("{bucket}/{}*", Stored::PREFIX)))
+        let bucket = arn(variable::BODIES_BUCKET, BUCKET);
+        bucket.map(|bucket| grant(&[action], &format!("{bucket}/{}*", bodies_bucket::PREFIX)))
     };
     match function.job() {
         Some(Job::Lifecycle) => {
@@ -105,7 +101,7 @@ fn grants(template: &Document<'_>, function: Resource<'_>) -> Vec<Grant> {
                 condition: Some("dynamodb:Attributes"),
                 ..grant(&["dynamodb:GetItem"], "${TenantsTable.Arn}")
             });
-            let queue = arn(Queue::VARIABLE, QUEUE);
+            let queue = arn(variable::QUEUE_URL, QUEUE);
             grants.extend(queue.map(|queue| grant(&["sqs:SendMessage"], &queue)));
             grants.extend(secrets(&["kms:Decrypt"]));
             grants.extend(bodies("s3:PutObject"));
@@ -127,7 +123,7 @@ fn grants(template: &Document<'_>, function: Resource<'_>) -> Vec<Grant> {
                 let dead = queue.property("RedrivePolicy.deadLetterTargetArn").and_then(as_text);
                 grants.extend(dead.map(|dead| grant(&["sqs:SendMessage"], &dead)));
             }
-            let table = arn(IdempotencyStore::VARIABLE, TABLE);
+            let table = arn(variable::IDEMPOTENCY_TABLE, TABLE);
             let writes = ["dynamodb:DeleteItem", "dynamodb:PutItem", "dynamodb:UpdateItem"];
             grants.extend(table.map(|table| grant(&writes, &table)));
             grants.extend(bodies("s3:GetObject"));
@@ -180,7 +176,7 @@ fn check_statements(
                 match grant {
                     None => find(format!(
                         "{} must not do {action} on {resource}; see the list in \
-                         infra/src/check/template/roles.rs",
+                         src/check/template/roles.rs of atlassian-hooks-template",
                         function.id,
                     )),
                     Some(Grant { condition: Some(key), .. })

@@ -16,13 +16,13 @@ pub(super) use limits::{MAX_RESOURCES, MAX_ROUTES};
 
 use atlassian_connect::descriptor::Descriptor;
 
-use super::{Finding, shown};
-use crate::app::App;
-use crate::template::{Extras, render_with};
-use sam_template_runner::template::parse;
+use super::{Files, Finding, shown};
+use crate::{Extras, render_with};
+use sam_template::parse;
+use serde_json::Value;
 
-pub(super) fn check(app: &App, descriptor: &Descriptor) -> Vec<Finding> {
-    let path = &app.template_path();
+pub(super) fn check(files: &Files<'_>, descriptor: &Descriptor) -> Vec<Finding> {
+    let path = files.template;
     let written = match std::fs::read_to_string(path) {
         Ok(written) => written,
         Err(error) => {
@@ -45,16 +45,16 @@ pub(super) fn check(app: &App, descriptor: &Descriptor) -> Vec<Finding> {
         findings.push(Finding::error(shown(path), advice));
     }
     findings.extend(invariants(descriptor, &shown(path), &written));
-    findings.extend(manifests(app, &shown(path), &written));
+    findings.extend(manifests(files.metadata, &shown(path), &written));
     findings
 }
 
 /// Whether cargo-lambda would deploy the same functions.
-fn manifests(app: &App, file: &str, text: &str) -> Vec<Finding> {
+fn manifests(metadata: &Value, file: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     // A template that cannot be read is a finding already.
     if let Ok(document) = parse(text) {
-        manifests::check(&Document::new(file, &document), app.metadata(), &mut findings);
+        manifests::check(&Document::new(file, &document), metadata, &mut findings);
     }
     findings
 }
@@ -64,7 +64,7 @@ fn manifests(app: &App, file: &str, text: &str) -> Vec<Finding> {
 pub fn invariants(descriptor: &Descriptor, file: &str, text: &str) -> Vec<Finding> {
     let document = match parse(text) {
         Ok(document) => document,
-        Err(error) => return vec![Finding::error(file, runtime::chain(&error))],
+        Err(error) => return vec![Finding::error(file, error.to_string())],
     };
     let template = Document::new(file, &document);
     if template.resources().next().is_none() {
@@ -131,7 +131,7 @@ mod tests {
     fn every_event_of_both_products_fits_one_stack() {
         let descriptor = every_event(|_| "everything".to_owned());
         assert_eq!(super::super::descriptor::check(&descriptor), []);
-        let text = crate::template::render(&descriptor).unwrap();
+        let text = crate::render(&descriptor).unwrap();
         assert_eq!(invariants(&descriptor, "template.yaml", &text), []);
     }
 
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn finds_a_manifest_that_says_something_else() {
-        let text = crate::template::render(&descriptor()).unwrap();
+        let text = crate::render(&descriptor()).unwrap();
         let document = parse(&text).unwrap();
         let found = |key: &str, value: serde_json::Value| {
             let mut deploy = json!({"memory": 256, "timeout": 10, "tracing": "active"});
@@ -170,13 +170,13 @@ mod tests {
         }
     }
 
-    /// The figures that `crate::template` states.
+    /// The figures that `crate::generator` states.
     #[test]
     fn a_url_takes_two_resources_and_a_handler_eight() {
         let count = |webhooks: serde_json::Value| {
             let document = json!({"key": "app", "modules": {"webhooks": webhooks}});
             let descriptor = Descriptor::parse(&document.to_string()).unwrap();
-            let text = crate::template::render(&descriptor).unwrap();
+            let text = crate::render(&descriptor).unwrap();
             let document = parse(&text).unwrap();
             Document::new("template.yaml", &document).expanded_resources()
         };

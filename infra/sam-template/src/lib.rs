@@ -25,8 +25,8 @@ use serde_json::{Map, Value};
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     /// The text is not YAML.
-    #[error("the template is not valid YAML")]
-    Syntax(#[source] Box<serde_saphyr::Error>),
+    #[error("the template is not valid YAML: {0}")]
+    Syntax(Box<serde_saphyr::Error>),
     /// Something in the template is wrong, or is not understood here.
     #[error("{place}: {problem}")]
     Refused {

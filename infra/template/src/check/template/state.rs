@@ -1,9 +1,8 @@
 //! Checks stateful resources: retention, encryption, deletion protection.
 
-use handler::IdempotencyStore;
-use sam_template_runner::template::resource_type::{BUCKET, FUNCTION, KEY, QUEUE, TABLE};
+use contract::{idempotency_table, tenants_table, variable};
+use sam_template::resource_type::{BUCKET, FUNCTION, KEY, QUEUE, TABLE};
 use serde_json::Value;
-use tenants::Table;
 
 use super::Document;
 use super::document::{Job, Resource, as_text, pointed};
@@ -33,14 +32,14 @@ pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
                 check_source(template, handler, queue, template.number(window), findings);
             }
         }
-        if let Some(table) = template.target(handler.variable(IdempotencyStore::VARIABLE), TABLE) {
+        if let Some(table) = template.target(handler.variable(variable::IDEMPOTENCY_TABLE), TABLE) {
             check_idempotency(template, table, findings);
         } else if matches!(handler.job(), Some(Job::Handler(_))) {
-            let advice = format!("{} names no table of this template", IdempotencyStore::VARIABLE);
+            let advice = format!("{} names no table of this template", variable::IDEMPOTENCY_TABLE);
             findings.push(template.finding(handler.id, advice));
         }
         if handler.job() == Some(Job::Lifecycle)
-            && let Some(table) = template.target(handler.variable(Table::VARIABLE), TABLE)
+            && let Some(table) = template.target(handler.variable(variable::TENANTS_TABLE), TABLE)
         {
             check_tenants(template, table, findings);
         }
@@ -82,9 +81,9 @@ fn check_source(
         return find(queue.id, advice.to_owned());
     };
     let receives = template.number(queue.property("RedrivePolicy.maxReceiveCount"));
-    let attempts = template.number(handler.variable(handler::Queue::MAX_ATTEMPTS)).unwrap_or(0);
+    let attempts = template.number(handler.variable(variable::MAX_ATTEMPTS)).unwrap_or(0);
     if attempts == 0 {
-        let name = handler::Queue::MAX_ATTEMPTS;
+        let name = variable::MAX_ATTEMPTS;
         find(handler.id, format!("{name} has to say how often a delivery is attempted"));
     }
     let needed = RECEIVES_PER_ATTEMPT * attempts;
@@ -100,17 +99,17 @@ fn check_source(
         template.number(queue.property("MessageRetentionPeriod")).unwrap_or(DEFAULT_RETENTION)
     };
     // What the handler is told of its queue has to be what holds of it.
-    for (name, told) in [(handler::Queue::URL, queue), (handler::Queue::DEAD_LETTERS, dead)] {
+    for (name, told) in [(variable::QUEUE_URL, queue), (variable::DEAD_LETTER_QUEUE_URL, dead)] {
         if handler.variable(name).and_then(pointed) != Some(told.id) {
             find(handler.id, format!("{name} has to be {}", told.id));
         }
     }
-    if template.number(handler.variable(handler::Queue::MAX_RECEIVES)) != receives {
-        let name = handler::Queue::MAX_RECEIVES;
+    if template.number(handler.variable(variable::MAX_RECEIVES)) != receives {
+        let name = variable::MAX_RECEIVES;
         find(handler.id, format!("{name} is not the maxReceiveCount of {}", queue.id));
     }
-    if handler.variable(handler::Queue::RETRY_DELAY).is_none() {
-        find(handler.id, format!("{} is missing", handler::Queue::RETRY_DELAY));
+    if handler.variable(variable::RETRY_DELAY).is_none() {
+        find(handler.id, format!("{} is missing", variable::RETRY_DELAY));
     }
     let until_moved = receives.unwrap_or_default() * visibility;
     if until_moved >= retention(queue) {
@@ -206,18 +205,18 @@ fn check_idempotency(template: &Document<'_>, table: Resource<'_>, findings: &mu
             findings.push(finding);
         }
     };
-    if key != Some(&Value::from(IdempotencyStore::KEY)) {
+    if key != Some(&Value::from(idempotency_table::KEY)) {
         find(format!(
             "KeySchema has to be {}, the attribute that the code reads",
-            IdempotencyStore::KEY
+            idempotency_table::KEY
         ));
     }
-    if expires != Some(&Value::from(IdempotencyStore::EXPIRES_AT))
+    if expires != Some(&Value::from(idempotency_table::EXPIRES_AT))
         || table.property("TimeToLiveSpecification.Enabled") != Some(&Value::Bool(true))
     {
         find(format!(
             "TimeToLiveSpecification has to name {}, the attribute that the code writes",
-            IdempotencyStore::EXPIRES_AT,
+            idempotency_table::EXPIRES_AT,
         ));
     }
 }
@@ -229,15 +228,18 @@ fn check_tenants(template: &Document<'_>, table: Resource<'_>, findings: &mut Ve
     let retained = table.body["DeletionPolicy"] == "Retain";
     let rules = [
         (
-            key == Some(&Value::from(Table::KEY)),
-            format!("KeySchema has to be {}, the attribute that the code reads", Table::KEY),
+            key == Some(&Value::from(tenants_table::KEY)),
+            format!(
+                "KeySchema has to be {}, the attribute that the code reads",
+                tenants_table::KEY
+            ),
         ),
         (
-            says("TimeToLiveSpecification.AttributeName", Table::EXPIRES_AT)
+            says("TimeToLiveSpecification.AttributeName", tenants_table::EXPIRES_AT)
                 && is_on("TimeToLiveSpecification.Enabled"),
             format!(
                 "TimeToLiveSpecification has to name {}, the attribute that the code writes",
-                Table::EXPIRES_AT,
+                tenants_table::EXPIRES_AT,
             ),
         ),
         (

@@ -3,11 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use atlassian_connect::descriptor::Descriptor;
-use lifecycle::App;
-use receiver::{Declared, Queue};
-use sam_template_runner::template::resource_type::{FUNCTION, QUEUE, TABLE};
+use contract::variable;
+use sam_template::resource_type::{FUNCTION, QUEUE, TABLE};
 use serde_json::Value;
-use tenants::{Secrets, Table};
 
 use super::Document;
 use super::document::{Event, Job, Resource};
@@ -122,29 +120,29 @@ fn check_route(
         return find(format!("the route {route} has to lead to a function that runs {wanted:?}"));
     }
     if !matches!(to, Route::Descriptor) {
-        if template.target(function.variable(Table::VARIABLE), TABLE).is_none() {
-            find(format!("{} names no table of this template", Table::VARIABLE));
+        if template.target(function.variable(variable::TENANTS_TABLE), TABLE).is_none() {
+            find(format!("{} names no table of this template", variable::TENANTS_TABLE));
         }
         // Document by one and read by the others: encrypted for all, or for none.
         let lifecycle =
             template.of_kind(FUNCTION).find(|other| other.job() == Some(Job::Lifecycle));
-        if function.variable(Secrets::KEY)
-            != lifecycle.and_then(|lifecycle| lifecycle.variable(Secrets::KEY))
+        if function.variable(variable::TENANTS_KEY)
+            != lifecycle.and_then(|lifecycle| lifecycle.variable(variable::TENANTS_KEY))
         {
-            find(format!("{} is not the one of the lifecycle function", Secrets::KEY));
+            find(format!("{} is not the one of the lifecycle function", variable::TENANTS_KEY));
         }
-        let key = function.variable(App::KEY).and_then(Value::as_str);
+        let key = function.variable(variable::APP_KEY).and_then(Value::as_str);
         if key != Some(&*plan.app_key) {
-            find(format!("{} is not the descriptor's key, {}", App::KEY, plan.app_key));
+            find(format!("{} is not the descriptor's key, {}", variable::APP_KEY, plan.app_key));
         }
     }
     let Route::Webhook(url) = to else { return };
-    let webhooks = function.variable(Declared::VARIABLE).and_then(Value::as_str);
+    let webhooks = function.variable(variable::WEBHOOKS).and_then(Value::as_str);
     if webhooks != Some(&*url.webhooks) {
-        find(format!("{} is not what the descriptor says of {route}", Declared::VARIABLE));
+        find(format!("{} is not what the descriptor says of {route}", variable::WEBHOOKS));
     }
-    let Some(queue) = template.target(function.variable(Queue::VARIABLE), QUEUE) else {
-        return find(format!("{} names no queue of this template", Queue::VARIABLE));
+    let Some(queue) = template.target(function.variable(variable::QUEUE_URL), QUEUE) else {
+        return find(format!("{} names no queue of this template", variable::QUEUE_URL));
     };
     let readers: Vec<Resource<'_>> = template
         .of_kind(FUNCTION)

@@ -1,9 +1,9 @@
 //! Checks that every reference resolves. SAM passes a wrong one on, and the deployment fails half-way.
 
-use sam_template_runner::template::resource_type::{
+use sam_template::resource_type::{
     ALARM, BUCKET, FUNCTION, HTTP_API, KEY, LOG_GROUP, QUEUE, ROLE, TABLE, TOPIC,
 };
-use sam_template_runner::template::{Part, parts, pseudo_parameter};
+use sam_template::{Part, parts, pseudo_parameter};
 use serde_json::Value;
 
 use super::Document;

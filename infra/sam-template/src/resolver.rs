@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::{Part, TemplateError, call, conditions, parts, plain, pseudo_parameter, section};
+use crate::{Part, TemplateError, call, conditions, parts, plain, pseudo_parameter, section};
 
 /// Replaces intrinsic functions by their values.
 ///
@@ -19,7 +19,7 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    /// Takes the parameters and conditions of a template as [`parse`](super::parse()) returned it.
+    /// Takes the parameters and conditions of a template as [`parse`](crate::parse()) returned it.
     ///
     /// `pseudo` are the pseudo parameters (`AWS::Region`, …); `values` replace the defaults of the
     /// template's parameters.
@@ -230,7 +230,7 @@ impl Resolver {
     }
 
     /// The value of an argument that must be one text.
-    pub(super) fn text(&self, place: &str, value: &Value) -> Result<String, TemplateError> {
+    pub(crate) fn text(&self, place: &str, value: &Value) -> Result<String, TemplateError> {
         match self.resolve(place, value)? {
             Some(value) => plain(place, &value),
             None => Err(TemplateError::refused(place, "AWS::NoValue cannot be used here")),
@@ -319,7 +319,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::template::parse;
+    use crate::parse;
 
     #[test]
     fn resolves_references_to_parameters_pseudo_parameters_and_resources() {

@@ -1,6 +1,6 @@
 //! Checks the limits of AWS, and sensible minimums.
 
-use sam_template_runner::template::resource_type::{FUNCTION, QUEUE};
+use sam_template::resource_type::{FUNCTION, QUEUE};
 use serde_json::Value;
 
 use super::Document;

@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use atlassian_connect::descriptor::Descriptor;
-use cargo_hooks::check::invariants;
-use cargo_hooks::template::{Extras, render, render_with};
+use atlassian_hooks_template::check::invariants;
+use atlassian_hooks_template::{Extras, render, render_with};
 use serde_json::json;
 
 #[test]

@@ -7,7 +7,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use serde_saphyr::Tagged;
 
-use super::TemplateError;
+use crate::TemplateError;
 
 /// Reads a template and writes out its short forms.
 ///

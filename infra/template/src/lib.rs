@@ -1,0 +1,13 @@
+//! The SAM template of an app: written from the app descriptor, and checked against it.
+//!
+//! - [`plan`] derives from the descriptor which functions and queues there are.
+//! - [`render`] writes `template.yaml`.
+//! - [`check`] checks that descriptor, handlers, manifests and template agree.
+
+pub mod check;
+mod generator;
+pub mod plan;
+
+pub use generator::{
+    Extras, HANDLER_TIMEOUT, HTTP_TIMEOUT, MAX_ATTEMPTS, MAX_RECEIVES, MEMORY, render, render_with,
+};
