@@ -19,7 +19,7 @@ use super::runtime_api::{Invocation, Report, RuntimeApi};
 use crate::deployment::{self, REGION};
 use crate::log::{Log, LogStream};
 
-/// The program of a function, and what every process of it is given.
+/// The program of a function, with the variables of its processes.
 #[derive(Debug)]
 pub(super) struct Program {
     pub(super) definition: deployment::Function,
