@@ -147,7 +147,7 @@ pub async fn recover(
 /// How long SQS may take for one delivery.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How many Jira hands out at once.
+/// The page size to request.
 const PAGE: usize = 100;
 
 #[derive(Deserialize)]

@@ -49,7 +49,7 @@ fn value(bencher: Bencher<'_, '_>, size: &str) {
         .bench_local(|| drop(black_box(black_box(&payload).read::<Value>().expect("a sample"))));
 }
 
-/// Reads and drops: a `Value` is dear to drop.
+/// Reads and drops, because dropping a `Value` is expensive.
 fn read<T: FromPayload>(product: Product, name: &EventName, payload: &Payload) {
     let mut reading = Reading::Read;
     drop(black_box(T::from_payload(product, name, payload, &mut reading).expect("a sample")));

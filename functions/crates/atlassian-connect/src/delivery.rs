@@ -19,11 +19,11 @@ use sha2::{Digest as _, Sha256};
 use crate::event::{self, EventName, FromPayload, LeftOut, Product, Reading};
 use crate::tenant::ClientKey;
 
-/// The bytes that a message leaves free below what SQS takes, so that it fits as a dead letter too.
+/// The bytes that a message leaves free below the limit of SQS, so that it also fits as a dead letter.
 ///
-/// A dead letter has the attributes of [`contract::message_attribute`] besides, and SQS counts
+/// A dead letter also has the attributes of [`contract::message_attribute`], and SQS counts
 /// names, types and values: up to 2000 bytes for the longest reason, and less than 200 for the
-/// rest. It is twice as much, for attributes that come later.
+/// rest. The value is twice that, to leave room for future attributes.
 pub const DEAD_LETTER_ROOM: usize = 4096;
 
 /// A verified webhook on its way from a receiver to a handler.

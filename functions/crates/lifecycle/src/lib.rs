@@ -26,7 +26,7 @@ pub struct App {
     pub lifecycle: Lifecycle,
     /// Where its tenants live.
     pub tenant_hosts: Vec<String>,
-    /// Base URLs that installs may be meant for besides its own. While an app moves from one domain
+    /// Further base URLs that an install can be addressed to. While an app moves from one domain
     /// to another, it has two.
     pub other_base_urls: Vec<String>,
 }

@@ -81,9 +81,9 @@ impl<F: Find> Cached<F> {
     ///
     /// # Errors
     ///
-    /// [`NotVerified::Unknown`] if it has not installed the app, [`NotVerified::Untrusted`] if it
-    /// did not sign, [`NotVerified::Unavailable`] if the table cannot say and what is remembered
-    /// does not suffice.
+    /// [`NotVerified::Unknown`] if the issuer has not installed the app, [`NotVerified::Untrusted`]
+    /// if the signature is not valid, [`NotVerified::Unavailable`] if the table does not answer and
+    /// the cache is not sufficient.
     pub async fn verify(
         &self,
         token: &Screened<'_, Hs256>,

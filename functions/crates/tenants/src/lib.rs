@@ -159,7 +159,7 @@ pub enum Recorded {
     Outdated,
 }
 
-/// Why a token is not known to be a tenant's.
+/// Why a token could not be verified.
 #[derive(Debug, thiserror::Error)]
 pub enum NotVerified {
     /// The issuer has not installed the app.
@@ -168,7 +168,7 @@ pub enum NotVerified {
         /// The issuer of the token.
         tenant: ClientKey,
     },
-    /// The tenant did not sign it.
+    /// The token is not trusted.
     #[error(transparent)]
     Untrusted(#[from] Untrusted),
     /// The tenant could not be read.

@@ -25,7 +25,7 @@ pub(super) struct Program {
     pub(super) definition: deployment::Function,
     /// The binary.
     pub(super) path: PathBuf,
-    /// Variables besides those of Lambda and of the template.
+    /// Variables in addition to those of Lambda and of the template.
     pub(super) variables: Vec<(String, String)>,
     pub(super) log: Log,
 }

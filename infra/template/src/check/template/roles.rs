@@ -116,7 +116,7 @@ fn grants(template: &Document<'_>, function: Resource<'_>) -> Vec<Grant> {
                     "sqs:DeleteMessage",
                     "sqs:ChangeMessageVisibility",
                     "sqs:GetQueueAttributes",
-                    // Copies of messages whose turn has not come.
+                    // Copies of messages that were not begun.
                     "sqs:SendMessage",
                 ];
                 grants.push(grant(&actions, &format!("${{{}.Arn}}", queue.id)));

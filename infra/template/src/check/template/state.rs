@@ -98,7 +98,7 @@ fn check_source(
     let retention = |queue: Resource<'_>| {
         template.number(queue.property("MessageRetentionPeriod")).unwrap_or(DEFAULT_RETENTION)
     };
-    // What the handler is told of its queue has to be what holds of it.
+    // The handler's variables must match its queue.
     for (name, told) in [(variable::QUEUE_URL, queue), (variable::DEAD_LETTER_QUEUE_URL, dead)] {
         if handler.variable(name).and_then(pointed) != Some(told.id) {
             find(handler.id, format!("{name} has to be {}", told.id));
