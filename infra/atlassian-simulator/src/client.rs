@@ -11,12 +11,12 @@ use axum::http::StatusCode;
 use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-/// A webhook to be sent.
+/// A webhook to send.
 #[derive(Clone, Debug)]
 pub struct Webhook<'a> {
     /// The app's base URL.
     pub base_url: &'a str,
-    /// The declared URL, relative to it, query included.
+    /// The declared URL with its query, relative to the base URL.
     pub url: &'a str,
     /// The body.
     pub body: String,
@@ -24,22 +24,23 @@ pub struct Webhook<'a> {
     pub identifier: Option<String>,
 }
 
-/// What the app answered to a request.
+/// The response of the app.
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The HTTP status.
     pub status: StatusCode,
     /// The body.
     pub body: String,
-    /// How long it took.
+    /// The duration of the request.
     pub took: Duration,
 }
 
-/// A client that sends what Atlassian would: no redirects followed, TLS with the system's roots.
+/// An HTTP client like Atlassian's: it follows no redirects, and trusts the system's root
+/// certificates.
 ///
 /// # Errors
 ///
-/// When the system's certificates cannot be read.
+/// If the system's certificates cannot be read.
 pub fn client() -> anyhow::Result<reqwest::Client> {
     // A second call finds the provider installed, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -69,18 +70,18 @@ pub async fn send(
     post(client, &target, Some(&token), webhook.body, webhook.identifier.as_deref()).await
 }
 
-/// The hash of a POST to a URL of the app.
+/// The query string hash of a POST to a URL of the app.
 ///
 /// # Errors
 ///
-/// When the base URL is not one, or the URL's query is malformed.
+/// If the base URL is invalid, or the URL's query is malformed.
 pub fn qsh_of(target: &str, base_url: &str) -> anyhow::Result<String> {
     let base_path = reqwest::Url::parse(base_url)
         .with_context(|| format!("{base_url} is not a base URL; write it as https://host/path"))?;
     Ok(qsh::Request::of_url("POST", target, base_path.path()).hash()?)
 }
 
-/// Posts a body with a token, or with none.
+/// Posts a body with or without a token.
 pub(crate) async fn post(
     client: &reqwest::Client,
     target: &str,
@@ -106,8 +107,8 @@ pub(crate) async fn post(
     Ok(Answer { status, body, took: start.elapsed() })
 }
 
-/// The system's names, and every name below `localhost` as this machine (RFC 6761, section 6.3),
-/// which not every system knows.
+/// A resolver that uses the system's, and resolves every name below `localhost` to this machine
+/// (RFC 6761, section 6.3), which not every system does.
 #[derive(Debug)]
 struct Localhost;
 

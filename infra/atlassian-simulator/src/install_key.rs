@@ -1,4 +1,4 @@
-//! The keys with which Atlassian signs installs.
+//! Install keys, with which Atlassian signs installs.
 
 use anyhow::Context as _;
 use atlassian_connect::jwt::{self, Statement};
@@ -7,7 +7,7 @@ use rsa::{RsaPrivateKey, RsaPublicKey};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// A key of Atlassian's that signs installs.
+/// An install key: an RSA key pair with a name.
 #[derive(Clone)]
 pub struct InstallKey {
     id: String,
@@ -16,11 +16,11 @@ pub struct InstallKey {
 }
 
 impl InstallKey {
-    /// Makes a new RSA key of 2048 bits, which takes a moment.
+    /// Generates an RSA key of 2048 bits, which takes a moment.
     ///
     /// # Errors
     ///
-    /// When the system has no randomness.
+    /// If the system has no randomness.
     pub fn generate() -> anyhow::Result<Self> {
         let private = RsaPrivateKey::new(&mut rand::thread_rng(), 2048)
             .context("no RSA key could be made")?;
@@ -29,7 +29,7 @@ impl InstallKey {
         Ok(Self { id: Uuid::new_v4().to_string(), private, public })
     }
 
-    /// Another key under the same name, as a forger would have.
+    /// Another key with the same name, for forged tokens.
     ///
     /// # Errors
     ///
@@ -38,26 +38,26 @@ impl InstallKey {
         Ok(Self { id: self.id.clone(), ..Self::generate()? })
     }
 
-    /// Its name: what the key server knows it by.
+    /// The name of the key: the `kid` of its tokens.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The public half, in PEM, as the key server hands it out.
+    /// The public key in PEM, as the key server serves it.
     pub fn public(&self) -> &str {
         &self.public
     }
 
-    /// The private half, in PEM, for tokens that Atlassian would never sign.
+    /// The private key in PEM, for tokens that Atlassian would never sign.
     pub fn private(&self) -> &str {
         &self.private
     }
 
-    /// Signs a statement with it.
+    /// Signs claims with the key.
     ///
     /// # Errors
     ///
-    /// None in practice: the key is one that this type made.
+    /// None in practice, because this type generated the key.
     pub fn sign(&self, claims: &Statement<'_>) -> anyhow::Result<String> {
         Ok(jwt::sign_install(claims, &self.id, self.private.as_bytes())?)
     }

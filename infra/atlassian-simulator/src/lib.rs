@@ -1,5 +1,5 @@
-//! A simulator of Jira and Confluence for a Connect app: signed installs, signed webhooks, and a sample
-//! body for every event.
+//! A simulator of Jira and Confluence for a Connect app: signed installs, signed webhooks, and a
+//! sample body for every event.
 
 mod client;
 mod install_key;
@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 
 use client::post;
 
-/// Atlassian as an app sees it: a server of install keys, and a client that signs.
+/// A simulated Atlassian: a server of install keys, and a client that signs.
 #[derive(Debug)]
 pub struct Atlassian {
     client: reqwest::Client,
@@ -44,16 +44,16 @@ impl Atlassian {
     ///
     /// # Errors
     ///
-    /// When no port is free.
+    /// If no port is free.
     pub async fn start(key: InstallKey) -> anyhow::Result<Self> {
         Self::start_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), key).await
     }
 
-    /// Serves an install key on an address that was agreed before.
+    /// Serves an install key on a given address.
     ///
     /// # Errors
     ///
-    /// When the address is taken.
+    /// If the address is in use.
     pub async fn start_on(address: SocketAddr, key: InstallKey) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let keys_url = format!("http://{}", listener.local_addr()?);
@@ -73,26 +73,26 @@ impl Atlassian {
         Ok(Self { client: client()?, keys_url, key, key_server, signed: Mutex::default() })
     }
 
-    /// Where the install key is served: the template's `InstallKeysUrl`.
+    /// The URL of the key server, for the template's parameter `InstallKeysUrl`.
     pub fn keys_url(&self) -> &str {
         &self.keys_url
     }
 
-    /// Lets the key server go down.
+    /// Stops the key server.
     pub fn stop_serving_keys(&self) {
         self.key_server.abort();
     }
 
-    /// The client that sends, for requests of one's own.
+    /// The HTTP client, for other requests.
     pub fn client(&self) -> &reqwest::Client {
         &self.client
     }
 
-    /// Makes a lifecycle callback to a URL of the app, signed as Atlassian signs it: RS256 for
-    /// `installed` and `uninstalled`, the site's secret for the others.
+    /// Sends a lifecycle callback to a URL of the app, signed as Atlassian signs it: with RS256 for
+    /// `installed` and `uninstalled`, with the site's secret for the others.
     ///
-    /// No two callbacks of a tenant are of the same second, as when people click. Where it has to, it
-    /// signs a little ahead of the time.
+    /// No two callbacks of a tenant are signed in the same second, as when people click. If
+    /// necessary, the time of signing is a little ahead.
     ///
     /// # Errors
     ///
@@ -142,7 +142,7 @@ impl Atlassian {
         &self.key
     }
 
-    /// Signs a statement with the install key.
+    /// Signs claims with the install key.
     ///
     /// # Errors
     ///
@@ -151,7 +151,7 @@ impl Atlassian {
         self.key.sign(claims)
     }
 
-    /// Sends a webhook as the site's product does.
+    /// Sends a webhook of a site.
     ///
     /// # Errors
     ///
@@ -160,7 +160,7 @@ impl Atlassian {
         send(&self.client, webhook, &site.client_key, &site.secret).await
     }
 
-    /// Posts a body with a token of one's own, or with none.
+    /// Posts a body with any token, or without one.
     ///
     /// # Errors
     ///

@@ -3,9 +3,8 @@
 use atlassian_connect::event::{EventName, Product};
 use include_dir::{Dir, include_dir};
 
-/// The sample of an event of this product; `None` for an event that the tables do not list.
-///
-/// An event that is no event of the product has none either.
+/// The sample body of an event of a product. `None` if the tables do not list the event for the
+/// product.
 pub fn sample(product: Product, event: &EventName) -> Option<&'static str> {
     let file = format!("{product}/{}.json", event.as_str().replace(':', "_"));
     SAMPLES.get_file(file)?.contents_utf8()

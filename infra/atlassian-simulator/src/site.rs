@@ -4,21 +4,21 @@ use atlassian_connect::event::Product;
 use atlassian_connect::tenant::{ClientKey, SharedSecret};
 use uuid::Uuid;
 
-/// A site of a product that has the app installed: a tenant, seen from its own side.
+/// A simulated site that has the app installed: a tenant with its secret.
 #[derive(Clone, Debug)]
 pub struct Site {
     /// The product.
     pub product: Product,
-    /// The tenant's key.
+    /// The client key.
     pub client_key: ClientKey,
-    /// The secret it signs with.
+    /// The shared secret.
     pub secret: SharedSecret,
-    /// Where it is, as in `https://demo.atlassian.net`.
+    /// The base URL, as in `https://demo.atlassian.net`.
     pub base_url: String,
 }
 
 impl Site {
-    /// A new site with a key and a secret that nobody had before.
+    /// A new site with a new client key and secret.
     pub fn new(product: Product, name: &str) -> Self {
         let path = match product {
             Product::Jira => "",

@@ -1,4 +1,4 @@
-//! Builds the functions with cargo.
+//! The build of the functions with cargo.
 
 use std::path::PathBuf;
 
@@ -9,14 +9,15 @@ use crate::app::App;
 /// How the functions are built.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Profile {
-    /// Quickly, for this machine.
+    /// The `dev` profile: quick to build.
     #[default]
     Dev,
-    /// As they are deployed.
+    /// The `release` profile: as they are deployed.
     Release,
 }
 
-/// Builds every function of an app and returns the folder with their binaries. cargo shows its own progress.
+/// Builds every function of an app and returns the folder with their binaries. cargo shows its own
+/// progress.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Dead letters: what no handler could handle, and why.
+//! Dead letters: messages that a handler could not handle, with the reasons.
 
 mod letter;
 mod queues;
@@ -12,40 +12,40 @@ use std::io::Write;
 
 use crate::terminal::{escaped, escaped_json};
 
-/// Which letters are meant, of those of a handler.
+/// A filter for dead letters.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Those of this event.
+    /// Only letters of this event.
     pub event: Option<String>,
-    /// Those of this tenant.
+    /// Only letters of this tenant.
     pub tenant: Option<String>,
 }
 
 impl Filter {
-    /// Whether a letter is meant.
+    /// Whether a letter passes the filter.
     pub fn takes(&self, letter: &Letter) -> bool {
         let same = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
         same(&self.event, &letter.event) && same(&self.tenant, &letter.tenant)
     }
 }
 
-/// How a list is written.
+/// The format of a list.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Form {
-    /// For people.
+    /// A table for people.
     Table,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// Lists dead letters, and leaves them where they are.
+/// Lists dead letters, and leaves them in their queues.
 ///
-/// A dead-letter queue has no order and no index: letters are received, looked at, and made visible
-/// again. Meanwhile, which is seconds, nobody else receives them.
+/// SQS cannot list messages. So the letters are received, read, and made visible again. Nobody else
+/// receives them for those seconds.
 ///
 /// # Errors
 ///
-/// When a queue does not answer, or the list cannot be written.
+/// If a queue does not answer, or the list cannot be written.
 pub async fn list(
     queues: &Queues,
     filter: &Filter,

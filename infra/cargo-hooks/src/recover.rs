@@ -1,9 +1,9 @@
-//! What Jira gave up on, fetched and queued as if it had arrived.
+//! Recovery of webhooks that Jira could not deliver.
 //!
 //! Atlassian's documentation, "The Jira Cloud platform REST API", `GET /rest/api/3/webhook/failed`:
-//! what could not be delivered to a Connect app after the last retry, for 72 hours, oldest first. A
-//! page is asked for by the time of its failures, and is longer than asked for rather than end among
-//! failures of one millisecond.
+//! the webhooks that could not be delivered to a Connect app after the last retry, for 72 hours,
+//! oldest first. A page is requested by the time of failure, and can be longer than requested, so
+//! that it does not end between failures of the same millisecond.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -27,12 +27,12 @@ use crate::dead::Queues;
 use crate::plan::{Plan, Url};
 use crate::terminal::escaped;
 
-/// What to recover.
+/// The options of a recovery.
 #[derive(Clone, Debug)]
 pub struct Recover {
-    /// What failed after this.
+    /// Only webhooks that failed after this time.
     pub since: Timestamp,
-    /// Whether to say only what would be queued.
+    /// Whether to count the webhooks instead of queueing them.
     pub dry_run: bool,
 }
 
@@ -41,48 +41,47 @@ pub struct Recover {
 pub struct Jira {
     /// Its client key.
     pub key: ClientKey,
-    /// Where it is.
+    /// The base URL of the site.
     pub base_url: String,
-    /// What it and the app sign with.
+    /// The shared secret.
     pub secret: SharedSecret,
 }
 
-/// What came of it.
+/// The result of a recovery.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Recovered {
-    /// So many webhooks are queued, or would be.
+    /// How many webhooks were queued, or would be.
     pub queued: u64,
-    /// So many cannot be: their URL is not declared any more, or Jira kept no body.
+    /// How many webhooks cannot be queued: their URL is no longer declared, or Jira has no body.
     pub left: u64,
-    /// In so many milliseconds more failed, perhaps, than Jira lists.
+    /// In how many milliseconds more webhooks may have failed than Jira lists.
     pub crowded: u64,
 }
 
-/// The Jiras that have the app installed. Confluence keeps no list of what it could not deliver.
+/// The Jira sites that have the app installed. Confluence has no list of failed webhooks.
 ///
 /// # Errors
 ///
-/// When table or key do not answer.
+/// If the table or the key does not answer.
 pub async fn jiras(table: &Table, now: Timestamp) -> anyhow::Result<Vec<Jira>> {
     let sites = table.sites(now).await?.into_iter();
     let jiras = sites.filter(|(_, _, tenant)| tenant.product == Product::Jira);
     Ok(jiras.map(|(key, base_url, tenant)| Jira { key, base_url, secret: tenant.secret }).collect())
 }
 
-/// Asks one Jira for what it gave up on, and queues it.
+/// Fetches the failed webhooks of one Jira site, and queues them.
 ///
-/// Each keeps the identifier that Jira gave it. So what did arrive, or was recovered before, is
-/// handled once all the same.
+/// Each webhook keeps its identifier, so one that did arrive or was recovered before is a duplicate
+/// and handled only once.
 ///
-/// A page is asked for from the last failure of the one before, that one included, whatever Jira makes
-/// of the limit: what is there twice is known by its identifier. Where that brings nothing new, a Jira
-/// that keeps to its documentation has no more of that millisecond; it is said, and the next one is
-/// asked for.
+/// Each page is requested from the last failure of the previous page, inclusive, and webhooks that
+/// are in both are recognised by their identifiers. If a page has nothing new, Jira has listed all
+/// that it lists of that millisecond. This is reported, and the next millisecond is requested.
 ///
 /// # Errors
 ///
-/// When Jira or the queue does not answer, or Jira answers what was not asked. What was queued stays
-/// queued; run it again for the rest.
+/// If Jira or the queue does not answer, or Jira's answer is not understood. Webhooks that were
+/// queued stay queued; run it again for the rest.
 pub async fn recover(
     jira: &Jira,
     plan: &Plan,
@@ -149,7 +148,7 @@ pub async fn recover(
 /// How long SQS may take for one delivery.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How many Jira hands out at once.
+/// The page size to request.
 const PAGE: usize = 100;
 
 #[derive(Deserialize)]

@@ -1,18 +1,18 @@
-//! Text that others wrote, as a terminal may show it.
+//! Escaping of untrusted text for a terminal.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// The text, with each character escaped that a terminal obeys instead of showing it.
+/// The text with control characters escaped.
 ///
-/// An event's name, a tenant's or a reason can hold a line break, which would forge a line of output,
-/// or an escape sequence, which would hide one.
+/// The name of an event, a tenant or a reason can contain a line break, which could forge a line of
+/// output, or an escape sequence, which could hide one.
 pub fn escaped(text: &str) -> Cow<'_, str> {
     replaced(text, |c| c.escape_default().to_string())
 }
 
-/// A JSON text on one line with the same characters escaped as JSON does it. `serde_json` escapes
-/// only those that JSON does not allow.
+/// A JSON text on one line, with the same characters escaped in JSON's way. `serde_json` escapes
+/// only those that JSON requires.
 pub fn escaped_json(json: &str) -> Cow<'_, str> {
     replaced(json, |c| {
         c.encode_utf16(&mut [0; 2]).iter().fold(String::new(), |mut text, unit| {
@@ -37,8 +37,8 @@ fn replaced(text: &str, escape: impl Fn(char) -> String) -> Cow<'_, str> {
     safe.into()
 }
 
-/// Whether a character is an order: the controls, the separators of lines, and what changes the
-/// direction of the text after it (Unicode Standard Annex 9).
+/// Whether a terminal interprets a character: control characters, line separators, and characters
+/// that change the direction of text (Unicode Standard Annex 9).
 fn is_obeyed(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200E}' | '\u{200F}' | '\u{061C}')

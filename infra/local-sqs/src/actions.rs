@@ -31,7 +31,7 @@ use crate::error::Error;
 use crate::queues::Queues;
 use crate::timestamp::Timestamp;
 
-/// An action that is done as soon as it is asked for.
+/// An action that completes at once.
 pub(crate) trait Action: DeserializeOwned {
     /// The body of the response.
     type Answer: Serialize;
@@ -40,15 +40,15 @@ pub(crate) trait Action: DeserializeOwned {
     fn perform(self, queues: &mut Queues, context: &RequestContext) -> Result<Self::Answer, Error>;
 }
 
-/// The circumstances of a request.
+/// The context of a request.
 pub(crate) struct RequestContext {
-    /// The host, with port, by which the client reached the server.
+    /// The host and port that the client used.
     pub(crate) host: String,
-    /// When it arrived.
+    /// When the request arrived.
     pub(crate) now: Timestamp,
 }
 
-/// The answer of actions that have nothing to say.
+/// The empty response.
 #[derive(Serialize)]
 pub(crate) struct Done {}
 

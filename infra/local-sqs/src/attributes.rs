@@ -15,7 +15,7 @@ pub(crate) struct QueueAttributes {
     numbers: BTreeMap<String, u32>,
     redrive_policy: Option<RedrivePolicy>,
     redrive_allow_policy: Option<RedriveAllowPolicy>,
-    /// Given back as they were set, and otherwise without effect.
+    /// Attributes that are returned as they were set, and have no effect.
     kept: BTreeMap<String, String>,
 }
 
@@ -69,7 +69,7 @@ impl QueueAttributes {
         Ok(())
     }
 
-    /// One attribute, in the form SQS gives it back.
+    /// An attribute in the form that SQS returns.
     pub(crate) fn get(&self, name: &str) -> Option<String> {
         match name {
             "RedrivePolicy" => self.redrive_policy.as_ref().map(to_json),
@@ -98,7 +98,7 @@ impl QueueAttributes {
         self.number(&DELAY_SECONDS)
     }
 
-    /// The most bytes a message may have.
+    /// The maximum size of a message, in bytes.
     pub(crate) fn maximum_message_size(&self) -> usize {
         self.number(&MAXIMUM_MESSAGE_SIZE) as usize
     }
@@ -118,7 +118,7 @@ impl QueueAttributes {
         self.number(&VISIBILITY_TIMEOUT)
     }
 
-    /// Where messages go that were received too often.
+    /// The redrive policy.
     pub(crate) fn redrive_policy(&self) -> Option<&RedrivePolicy> {
         self.redrive_policy.as_ref()
     }
@@ -133,7 +133,7 @@ impl QueueAttributes {
     }
 }
 
-/// When a message is moved to a dead-letter queue, and to which.
+/// The redrive policy: when a message is moved to a dead-letter queue, and to which.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct RedrivePolicy {
@@ -164,7 +164,7 @@ impl RedrivePolicy {
     }
 }
 
-/// The reason for which everything about FIFO queues is refused.
+/// The error for everything about FIFO queues.
 pub(crate) const NO_FIFO: &str =
     "FIFO queues are not supported by this server; create a standard queue";
 

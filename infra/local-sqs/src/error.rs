@@ -51,29 +51,29 @@ pub enum Error {
     #[error("the request must contain the parameter {0}")]
     MissingParameter(&'static str),
 
-    /// SQS has this, the local server has not.
+    /// SQS supports this, and the local server does not.
     #[error("{0}")]
     UnsupportedOperation(&'static str),
 
-    /// The body or an attribute holds a character that SQS does not carry.
+    /// The body or an attribute contains a character that SQS refuses.
     #[error(
         "the message contains the character U+{0:04X}; SQS carries #x9, #xA, #xD, #x20 to #xD7FF, \
          #xE000 to #xFFFD and #x10000 to #x10FFFF only"
     )]
     InvalidMessageContents(u32),
 
-    /// The receipt handle was not given out by this queue.
+    /// The receipt handle is not one of this queue.
     #[error(
         "the receipt handle is not valid for this queue; \
          use the one that ReceiveMessage returned from it"
     )]
     ReceiptHandleIsInvalid,
 
-    /// The message is waiting in the queue, no consumer holds it.
+    /// The message is not in flight.
     #[error("the message is not in flight: its visibility timeout has ended; receive it again")]
     MessageNotInflight,
 
-    /// The queue has as many messages in flight as it may have.
+    /// The queue has the maximum number of messages in flight.
     #[error("the queue has {0} messages in flight, the most it may have; delete some first")]
     OverLimit(usize),
 
@@ -85,7 +85,7 @@ pub enum Error {
     #[error("the batch request has no entries; send 1 to 10")]
     EmptyBatchRequest,
 
-    /// A batch with more entries than SQS takes.
+    /// A batch with more entries than SQS allows.
     #[error("the batch request has {0} entries; send 1 to 10")]
     TooManyEntriesInBatchRequest(usize),
 
@@ -188,7 +188,7 @@ impl Error {
     }
 }
 
-/// How an error looks on the wire.
+/// The wire format of an error.
 pub(crate) struct WireError {
     /// Its name in the API Reference, sent as `__type`.
     pub(crate) shape: &'static str,
@@ -199,7 +199,7 @@ pub(crate) struct WireError {
 }
 
 impl WireError {
-    /// Whether the request is to blame, rather than the server.
+    /// Whether the fault is the sender's, rather than the receiver's.
     pub(crate) fn is_sender_fault(&self) -> bool {
         self.status < 500
     }

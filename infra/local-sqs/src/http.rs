@@ -31,8 +31,8 @@ use crate::timestamp::Timestamp;
 
 /// Answers SQS requests on the listener until `shutdown` completes.
 ///
-/// Requests that are being answered then are finished first. Consumers that wait for messages get
-/// an empty answer at once, and message move tasks stop where they are.
+/// Requests in progress are finished first. Long polls get an empty response at once, and message
+/// move tasks stop where they are.
 ///
 /// # Errors
 ///

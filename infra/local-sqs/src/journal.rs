@@ -1,4 +1,4 @@
-//! The journal: a file with one JSON line for every change, which a restart reads.
+//! The journal: a file with one JSON line for each change, which is read at the start.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufWriter, Read, Write};
@@ -27,7 +27,7 @@ pub enum OpenError {
         path: PathBuf,
     },
 
-    /// The file holds something else.
+    /// The file is not a journal.
     #[error("line {line} of {} is not a queue record; remove the file to start empty", path.display())]
     Malformed {
         /// The file.
@@ -43,13 +43,14 @@ pub enum OpenError {
 pub(crate) struct Journal {
     file: File,
     length: u64,
-    /// The file that was replaced when the journal was rewritten. Whoever opened it by name just
-    /// before must still find it locked.
+    /// The file that was replaced when the journal was rewritten. It stays locked for another
+    /// process that opened it by name just before.
     _replaced: File,
 }
 
 impl Journal {
-    /// Reads the changes in the file, in order, then replaces it by the fewer that `rewrite` returns.
+    /// Reads the changes in the file, in order, then replaces it by the fewer that `rewrite`
+    /// returns.
     pub(crate) fn open<C, I>(
         path: &Path,
         rewrite: impl FnOnce(Vec<C>) -> I,
@@ -81,7 +82,7 @@ impl Journal {
         Ok(Self { file, length, _replaced: replaced })
     }
 
-    /// Appends one change; when this returns, it outlives the process.
+    /// Appends a change. When this returns, the change survives the process.
     pub(crate) fn append(&mut self, change: &impl Serialize) -> io::Result<()> {
         let mut line = serde_json::to_vec(change)?;
         line.push(b'\n');

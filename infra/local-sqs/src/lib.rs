@@ -7,10 +7,10 @@
 //!
 //! It differs from AWS in these points:
 //!
-//! - Credentials are not checked. Signatures, policies and encryption settings are accepted and have
-//!   no effect.
-//! - Counters are exact, changes take effect at once, messages usually come in the order in which they
-//!   became visible, and a message is received twice only when its visibility timeout ends.
+//! - Credentials are not checked. Signatures, policies and encryption settings are accepted and
+//!   have no effect.
+//! - Counters are exact, changes take effect at once, messages usually come in the order in which
+//!   they became visible, and a message is received twice only when its visibility timeout ends.
 //! - A name can be used again right after `DeleteQueue`; AWS asks for 60 seconds.
 //! - FIFO queues are refused. `AddPermission` and `RemovePermission` do not exist.
 //!
@@ -54,8 +54,8 @@ impl Sqs {
 
     /// Queues that are kept in a file, which is made if it does not exist.
     ///
-    /// A change is handed to the operating system before it is answered: queues, messages, receive
-    /// counts and visibility timeouts outlive the process however it ends. They may not outlive a
+    /// A change is passed to the operating system before the response: queues, messages, receive
+    /// counts and visibility timeouts survive the process, however it ends. They may not outlive a
     /// power failure. Message move tasks end with the process; what they have not moved stays.
     ///
     /// The file grows with every change and is rewritten to its minimum here.

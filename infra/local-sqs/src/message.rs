@@ -11,10 +11,10 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::timestamp::Timestamp;
 
-/// The most bytes a message, or all messages of a batch, may have: 1 MiB.
+/// The maximum size of a message, or of all messages of a batch: 1 MiB.
 pub(crate) const MAXIMUM_SIZE: usize = 1_048_576;
 
-/// A message as its sender describes it.
+/// A message as it is sent.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct NewMessage {
@@ -37,7 +37,7 @@ impl NewMessage {
             + attributes.map(|(name, value)| name.len() + value.size()).sum::<usize>()
     }
 
-    /// The message to store, if it is one that SQS takes.
+    /// Validates the message.
     pub(crate) fn accept(
         self,
         maximum_size: usize,
@@ -77,8 +77,8 @@ impl NewMessage {
             _ => Standing::Delayed { until: now.plus_seconds(delay) },
         };
         Ok(Message {
-            // Version 7 ids sort by the moment they were made, so a queue keeps the order of arrival
-            // by keeping the order of its ids.
+            // Version 7 ids sort by the moment they were made, so a queue keeps the order of
+            // arrival by keeping the order of its ids.
             id: Uuid::now_v7(),
             body: self.message_body,
             attributes: self.message_attributes,
@@ -180,7 +180,7 @@ impl Delivery {
 /// Whether a message can be received.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Standing {
-    /// It can, and could since then.
+    /// It is visible.
     Visible {
         /// When it became visible.
         since: Timestamp,
@@ -190,7 +190,7 @@ pub(crate) enum Standing {
         /// When it becomes visible.
         until: Timestamp,
     },
-    /// A consumer has it.
+    /// It is in flight: a consumer has received it.
     InFlight {
         /// When it becomes visible again.
         until: Timestamp,
@@ -247,12 +247,12 @@ pub(crate) fn md5_of_attributes<'a>(
     Some(format!("{:x}", md5.finalize()))
 }
 
-/// One act of receiving a message, as the consumer names it afterwards.
+/// A receipt handle: one receive of a message.
 #[derive(Debug, PartialEq)]
 pub(crate) struct ReceiptHandle {
     /// The message received.
     pub(crate) message: Uuid,
-    /// Which receive of the message it was, the first being 1.
+    /// The number of the receive, from 1.
     pub(crate) receive: u32,
 }
 
@@ -262,7 +262,7 @@ impl ReceiptHandle {
         URL_SAFE_NO_PAD.encode(format!("{queue}/{}/{}", self.message, self.receive))
     }
 
-    /// Reads a handle given out by `queue`.
+    /// Parses a handle of `queue`.
     pub(crate) fn decode(handle: &str, queue: &str) -> Result<Self, Error> {
         if handle.is_empty() {
             return Err(Error::MissingParameter("ReceiptHandle"));

@@ -12,7 +12,7 @@ use crate::timestamp::Timestamp;
 pub(crate) struct MoveTask {
     pub(crate) id: Uuid,
     pub(crate) source_arn: String,
-    /// Where the messages go; without it, each to the queue it came from.
+    /// The destination. Without one, each message goes to the queue that it came from.
     pub(crate) destination_arn: Option<String>,
     pub(crate) messages_per_second: Option<u32>,
     pub(crate) started: Timestamp,

@@ -1,6 +1,7 @@
 //! A queue: its messages, and which of them can be received.
 //!
-//! Every step costs at most the logarithm of the number of messages, so that a long queue stays fast.
+//! Every step costs at most the logarithm of the number of messages, so that a long queue stays
+//! fast.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -20,7 +21,8 @@ pub(crate) struct Queue {
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) purged: Option<Timestamp>,
     messages: HashMap<Uuid, Message>,
-    /// By the moment they became visible, so that a message that is retried does not hold up others.
+    /// By the moment they became visible, so that a message that is retried does not hold up
+    /// others.
     visible: BTreeSet<(Timestamp, Uuid)>,
     /// By the moment they become visible, as are those in flight.
     delayed: BTreeSet<(Timestamp, Uuid)>,
@@ -63,7 +65,7 @@ impl Queue {
         }
     }
 
-    /// Replaces what is known of a message's delivery.
+    /// Replaces the delivery state of a message.
     pub(crate) fn deliver(&mut self, id: Uuid, delivery: Delivery) {
         if let Some(message) = self.messages.get_mut(&id) {
             let before = std::mem::replace(&mut message.delivery, delivery).standing;
@@ -133,12 +135,12 @@ impl Queue {
         self.delayed.len()
     }
 
-    /// How many messages consumers have: `ApproximateNumberOfMessagesNotVisible`.
+    /// The number of messages in flight: `ApproximateNumberOfMessagesNotVisible`.
     pub(crate) fn in_flight(&self) -> usize {
         self.in_flight.len()
     }
 
-    /// Told whenever a message arrives or may be visible at another moment than before.
+    /// Notified when a message arrives, or when the time at which one becomes visible changes.
     pub(crate) fn changes(&self) -> Arc<Notify> {
         Arc::clone(&self.changes)
     }
@@ -163,7 +165,7 @@ impl Queue {
 }
 
 impl Drop for Queue {
-    /// Consumers that wait on a deleted queue are told at once.
+    /// Notifies consumers that wait on a deleted queue.
     fn drop(&mut self) {
         self.changes.notify_waiters();
     }

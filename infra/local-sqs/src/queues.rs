@@ -1,7 +1,7 @@
 //! The queues of one account in one region, and every operation on them.
 //!
-//! Time is a parameter everywhere. Whatever must survive a restart is a [`Change`], and takes effect
-//! in [`Queues::apply`] alone, whether it happens now or is read from the file.
+//! Time is a parameter everywhere. Whatever must survive a restart is a [`Change`], and takes
+//! effect in [`Queues::apply`] alone, whether it happens now or is read from the file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,7 +32,7 @@ pub(crate) struct Queues {
     journal: Option<Journal>,
 }
 
-/// What a receive brought.
+/// The result of a receive.
 pub(crate) struct Received {
     pub(crate) messages: Vec<Message>,
     /// When a message that is hidden now can be received.
@@ -40,7 +40,7 @@ pub(crate) struct Received {
 }
 
 impl Queues {
-    /// No queues, and none will be remembered.
+    /// No queues, and no journal.
     pub(crate) fn in_memory() -> Self {
         Self {
             region: "us-east-1".to_owned(),
@@ -50,7 +50,7 @@ impl Queues {
         }
     }
 
-    /// The queues that the file remembers.
+    /// The queues of a journal.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
         let mut remembered = Self::in_memory();
         let queues = &mut remembered;
@@ -83,7 +83,8 @@ impl Queues {
         self.queues.get(name).ok_or_else(|| Error::QueueDoesNotExist(name.to_owned()))
     }
 
-    /// The queue with that name, with what is due by `now` made visible and what is too old removed.
+    /// The queue with that name, with what is due by `now` made visible and what is too old
+    /// removed.
     pub(crate) fn settled(&mut self, name: &str, now: Timestamp) -> Result<&Queue, Error> {
         let queue = self.queue_mut(name)?;
         queue.settle(now);
@@ -464,7 +465,7 @@ impl Queues {
         Ok(true)
     }
 
-    /// Writes a change down, then makes it.
+    /// Appends a change to the journal, and then applies it.
     fn record(&mut self, change: Change) -> Result<(), Error> {
         if let Some(journal) = &mut self.journal {
             journal.append(&change).map_err(Error::Journal)?;
@@ -503,7 +504,7 @@ impl Queues {
         }
     }
 
-    /// The changes that lead from nothing to the present.
+    /// The minimal changes that result in the current state.
     fn snapshot(&self) -> impl Iterator<Item = Change> {
         self.queues.iter().flat_map(|(name, queue)| {
             let settings = Change::Queue {
@@ -522,7 +523,7 @@ impl Queues {
     }
 }
 
-/// How many messages of a queue consumers can hold at once.
+/// The maximum number of messages in flight of a queue.
 const MAXIMUM_IN_FLIGHT: usize = 120_000;
 
 const NO_SOURCE: Error = Error::ResourceNotFound("the queue that SourceArn names does not exist");
@@ -618,8 +619,8 @@ mod tests {
         assert_eq!(counts(&mut queues, "q", clock.after(70)), (0, 0, 0));
     }
 
-    /// "The expiration of a message is always based on its original enqueue timestamp": the Developer
-    /// Guide on dead-letter queue retention.
+    /// "The expiration of a message is always based on its original enqueue timestamp": the
+    /// Developer Guide on dead-letter queue retention.
     #[test]
     fn a_dead_letter_keeps_its_age() {
         let (mut queues, clock) = queue(&[]);

@@ -30,16 +30,17 @@ use resources::Resource;
 use sam_template::resource_type::{FUNCTION, HTTP_API, QUEUE, TABLE};
 use sam_template::{Resolver, TemplateError, parse, plain, pseudo_parameter, section};
 
-/// The account everything local belongs to, in ARNs and queue URLs.
+/// The account id in ARNs and queue URLs.
 pub const ACCOUNT: &str = "000000000000";
 
-/// The id of the HTTP API. There is one address, so every `HttpApi` of a template is the same.
+/// The id of the HTTP API. There is one address, so all `HttpApi` resources of a template are one
+/// API.
 pub const API_ID: &str = "local";
 
-/// The region everything local is in.
+/// The region.
 pub const REGION: &str = "us-east-1";
 
-/// Where the local services listen, each as `http://address:port`.
+/// The addresses of the local services, each as `http://address:port`.
 #[derive(Clone, Debug)]
 pub struct Endpoints {
     /// The HTTP API.
@@ -54,7 +55,7 @@ pub struct Endpoints {
     pub s3: String,
 }
 
-/// A template with everything resolved: what the local stack runs.
+/// A resolved template.
 #[derive(Clone, Debug)]
 pub struct Deployment {
     /// The functions, by logical id.

@@ -17,7 +17,7 @@ pub enum StackError {
         /// Why not.
         source: io::Error,
     },
-    /// The template is wrong, or asks for what the local stack does not know.
+    /// The template is wrong, or uses something that the local stack does not support.
     #[error("the local stack cannot run {}", .path.display())]
     Refused {
         /// The path of the template.
@@ -25,7 +25,7 @@ pub enum StackError {
         /// What is wrong with it.
         source: TemplateError,
     },
-    /// The address of the HTTP API is taken.
+    /// The address of the HTTP API is in use.
     #[error(
         "port {} is in use: stop what listens on {address}, or choose another port (0 is any free \
          one)",
@@ -35,7 +35,7 @@ pub enum StackError {
         /// The address.
         address: SocketAddr,
     },
-    /// An address cannot be listened on.
+    /// Listening on an address failed.
     #[error("failed to listen on {address}")]
     Listen {
         /// The address.
@@ -43,7 +43,7 @@ pub enum StackError {
         /// Why not.
         source: io::Error,
     },
-    /// The binary of a function is not there.
+    /// The binary of a function is missing.
     #[error(
         "the function {function} has no binary {}: build it with `cargo build --bin {binary}`",
         .path.display()

@@ -162,13 +162,14 @@ impl Poller {
     }
 }
 
-/// The longest that SQS waits for a message.
+/// The maximum wait of a long poll.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// The pause after a failed call.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Seconds as SQS takes them. Rounded up, or the last part of a window were a busy loop.
+/// A duration in whole seconds, as SQS requires. Rounded up, to avoid a busy loop in the last
+/// second.
 fn whole_seconds(wait: Duration) -> i32 {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
     i32::try_from(seconds).unwrap_or(i32::MAX)
@@ -241,12 +242,12 @@ fn size(messages: &[Message]) -> usize {
     messages.iter().map(|message| record(message, "").to_string().len() + ARN_SPACE).sum()
 }
 
-/// The most that the comma and the queue's ARN add to a record.
+/// The maximum length that the comma and the queue's ARN add to a record.
 const ARN_SPACE: usize = 200;
 
-/// The ids of the messages that the function says have failed, or why the whole batch has.
+/// The ids of the messages that failed according to the response, or why the whole batch failed.
 ///
-/// An answer that is empty or `null`, or has no failures, or `null` for them, is a success.
+/// A response that is empty or `null`, or has no failures, or `null` for them, is a success.
 fn failed_items(answer: &Bytes, messages: &[Message]) -> Result<Vec<String>, String> {
     if answer.trim_ascii().is_empty() {
         return Ok(Vec::new());

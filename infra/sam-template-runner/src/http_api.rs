@@ -1,4 +1,4 @@
-//! The HTTP API: from requests to events and from answers to responses.
+//! The HTTP API: converts requests to events, and answers of functions to responses.
 //!
 //! Does what an API Gateway HTTP API does with payload format 2.0, as described in the API Gateway
 //! Developer Guide: "Create AWS Lambda proxy integrations for HTTP APIs" (event and response),
@@ -50,13 +50,13 @@ pub(crate) async fn serve(
     let _ = axum::serve(listener, service).with_graceful_shutdown(shutdown).await;
 }
 
-/// The largest body of a request, in bytes.
+/// The maximum size of a request body, in bytes.
 const MAX_BODY: usize = 10 * 1024 * 1024;
 
-/// How much of a body is read to answer 413 rather than to break the connection.
+/// How much of a body is read in order to answer 413, instead of closing the connection.
 const MAX_READ: usize = 64 * 1024 * 1024;
 
-/// The most that the request line and the headers may have together, in bytes.
+/// The maximum size of the request line and the headers together, in bytes.
 const MAX_HEADERS: usize = 10_240;
 
 #[derive(Debug)]
@@ -122,7 +122,7 @@ async fn answer(
     })
 }
 
-/// The answer of API Gateway itself.
+/// A response of API Gateway itself.
 fn refusal(status: StatusCode) -> Response {
     // The only status whose standard name is not what API Gateway says.
     let message = match status {

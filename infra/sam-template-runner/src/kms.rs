@@ -23,7 +23,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// A cipher with its key, which a folder for the state keeps.
+/// A cipher with its key, which is kept in the state folder.
 pub(crate) struct Kms {
     key: LessSafeKey,
     random: SystemRandom,

@@ -1,4 +1,4 @@
-//! Functions as Lambda runs them: a real process on a real Runtime API.
+//! Functions, run like in Lambda: real processes with a real Runtime API.
 //!
 //! One execution environment is one child process and one listener on the loopback interface that
 //! answers it as the Lambda Runtime API does, so a binary runs here exactly as it was built for
@@ -11,8 +11,8 @@
 //! - A process that ends before it asks for its first event fails the invocation it was started
 //!   for, with what it printed last.
 //!
-//! No process outlives this one. Even if this one is killed: the runtime in a function ends when the
-//! Runtime API is gone, as soon as the function is done with its event.
+//! No process outlives this one. Even if this one is killed: the runtime in a function ends when
+//! the Runtime API is gone, as soon as the function is done with its event.
 //!
 //! The messages are those of "Using the Lambda runtime API for custom runtimes" in that guide.
 
@@ -22,5 +22,5 @@ mod runtime_api;
 
 pub use function::{Function, InvokeError};
 
-/// The largest event that Lambda takes in a synchronous invocation, in bytes.
+/// The maximum size of an event of a synchronous invocation, in bytes.
 pub const MAX_EVENT: usize = 6 * 1024 * 1024;

@@ -18,8 +18,9 @@
 //! events, and their own AWS SDK clients find SQS, DynamoDB and the test doubles for KMS and S3
 //! through `AWS_ENDPOINT_URL_SQS` and its like. [`sam_template`] reads the language of templates.
 //!
-//! What is not simulated: permissions, encryption at rest, throttling, logs and metrics in CloudWatch, and
-//! everything else the template declares outside functions, their events, queues and tables.
+//! What is not simulated: permissions, encryption at rest, throttling, logs and metrics in
+//! CloudWatch, and everything else the template declares outside functions, their events, queues
+//! and tables.
 
 pub mod deployment;
 mod error;
@@ -52,14 +53,14 @@ use deployment::{Deployment, Endpoints, REGION};
 use event_source::Poller;
 use service::Service;
 
-/// What to run, and where.
+/// The options of a stack.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The template: `template.yaml`.
     pub template: PathBuf,
     /// The folder with the functions' binaries, named as in `BuildProperties.Binary`.
     pub binaries: PathBuf,
-    /// Where the HTTP API listens. Port 0 is any free port.
+    /// The address of the HTTP API. Port 0 takes any free port.
     pub listen: SocketAddr,
     /// Values of the template's parameters, in place of their defaults.
     pub parameters: BTreeMap<String, String>,
@@ -71,22 +72,22 @@ pub struct Options {
     ///
     /// A table that is there already is kept as it is; a queue gets the attributes of the template.
     pub state: Option<PathBuf>,
-    /// The most execution environments that one function has at a time; two is plenty.
+    /// The maximum number of execution environments of one function. Two is enough for most uses.
     pub concurrency: usize,
 }
 
 /// A running stack.
 ///
-/// [`stop`](Self::stop) it. A stack that is dropped instead ends as well, but nobody waits for it.
+/// Call [`stop`](Self::stop) to end it. A dropped stack also ends, but in the background.
 #[derive(Debug)]
 pub struct Stack {
     deployment: Deployment,
     endpoints: Endpoints,
     lines: broadcast::Sender<LogLine>,
     functions: BTreeMap<String, lambda::Function>,
-    /// What invokes functions: the HTTP API and the event sources.
+    /// The services that invoke functions: the HTTP API and the event sources.
     invokers: Service,
-    /// What functions use: SQS, DynamoDB, and the test doubles for KMS and S3.
+    /// The services that functions call: SQS, DynamoDB, and the test doubles for KMS and S3.
     backends: Service,
     /// Held while the folder for the state is used.
     _state_lock: Option<File>,
@@ -208,13 +209,13 @@ impl Stack {
         &self.endpoints.s3
     }
 
-    /// What the template declares.
+    /// The resolved template.
     #[must_use]
     pub fn deployment(&self) -> &Deployment {
         &self.deployment
     }
 
-    /// Every line that a function prints from now on, and what the stack says about it.
+    /// Subscribes to the lines that functions print, and to the notices of the stack.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<LogLine> {
         self.lines.subscribe()
@@ -258,10 +259,10 @@ impl Stack {
     }
 }
 
-/// How many lines of log a slow listener may be behind.
+/// How many log lines a slow subscriber can be behind.
 const LOG_LINES: usize = 4096;
 
-/// How long invocations may go on when the stack is stopped.
+/// How long invocations can continue when the stack is stopped.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// How long connections may stay open after that.
@@ -306,7 +307,7 @@ fn binary(folder: &Path, function: &deployment::Function) -> Result<PathBuf, Sta
     })
 }
 
-/// What leads an AWS SDK client to the local services.
+/// The environment variables that direct AWS SDK clients to the local services.
 fn aws_environment(endpoints: &Endpoints) -> Vec<(String, String)> {
     vec![
         ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), endpoints.dynamodb.clone()),

@@ -7,15 +7,15 @@ use tokio::sync::broadcast;
 /// One line of log.
 #[derive(Clone, Debug)]
 pub struct LogLine {
-    /// The logical id of the function that the line is from, or about.
+    /// The logical id of the function.
     pub function: Arc<str>,
-    /// Who said it.
+    /// The source of the line.
     pub stream: LogStream,
-    /// The line, without its end.
+    /// The text, without the line break.
     pub text: String,
 }
 
-/// Where a line of log comes from.
+/// The source of a log line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LogStream {
     /// The function's standard output.
@@ -26,7 +26,7 @@ pub enum LogStream {
     Stack,
 }
 
-/// The log of one function. What nobody listens to is dropped.
+/// The log of one function. Lines without a subscriber are dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct Log {
     function: Arc<str>,

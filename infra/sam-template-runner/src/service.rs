@@ -1,4 +1,4 @@
-//! Tasks that are stopped together.
+//! Groups of tasks that are stopped together.
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -27,7 +27,7 @@ impl Service {
         self.tasks.spawn(task(stopped));
     }
 
-    /// Tells every task to stop.
+    /// Signals all tasks to stop.
     pub(crate) fn stop(&self) {
         self.stop.send_replace(true);
     }
@@ -38,5 +38,5 @@ impl Service {
     }
 }
 
-/// Completes when the service is told to stop.
+/// Completes when the service is signalled to stop.
 pub(crate) type Stopped = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::StackError;
 use crate::deployment::{Deployment, Table};
 
-/// Takes the folder for this process. The lock ends with the file, however the process ends.
+/// Locks the folder for this process. The lock ends with the process, however that ends.
 pub(crate) fn lock(folder: &Path) -> Result<File, StackError> {
     let unusable = |source| StackError::State { path: folder.to_owned(), source };
     std::fs::create_dir_all(folder).map_err(unusable)?;

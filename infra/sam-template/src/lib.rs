@@ -21,7 +21,7 @@ pub use substitution::{Part, Unclosed, parts};
 
 use serde_json::{Map, Value};
 
-/// Why a template cannot be used.
+/// An error in a template.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     /// The text is not YAML.

@@ -1,10 +1,10 @@
 //! The generator of `template.yaml`.
 //!
-//! The template is written out in full, one block for each URL and each handler, so that it can be
-//! read, searched and reviewed as what it is: what will be in the account. Its shape is in
+//! The template is written out in full, one block for each URL and each handler, so that every
+//! resource that will be in the account can be read, searched and reviewed. Its text is in
 //! `template.yaml.j2`; only names and values come from here.
 //!
-//! CloudFormation takes 500 resources in a stack, after SAM has expanded its own. A URL takes two:
+//! CloudFormation allows 500 resources in a stack, after SAM has expanded its own. A URL takes two:
 //! its receiver, and the API's permission to invoke it (its route and integration are lines of the
 //! API's definition). A handler takes eight: function, event source, queue, dead-letter queue, its
 //! role, the role that its receivers share, and two alarms. So
@@ -21,29 +21,30 @@ use minijinja::{Environment, UndefinedBehavior, context};
 
 use crate::plan::Plan;
 
-/// How long a handler may take for a batch, in seconds.
+/// The timeout of a handler function, in seconds.
 pub const HANDLER_TIMEOUT: u32 = 30;
 
-/// How long a function behind the API may take, in seconds. The API itself waits for thirty.
+/// The timeout of a function behind the API, in seconds. The API itself waits for thirty.
 pub const HTTP_TIMEOUT: u32 = 10;
 
-/// How often a delivery is attempted before it is given up.
+/// The number of attempts before a delivery is given up.
 pub const MAX_ATTEMPTS: u32 = 5;
 
-/// How often SQS hands a message out before it moves it to the dead-letter queue by itself. A handler
-/// counts its attempts and gives up with a reason; this is the limit for functions that never get so
-/// far, and far above.
+/// The `maxReceiveCount` of a queue: how often SQS delivers a message before it moves it to the
+/// dead-letter queue by itself. A handler counts its attempts and gives up with a reason, so this
+/// limit is much higher. It is for functions that cannot start or are killed each time.
 pub const MAX_RECEIVES: u32 = 100;
 
-/// How long the bodies of long deliveries are kept, in days: longer than a message that waits for four
-/// days, is dead for fourteen, is replayed, and does both again.
+/// How long objects in the bucket are kept, in days: longer than a message that waits for four
+/// days, is a dead letter for fourteen, is replayed, and then waits and is a dead letter again.
 const BODIES_DAYS: u32 = 40;
 
-/// The memory of a function, in MB. Lambda gives CPU in proportion, and a cold start is TLS.
+/// The memory of a function, in MB. Lambda assigns CPU in proportion to it, and a cold start spends
+/// most of its CPU on TLS.
 pub const MEMORY: u32 = 256;
 
-/// What is logged of every request, by the names of "Customize HTTP API access logs" in API Gateway's
-/// documentation. None of it can hold a token: neither path nor query is there.
+/// The fields of the access log, named as in "Customize HTTP API access logs" in API Gateway's
+/// documentation. None of them can contain a token: path and query are not among them.
 const ACCESS_LOG: [(&str, &str); 8] = [
     ("requestId", "requestId"),
     ("routeKey", "routeKey"),
@@ -55,19 +56,20 @@ const ACCESS_LOG: [(&str, &str); 8] = [
     ("sourceIp", "identity.sourceIp"),
 ];
 
-/// What a template can have besides, if it is asked for.
+/// The optional parts of a template.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Extras {
-    /// A new version takes over by degrees, and back if an alarm goes off; the parameter `Deployment`
-    /// says how. Each function takes three resources more (a version, an alias and a deployment
-    /// group), so that a URL takes five: too many for every event of both products in one stack.
+    /// Canary deployments: traffic shifts gradually to a new version, and back if an alarm fires.
+    /// The parameter `Deployment` has the options. Each function takes three more resources (a
+    /// version, an alias and a deployment group), so that a URL takes five: too many for every
+    /// event of both products in one stack.
     pub by_degrees: bool,
-    /// A bucket for deliveries that are too long for a queue, even when compressed.
+    /// A bucket for deliveries that exceed the limit of a message even when compressed.
     pub bodies: bool,
 }
 
 impl Extras {
-    /// Those of a template as it was written.
+    /// The optional parts that an existing template has.
     pub fn of(template: &str) -> Self {
         Self {
             by_degrees: template.contains("\n    DeploymentPreference:"),
@@ -76,16 +78,16 @@ impl Extras {
     }
 }
 
-/// Writes the template of a descriptor, with nothing besides.
+/// Renders the template of a descriptor, without optional parts.
 ///
 /// # Errors
 ///
-/// minijinja's, which can only be a mistake in the template's own text.
+/// An error of minijinja, which can only be a mistake in `template.yaml.j2`.
 pub fn render(descriptor: &Descriptor) -> Result<String, minijinja::Error> {
     render_with(descriptor, Extras::default())
 }
 
-/// Writes the template of a descriptor.
+/// Renders the template of a descriptor.
 ///
 /// # Errors
 ///
@@ -160,8 +162,8 @@ fn access_log() -> String {
     format!("{{{}}}", fields.join(","))
 }
 
-/// A YAML scalar that is nothing but this text: single-quoted, or, if it holds what YAML does not
-/// print, double-quoted with JSON's escapes.
+/// A text as a YAML scalar: single-quoted, or, if it contains characters that YAML does not print,
+/// double-quoted with JSON's escapes.
 fn quoted(text: &str) -> String {
     let printable = |c: char| {
         !c.is_control()

@@ -1,31 +1,33 @@
-//! The functions and queues that a descriptor needs: a receiver for each URL, a queue for each handler.
+//! The functions and queues that a descriptor needs: a receiver for each URL, a queue for each
+//! handler.
 
 use std::collections::BTreeMap;
 
 use atlassian_connect::descriptor::{Descriptor, Webhook};
 use serde::Serialize;
 
-/// All that is made from one descriptor.
+/// What one descriptor needs in an account.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     /// The app's key.
     pub app_key: String,
     /// The paths of the lifecycle callbacks: name and path.
     pub lifecycle: BTreeMap<&'static str, String>,
-    /// One receiver each, in the order of the file.
+    /// The declared URLs, in the order of the file. Each has a receiver.
     pub urls: Vec<Url>,
-    /// One queue and one function each, in the order of their names.
+    /// The handlers, in the order of their names. Each has a queue and a function.
     pub handlers: Vec<Handler>,
 }
 
 /// A declared URL: one route, one receiver.
 #[derive(Clone, Debug, Serialize)]
 pub struct Url {
-    /// What its resources are named by in the template: its slug in upper camel case.
+    /// The prefix of its logical ids in the template: its slug in upper camel case.
     pub id: String,
-    /// The route, with its variables as path parameters: `/hook/${issue.key}` is `/hook/{issue_key}`.
+    /// The route, with its variables as path parameters: `/hook/${issue.key}` is
+    /// `/hook/{issue_key}`.
     pub route: String,
-    /// The handler that gets what is sent here.
+    /// The handler of its webhooks.
     pub handler: Handler,
     /// The descriptor's entries of this URL, as the receiver reads them.
     pub webhooks: String,
@@ -36,14 +38,14 @@ pub struct Url {
 /// A handler: one function, one queue, one dead-letter queue.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Handler {
-    /// What its resources are named by in the template.
+    /// The prefix of its logical ids in the template.
     pub id: String,
     /// The name of its binary, and of its file in `functions/handlers/src/bin`.
     pub name: String,
 }
 
 impl Plan {
-    /// Plans what a descriptor asks for.
+    /// Makes the plan of a descriptor.
     pub fn of(descriptor: &Descriptor) -> Self {
         let mut urls: Vec<(&str, Vec<&Webhook>)> = Vec::new();
         for webhook in &descriptor.modules.webhooks {
@@ -74,7 +76,7 @@ fn url(path: &str, entries: &[&Webhook]) -> Url {
     }
 }
 
-/// What a receiver has to know of an entry.
+/// The parts of an entry that a receiver needs.
 fn entry_of(webhook: &Webhook) -> serde_json::Value {
     let mut entry = serde_json::json!({ "event": webhook.event, "url": webhook.url });
     if webhook.exclude_body {
@@ -86,7 +88,7 @@ fn entry_of(webhook: &Webhook) -> serde_json::Value {
     entry
 }
 
-/// Jira fills in `${issue.key}`; API Gateway matches `{issue_key}`.
+/// The route of a URL: Jira replaces `${issue.key}`, and API Gateway matches `{issue_key}`.
 fn route(path: &str) -> String {
     let segments = path.split('/').map(|segment| {
         match segment.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
@@ -97,7 +99,7 @@ fn route(path: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// The name of a slug's resources in the template.
+/// The prefix of logical ids for a slug.
 pub(crate) fn upper_camel_case(slug: &str) -> String {
     let words = slug.split('-').map(|word| {
         let (first, rest) = word.split_at(word.len().min(1));

@@ -1,7 +1,8 @@
 //! What it costs to read a payload as its type, beside `serde_json::Value` of the same text.
 //!
-//! `cargo bench -p connect`. The bodies are the samples of `infra/atlassian-simulator/samples`, without white space as
-//! on the wire; the largest is an issue with as many custom fields as large sites have.
+//! `cargo bench -p connect`. The bodies are the samples of `infra/atlassian-simulator/samples`,
+//! without white space as on the wire; the largest is an issue with as many custom fields as large
+//! sites have.
 
 use atlassian_connect::event::{Event, EventName, FromPayload, Product, Reading, confluence, jira};
 use atlassian_connect::payload::Payload;
@@ -48,7 +49,7 @@ fn value(bencher: Bencher<'_, '_>, size: &str) {
         .bench_local(|| drop(black_box(black_box(&payload).read::<Value>().expect("a sample"))));
 }
 
-/// Reads and drops: a `Value` is dear to drop.
+/// Reads and drops, because dropping a `Value` is expensive.
 fn read<T: FromPayload>(product: Product, name: &EventName, payload: &Payload) {
     let mut reading = Reading::Read;
     drop(black_box(T::from_payload(product, name, payload, &mut reading).expect("a sample")));

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Fuzzes what strangers write: tokens, query strings, descriptors, bodies. Needs a C++ compiler, and
-# no nightly toolchain: the flags are those of `cargo fuzz run --sanitizer none`, which works in this
-# folder as well.
+# Fuzzes the parsers of untrusted input: tokens, query strings, descriptors, bodies. Needs a C++
+# compiler, and no nightly toolchain: the flags are those of `cargo fuzz run --sanitizer none`, which
+# also works in this folder.
 #
-# Usage: run.sh [SECONDS [TARGET …]]      20 seconds for each of all targets, if not said
+# Usage: run.sh [SECONDS [TARGET …]]      default: 20 seconds for each target
 set -euo pipefail
 cd "$(dirname "$0")"
 

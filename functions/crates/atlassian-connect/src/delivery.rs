@@ -1,4 +1,4 @@
-//! What travels through the queue: one webhook, verified, with its payload byte for byte.
+//! Deliveries: verified webhooks as the queue carries them, with the payload byte for byte.
 
 mod packed;
 mod stored;
@@ -17,51 +17,52 @@ use crate::event::{self, EventName, FromPayload, Product, Reading};
 use crate::payload::Payload;
 use crate::tenant::ClientKey;
 
-/// The bytes that a message leaves free below what SQS takes, so that it fits as a dead letter too.
+/// The bytes that a message leaves free below the limit of SQS, so that it also fits as a dead letter.
 ///
-/// A dead letter has the attributes of [`contract::message_attribute`] besides, and SQS counts names, types and
-/// values: up to 2000 bytes for the longest reason, and less than 200 for the rest. It is twice as
-/// much, for attributes that come later.
+/// A dead letter also has the attributes of [`contract::message_attribute`], and SQS counts
+/// names, types and values: up to 2000 bytes for the longest reason, and less than 200 for the
+/// rest. The value is twice that, to leave room for future attributes.
 pub const DEAD_LETTER_ROOM: usize = 4096;
 
-/// One verified webhook on its way from a receiver to a handler.
+/// A verified webhook on its way from a receiver to a handler.
 ///
-/// Its payload travels unread, as in `Delivery`, and is read for a handler that asks for a type, as
-/// in `Delivery<jira::IssueEvent>`. The text of the payload stays with it either way.
+/// The queue carries the payload as text, in a plain `Delivery`. For a handler that takes a type,
+/// as in `Delivery<jira::IssueEvent>`, it is parsed. Both contain the original text.
 #[derive(Clone, Debug)]
 pub struct Delivery<T = ()> {
-    /// Names this delivery in logs: the request id of the receiver's invocation. Another attempt of
-    /// Jira's to deliver the same webhook has another id; see [`Webhook::identifier`].
+    /// The id of this delivery in logs: the request id of the receiver's invocation. When Jira
+    /// repeats a webhook, the delivery has another id; see [`Webhook::identifier`].
     pub id: String,
-    /// Which event it is.
+    /// The event.
     pub event: EventName,
     /// The product that sent it.
     pub product: Product,
     /// The tenant whose secret signed it.
     pub tenant: ClientKey,
-    /// When the receiver took it, by Lambda's clock.
+    /// When the receiver received it, by Lambda's clock.
     pub received_at: Timestamp,
-    /// What Atlassian's headers said about it.
+    /// Atlassian's headers.
     pub webhook: Webhook,
     /// The `params` of the webhook's entry in the app descriptor.
     pub params: BTreeMap<String, String>,
-    /// How the payload was read: by the receiver, and as what the handler asks for by the handler.
+    /// How well the payload could be read: by the receiver, and then as the type that the handler
+    /// takes.
     pub reading: Reading,
     /// The body of the request.
     pub payload: Payload<T>,
 }
 
-/// What Atlassian's headers say about a webhook. Jira sends them; all are optional.
+/// Atlassian's headers of a webhook. Jira sends them; all are optional.
 ///
 /// Atlassian's documentation, "Webhooks", section "Webhook delivery".
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Webhook {
-    /// `X-Atlassian-Webhook-Identifier`: unique within the tenant, and the same for each attempt to
-    /// deliver the webhook.
+    /// `X-Atlassian-Webhook-Identifier`: unique within the tenant, and the same for every attempt
+    /// to deliver the webhook.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identifier: Option<String>,
-    /// `X-Atlassian-Webhook-Retry`: how many attempts came before, as a decimal number. Absent on
-    /// the first.
+    /// `X-Atlassian-Webhook-Retry`: the number of earlier attempts, in decimal. Absent on the first
+    /// attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<String>,
     /// `X-Atlassian-Webhook-Flow`: `Primary` within 30 seconds of the change, `Secondary` within 15
@@ -71,13 +72,13 @@ pub struct Webhook {
 }
 
 impl Delivery {
-    /// What this delivery has in common with another of the same webhook, and with no other, within
-    /// its tenant.
+    /// The identity of the webhook within its tenant: equal for deliveries of the same webhook, and
+    /// for no others.
     ///
-    /// Jira says so, with the identifier, of which a long one is hashed: it becomes part of a key,
-    /// and only whoever holds a tenant's secret bounds its length. A blank one says nothing. Where
-    /// nothing says so, a body with a `timestamp` is one of its kind, and stands for itself by its
-    /// hash. Else a delivery is like no other: rather handle one twice than take two for one.
+    /// It is Jira's identifier. A long one is hashed, because it becomes part of a database key and
+    /// the sender chooses its length. Without an identifier, or with a blank one, a body that
+    /// contains a `timestamp` is identified by its hash. Otherwise the identity is unique to the
+    /// delivery, so it may be handled twice, but two webhooks are never merged.
     pub fn identity(&self) -> String {
         #[derive(Deserialize)]
         struct Timed {
@@ -99,11 +100,12 @@ impl Delivery {
         format!("body {}", hash(text.as_bytes()))
     }
 
-    /// Reads the payload as what a handler asks for.
+    /// Reads the payload as the type that a handler takes.
     ///
     /// # Errors
     ///
-    /// [`event::Unreadable`] if it is the payload of another event, or none of its form.
+    /// [`event::Unreadable`] if the event has another payload type, or the body lacks what the type
+    /// needs.
     pub fn read<T: FromPayload>(self) -> Result<Delivery<T>, event::Unreadable> {
         let mut reading = self.reading;
         let value = T::from_payload(self.product, &self.event, &self.payload, &mut reading)?;
@@ -121,8 +123,8 @@ impl Delivery {
     }
 }
 
-/// The longest identifier that is kept as it is, in bytes. Jira's have 36 to 64; the key of the table
-/// of what was handled, which it becomes a part of, may have 2048.
+/// The maximum length of an identifier that is not hashed, in bytes. Jira's have 36 to 64. It
+/// becomes part of the idempotency table's key, which can have 2048.
 const LONGEST_IDENTIFIER: usize = 128;
 
 /// SHA-256 in lower-case hexadecimal digits.

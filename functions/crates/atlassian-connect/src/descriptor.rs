@@ -1,7 +1,7 @@
 //! The app descriptor: the file that declares the webhooks.
 //!
-//! Atlassian's documentation, "App descriptor" and "Webhooks". What this project does not read, it
-//! keeps, so that the served descriptor is the file with its base URL filled in.
+//! Atlassian's documentation, "App descriptor" and "Webhooks". Parts that this project does not
+//! read are kept, so that the served descriptor is the file with its base URL filled in.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::event::EventName;
 use crate::lifecycle::Callback;
 
-/// An app descriptor, as far as this project reads it.
+/// An app descriptor.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Descriptor {
     /// The app's key, unique among all apps.
@@ -19,19 +19,19 @@ pub struct Descriptor {
     /// The app's name, for people.
     #[serde(default)]
     pub name: Option<String>,
-    /// How Atlassian authenticates itself.
+    /// How requests from Atlassian are authenticated.
     #[serde(default)]
     pub authentication: Authentication,
-    /// The changes of Atlassian's that the app has followed, by name.
+    /// The migrations of Atlassian's that the app has made, by name.
     #[serde(default, rename = "apiMigrations")]
     pub api_migrations: BTreeMap<String, Value>,
-    /// What the app may do; webhooks need `READ`.
+    /// The scopes of the app. Webhooks need `READ`.
     #[serde(default)]
     pub scopes: Vec<String>,
-    /// Where the lifecycle callbacks go.
+    /// The URLs of the lifecycle callbacks.
     #[serde(default)]
     pub lifecycle: Lifecycle,
-    /// What the app adds.
+    /// The modules of the app.
     #[serde(default)]
     pub modules: Modules,
     #[serde(skip)]
@@ -55,16 +55,16 @@ impl Default for Authentication {
 /// The `lifecycle` of a descriptor: a relative URL for each callback.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Lifecycle {
-    /// Called, and waited for, when a tenant installs the app.
+    /// Called when a tenant installs the app. The install waits for the response.
     #[serde(default)]
     pub installed: Option<String>,
     /// Called when a tenant uninstalls the app.
     #[serde(default)]
     pub uninstalled: Option<String>,
-    /// Called when the app is switched on.
+    /// Called when the app is enabled.
     #[serde(default)]
     pub enabled: Option<String>,
-    /// Called when the app is switched off.
+    /// Called when the app is disabled.
     #[serde(default)]
     pub disabled: Option<String>,
 }
@@ -92,26 +92,26 @@ pub struct Modules {
     pub webhooks: Vec<Webhook>,
 }
 
-/// One declared webhook: send this event to this URL.
+/// A declared webhook: an event and the URL that it is sent to.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Webhook {
     /// The event.
     #[serde(deserialize_with = "event_name")]
     pub event: EventName,
-    /// Where to send it, relative to the base URL.
+    /// The URL, relative to the base URL.
     pub url: String,
-    /// Our own: names and values that travel to the handler with each delivery. Not served to
-    /// Atlassian, which dropped the property. [`Webhook::HANDLER`] names the handler.
+    /// Names and values that the handler gets with each delivery. They are specific to this project
+    /// and not served to Atlassian. [`Webhook::HANDLER`] names the handler.
     #[serde(default)]
     pub params: BTreeMap<String, String>,
-    /// Whether the webhook comes without a body.
+    /// Whether the webhook is sent without a body.
     #[serde(default)]
     pub exclude_body: bool,
 }
 
 impl Webhook {
-    /// The parameter that names the handler function of a webhook.
+    /// The parameter that names the handler of a webhook.
     pub const HANDLER: &str = "handler";
 
     /// The path of the URL, without its query.
@@ -119,8 +119,8 @@ impl Webhook {
         self.url.split_once('?').map_or(&*self.url, |(path, _)| path)
     }
 
-    /// The name that everything made for this URL is derived from: its letters and digits in lower
-    /// case, with single hyphens between.
+    /// The slug of the URL: its letters and digits in lower case, separated by single hyphens. The
+    /// names of resources are derived from it.
     ///
     /// ```
     /// # let json = r#"{"event": "page_created", "url": "/confluence/page_created?v=1"}"#;
@@ -137,18 +137,18 @@ impl Webhook {
             .to_ascii_lowercase()
     }
 
-    /// The handler function that gets this webhook's deliveries: [`Webhook::HANDLER`] among the
-    /// parameters, or else the slug of the URL.
+    /// The name of the webhook's handler: the parameter [`Webhook::HANDLER`], or the slug of the
+    /// URL.
     pub fn handler(&self) -> String {
         self.params.get(Self::HANDLER).cloned().unwrap_or_else(|| self.slug())
     }
 }
 
 impl Descriptor {
-    /// Where the descriptor is served, relative to the base URL.
+    /// The path at which the descriptor is served, relative to the base URL.
     pub const PATH: &str = "/atlassian-connect.json";
 
-    /// Reads a descriptor.
+    /// Parses a descriptor.
     ///
     /// # Errors
     ///
@@ -158,7 +158,7 @@ impl Descriptor {
         Ok(Self { document: serde_json::from_str(json)?, ..descriptor })
     }
 
-    /// The descriptor as Atlassian gets it: with the base URL, and without what is only ours.
+    /// The descriptor as it is served to Atlassian: with the base URL, and without `params`.
     pub fn served(&self, base_url: &str) -> Value {
         let mut document = self.document.clone();
         document["baseUrl"] = base_url.into();

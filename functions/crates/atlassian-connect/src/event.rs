@@ -1,35 +1,35 @@
-//! Every event a product can send, by name and by what it carries.
+//! Events of Jira and Confluence, and their payload types.
 //!
-//! [`TABLE`] lists them all. An event is known by three things:
+//! [`TABLE`] lists all events. Each has:
 //!
-//! * its **name**, an [`EventName`]: open, so that a new event is no error;
-//! * its **payload type**, one of some forty: events of one shape share a type. The types of Jira
-//!   are in [`jira`], those of Confluence in [`confluence`];
-//! * its **era**: whether the documentation of 2014 lists it, today's, or both.
+//! * a **name**, an [`EventName`]. Unknown names are accepted;
+//! * a **payload type**, one of about forty. Events of the same shape share a type. The types of
+//! Jira are in [`jira`], those of Confluence in [`confluence`];
+//! * an **era**: whether the documentation of 2014 lists it, the current documentation, or both.
 //!
-//! Whoever takes one kind of event reads its payload type, as in `Delivery<jira::IssueEvent>`; the
-//! readers of the other types are then not linked. Whoever takes several reads an [`Event`] and
+//! A handler for one kind of event reads its payload type, as in `Delivery<jira::IssueEvent>`; then
+//! the parsers of other types are not linked. A handler for several kinds reads an [`Event`] and
 //! matches on it. See [`FromPayload`].
 //!
 //! # What the payload types promise
 //!
-//! Atlassian documents the body of few events, and has changed most of them since 2014. So:
+//! Atlassian documents the bodies of few events, and has changed most of them since 2014.
+//! Therefore:
 //!
-//! * What a type needs is little: an [`Issue`](jira::Issue) needs its `id` and its `key`, and so
-//!   does an [`IssueEvent`](jira::IssueEvent), which needs its issue. No other type needs anything
-//!   but to be an object. What is not needed is an `Option`, a list that may be empty, or an object
-//!   all of whose fields may be absent.
-//! * Any other field that cannot be read as expected costs itself alone: it is as if it were absent,
-//!   and [`Reading::Partly`] says where it is. That goes for the items of a list as well, and for
-//!   what an event is about, such as the `page` of a `page_created`, if the body does not have it.
-//! * Null is absence, everywhere, and an empty text is where no text belongs. Nobody is told.
-//! * An unknown field is skipped here, and still in the delivery's raw payload.
-//! * Half of a surrogate pair, which JSON can write and Rust cannot hold, is read as U+FFFD.
-//! * A word of Atlassian's (a state, a kind, a type) that this code does not know is kept.
-//! * An [`Id`] is read whether it comes as a string or as a number.
-//! * A time is read in any of the forms seen, and kept as text in any other: a [`Moment`].
-//! * What people write with formatting is wiki text or a document: [`RichText`] has the plain text of
-//!   either.
+//! * Types need little. An [`IssueEvent`](jira::IssueEvent) needs its [`Issue`](jira::Issue), with
+//! its `id` and `key`. Every other type only needs to be a JSON object. Everything else is an
+//! `Option`, a list that can be empty, or an object whose fields can all be absent.
+//! * A malformed field is left out, as if it were absent, and [`Reading::Partly`] has its path.
+//! This also applies to items of lists, and to what an event is about, such as the `page` of a
+//! `page_created`, if the body does not have it.
+//! * Null counts as absent everywhere, and so does an empty text where no text is expected. Neither
+//! is reported.
+//! * Unknown fields are ignored; they are still in the delivery's raw payload.
+//! * A lone surrogate, which JSON can write and Rust cannot represent, is read as U+FFFD.
+//! * Unknown words of Atlassian's (a state, a kind, a type) are kept.
+//! * An [`Id`] is read from a string or a number.
+//! * A [`Moment`] is a time in any format that has been observed, or the text of any other.
+//! * A [`RichText`] is wiki markup or a document, and returns the plain text of either.
 
 pub mod confluence;
 mod host;
@@ -62,15 +62,15 @@ use crate::payload::Payload;
 use lenient::Lenient;
 use table::{line, line_doc, names};
 
-/// The tables: the only list of events in the project.
+/// The tables of events.
 ///
-/// The names, the typed events, their readers and the checks all come from here. To support a new
-/// event, add one line, and a sample body in `infra/atlassian-simulator/samples`:
+/// The names, the typed events, their parsers and the checks are all made from them. To support a
+/// new event, add one line, and a sample body in `infra/atlassian-simulator/samples`:
 ///
 /// `"name" => Variant: PayloadType, Era, Basis;`
 ///
-/// The first section holds the names that both products have: what Jira sends, then what Confluence
-/// sends. They may be different things.
+/// The first section has the names that both products send: the payload type of Jira, then that of
+/// Confluence.
 macro_rules! tables {
     ($read:ident!) => {
         $read! {
@@ -237,7 +237,7 @@ pub enum Product {
 }
 
 impl Product {
-    /// The name that Atlassian writes: the `productType` of a lifecycle callback.
+    /// The name of the product, as in the `productType` of a lifecycle callback.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Jira => "jira",
@@ -245,7 +245,7 @@ impl Product {
         }
     }
 
-    /// Reads the `productType` of a lifecycle callback; `None` for a product that is neither.
+    /// Parses the `productType` of a lifecycle callback. `None` for any other product.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Jira, Self::Confluence].into_iter().find(|product| product.as_str() == name)
     }
@@ -263,13 +263,13 @@ impl EventName {
         !matches!(self, Self::_Other(_))
     }
 
-    /// Whether this product may send the event. An unknown event may come from any product.
+    /// Whether this product can send the event. An unknown event can come from either product.
     pub fn may_come_from(&self, product: Product) -> bool {
         self.products().is_empty() || self.products().contains(&product)
     }
 
-    /// Whether the body says which event it is, in `webhookEvent`. No body of Confluence's does, and
-    /// neither do those that Jira makes by another way than its webhooks.
+    /// Whether the body names the event, in `webhookEvent`. Confluence's bodies never do, nor do
+    /// those that Jira does not send through its webhooks.
     pub fn names_itself(&self, product: Product) -> bool {
         let by_another_way = matches!(
             self,
@@ -289,7 +289,7 @@ impl EventName {
         product == Product::Jira && !by_another_way
     }
 
-    /// The event's line in this product's table; `None` if there is none.
+    /// The entry of the event in this product's table, if there is one.
     pub fn line(&self, product: Product) -> Option<&'static Line> {
         TABLE.iter().find(|line| line.product == product && line.event == *self)
     }
@@ -321,17 +321,17 @@ impl Lenient for EventName {
     }
 }
 
-/// One event of one product: a line of the tables.
+/// An event of a product: an entry of [`TABLE`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Line {
-    /// Who sends it.
+    /// The product that sends it.
     pub product: Product,
-    /// What it is called.
+    /// The name of the event.
     pub event: EventName,
-    /// When it was documented.
+    /// Which documentation lists it.
     pub era: Era,
-    /// What the payload type rests on.
+    /// The source of the payload type.
     pub basis: Basis,
     /// The name of the payload type, in the module of the product.
     pub payload: &'static str,
@@ -339,35 +339,35 @@ pub struct Line {
 }
 
 impl Line {
-    /// Whether the event carries a `T`.
+    /// Whether the payload type of the event is `T`.
     pub fn carries<T: PayloadType>(&self) -> bool {
         self.payload_type == TypeId::of::<T>()
     }
 }
 
-/// When Atlassian documented an event.
+/// Which documentation of Atlassian's lists an event.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Era {
-    /// In the documentation of 2014, and in no list of today. Hosts of today may never send it.
+    /// The documentation of 2014, and no current list. Current products may never send it.
     Seed,
-    /// In the documentation of today, the descriptor's schema, or Atlassian's Webhook Inspector.
+    /// The current documentation, the descriptor's schema, or Atlassian's Webhook Inspector.
     Today,
-    /// In both.
+    /// Both.
     Both,
 }
 
-/// What is known about the body of an event, best first.
+/// The source of what is known about the body of an event, best first.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Basis {
     /// Bodies of this event from real sites.
     Observed,
     /// Atlassian's documentation, or the sources of Connect that Atlassian published.
     Documented,
-    /// The event's name, and the bodies of its neighbours. Expect surprises.
+    /// The event's name, and the bodies of similar events. It may be wrong.
     Inferred,
 }
 
-/// An event of either product with its payload, read.
+/// An event of either product with its parsed payload.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {

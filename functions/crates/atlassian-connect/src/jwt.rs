@@ -1,12 +1,12 @@
-//! From a token to trusted claims, in two steps with two types.
+//! JWT verification, with a type for each level of trust.
 //!
-//! Atlassian's documentation, "Understanding JWT for Connect apps". An [`Unverified`] token is text
-//! that somebody sent: it tells whom to ask for a key, and nothing else. [`Claims`] exist only after
-//! a signature was verified. In between stands [`Screened`]: everything that can be refused without
-//! a key has been, so that garbage costs no database read.
+//! Atlassian's documentation, "Understanding JWT for Connect apps". An [`Unverified`] token reveals
+//! only its issuer, with which the key can be found. A [`Screened`] token has passed every check
+//! that needs no key, so that invalid requests cost no database read. [`Claims`] exist only after
+//! the signature was verified.
 //!
-//! The algorithm is never taken from the token. It is a type parameter, fixed by the caller for the
-//! URL: [`Hs256`] for webhooks, `enabled` and `disabled`; [`Rs256`] for `installed` and
+//! The algorithm is never taken from the token. It is a type parameter, which the caller fixes for
+//! each URL: [`Hs256`] for webhooks, `enabled` and `disabled`; [`Rs256`] for `installed` and
 //! `uninstalled`.
 
 use std::fmt;
@@ -22,32 +22,33 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::qsh;
 use crate::tenant::{ClientKey, SharedSecret};
 
-/// How far the clocks of Atlassian and of Lambda may differ, in seconds.
+/// The tolerated difference between the clocks of Atlassian and Lambda, in seconds.
 ///
-/// Atlassian's documentation asks for "a little leeway", its own receivers allow 0 to 90 seconds.
-/// It lengthens the life of a stolen token by as much, so it stays below the three minutes for which
-/// Atlassian signs.
+/// Atlassian's documentation asks for "a little leeway", and its own receivers allow 0 to 90
+/// seconds. A leeway extends the lifetime of a stolen token, so it stays below the three minutes
+/// for which Atlassian signs.
 pub const LEEWAY: i64 = 60;
 
-/// The longest life of a token that is believed, in seconds, from its `iat` to its `exp`.
+/// The maximum lifetime of a token, from its `iat` to its `exp`, in seconds.
 ///
-/// Atlassian signs for three minutes; fifteen have been seen on a lifecycle callback. Without a bound
-/// a signer could make a token that holds for ever, which whoever finds it in a log can use.
+/// Atlassian signs for three minutes; fifteen have been seen on a lifecycle callback. Without a
+/// limit a signer could make a token that never expires, and anyone who finds it in a log could use
+/// it.
 pub const MAX_LIFETIME: i64 = 60 * 60;
 
-/// The longest token that is looked at, in bytes. Atlassian's are below 1 KB; API Gateway lets 10 KB
-/// of headers pass.
+/// The maximum length of a token, in bytes. Atlassian's are below 1 KB; API Gateway allows 10 KB of
+/// headers.
 pub const MAX_TOKEN_LEN: usize = 8 * 1024;
 
-/// Signed with the tenant's shared secret: HMAC with SHA-256.
+/// HMAC with SHA-256, with the tenant's shared secret.
 #[derive(Clone, Copy, Debug)]
 pub enum Hs256 {}
 
-/// Signed by Atlassian: RSA with SHA-256, the key named by `kid`.
+/// RSA with SHA-256, with the key of Atlassian's that `kid` names.
 #[derive(Clone, Copy, Debug)]
 pub enum Rs256 {}
 
-/// A token as it arrived. It yields only its issuer, for nothing but finding the key.
+/// A token that is not verified. It reveals only its issuer, with which the key can be found.
 pub struct Unverified<'t, A> {
     token: &'t str,
     issuer: ClientKey,
@@ -56,7 +57,7 @@ pub struct Unverified<'t, A> {
     algorithm: PhantomData<A>,
 }
 
-/// Prints the issuer alone: whoever reads a token can use it.
+/// Prints only the issuer, because anyone who reads a token can use it.
 impl<A> fmt::Debug for Unverified<'_, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Unverified").field("issuer", &self.issuer).finish_non_exhaustive()
@@ -64,7 +65,7 @@ impl<A> fmt::Debug for Unverified<'_, A> {
 }
 
 impl<'t> Unverified<'t, Hs256> {
-    /// Reads the token of a webhook, or of `enabled` and `disabled`.
+    /// Parses the token of a webhook, or of `enabled` and `disabled`.
     ///
     /// # Errors
     ///
@@ -75,7 +76,7 @@ impl<'t> Unverified<'t, Hs256> {
 }
 
 impl<'t> Unverified<'t, Rs256> {
-    /// Reads the token of `installed` or `uninstalled`.
+    /// Parses the token of `installed` or `uninstalled`.
     ///
     /// # Errors
     ///
@@ -91,8 +92,8 @@ impl<'t, A> Unverified<'t, A> {
         &self.issuer
     }
 
-    /// Refuses what needs no key to be refused: a token that is out of its time, or was made for
-    /// another request.
+    /// Checks everything that needs no key: the times, and that the token was made for this
+    /// request.
     ///
     /// # Errors
     ///
@@ -113,7 +114,7 @@ impl<'t, A> Unverified<'t, A> {
         {
             return Err(Untrusted::NotYetValid { seconds: start - now });
         }
-        // What does not say when it was signed is as good as signed now.
+        // A token without an `iat` is treated as signed now.
         let lifetime = expires_at.saturating_sub(issued_at.unwrap_or(now));
         if lifetime > MAX_LIFETIME {
             return Err(Untrusted::LongLived { seconds: lifetime });
@@ -135,11 +136,11 @@ impl<'t, A> Unverified<'t, A> {
             return Err(Untrusted::NotAToken);
         };
         let JoseHeader { alg, kid, crit } = decode_segment(header, "header")?;
-        // RFC 7515, section 4.1.11: who does not know an extension that is critical must refuse.
+        // RFC 7515, section 4.1.11: unknown critical extensions must be refused.
         if crit.is_some() {
             return Err(Untrusted::Segment { segment: "header" });
         }
-        // Compared as text: an algorithm that nobody knows is as wrong as one that exists.
+        // Compared as text, so that unknown algorithms are refused in the same way.
         if alg != format!("{algorithm:?}") {
             return Err(Untrusted::Algorithm { expected: algorithm });
         }
@@ -149,7 +150,7 @@ impl<'t, A> Unverified<'t, A> {
     }
 }
 
-/// A token that only its signature can still refuse.
+/// A token that has passed every check except that of its signature.
 #[derive(Debug)]
 pub struct Screened<'t, A>(Unverified<'t, A>);
 
@@ -179,11 +180,11 @@ impl Screened<'_, Hs256> {
 }
 
 impl Screened<'_, Rs256> {
-    /// The name of the key that signed this, safe to put into a URL's path.
+    /// The name of the signing key, safe to use in a URL's path.
     ///
     /// # Errors
     ///
-    /// [`Untrusted::KeyId`] if it is missing or could name anything but a key.
+    /// [`Untrusted::KeyId`] if it is missing or could name something other than a key.
     pub fn key_id(&self) -> Result<KeyId, Untrusted> {
         self.0.key_id.as_deref().and_then(KeyId::new).ok_or(Untrusted::KeyId)
     }
@@ -198,11 +199,11 @@ impl Screened<'_, Rs256> {
     }
 }
 
-/// What a verified token says. There is no other way to have one.
+/// The claims of a verified token. Only verification produces them.
 #[derive(Clone, Debug)]
 pub struct Claims(Stated);
 
-/// What a token says, whoever wrote it.
+/// The claims as a token states them, verified or not.
 #[derive(Clone, Debug, Deserialize)]
 struct Stated {
     #[serde(rename = "iss")]
@@ -222,29 +223,29 @@ struct Stated {
 
 #[cfg(test)]
 impl Claims {
-    /// Claims without a token, to be compared with a body.
+    /// Claims without a token, for tests.
     pub(crate) fn stated(claims: serde_json::Value) -> Self {
         Self(serde_json::from_value(claims).unwrap())
     }
 }
 
 impl Claims {
-    /// The tenant that signed: the `iss` claim, its client key.
+    /// The client key of the tenant that signed: the `iss` claim.
     pub fn issuer(&self) -> &str {
         &self.0.issuer
     }
 
-    /// When it was signed: the `iat` claim, if there was one.
+    /// When the token was signed: the `iat` claim, if any.
     pub fn issued_at(&self) -> Option<Timestamp> {
         Timestamp::from_second(self.0.issued_at?).ok()
     }
 
-    /// The user who acted, by Atlassian account id: the `sub` claim, if there was one.
+    /// The Atlassian account id of the user who acted: the `sub` claim, if any.
     pub fn subject(&self) -> Option<&str> {
         self.0.subject.as_deref()
     }
 
-    /// The app that an install is meant for: the first `aud` claim, its base URL.
+    /// The base URL of the app that an install is addressed to: the first `aud` claim.
     pub fn audience(&self) -> Option<&str> {
         match &self.0.audience {
             Audience::None => None,
@@ -256,13 +257,13 @@ impl Claims {
 
 /// The name of an install key: the `kid` header of an RS256 token.
 ///
-/// It becomes a segment of a URL before anything is verified, so it can hold nothing that would
-/// leave that segment.
+/// It becomes a segment of a URL before anything is verified, so it cannot contain anything that
+/// would leave that segment.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct KeyId(String);
 
 impl KeyId {
-    /// Takes a `kid` of letters, digits, `-`, `_` and `.`, 1 to 128 of them, and no `..`.
+    /// Accepts a `kid` of 1 to 128 letters, digits, `-`, `_` and `.`, without `..`.
     pub fn new(kid: &str) -> Option<Self> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         let safe = (1..=128).contains(&kid.len())
@@ -286,11 +287,11 @@ impl InstallKey {
     /// Atlassian's key server.
     pub const SERVER: &str = "https://connect-install-keys.atlassian.com";
 
-    /// Reads a key as Atlassian's key server hands it out: an RSA public key in PEM.
+    /// Parses an RSA public key in PEM, as Atlassian's key server serves it.
     ///
     /// # Errors
     ///
-    /// [`InvalidInstallKey`] if it is anything else.
+    /// [`InvalidInstallKey`] if it is not one.
     pub fn from_pem(pem: &[u8]) -> Result<Self, InvalidInstallKey> {
         DecodingKey::from_rsa_pem(pem).map(Self).map_err(|_| InvalidInstallKey)
     }
@@ -302,63 +303,63 @@ impl fmt::Debug for InstallKey {
     }
 }
 
-/// What the key server sent is not an RSA public key in PEM.
+/// A key that is not an RSA key in PEM.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the install key is not an RSA public key in PEM")]
 pub struct InvalidInstallKey;
 
-/// Why a token is not trusted. For the operator; the sender is told only that it is not.
+/// Why a token is not trusted. For the operator; the sender learns only that it is not.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Untrusted {
-    /// Longer than any token of Atlassian's.
+    /// It is longer than any token of Atlassian's.
     #[error("the token has {bytes} bytes, more than {MAX_TOKEN_LEN}")]
     TooLong {
         /// Its length, in bytes.
         bytes: usize,
     },
-    /// Not three segments.
+    /// It does not have three segments.
     #[error("the token is not three segments separated by dots")]
     NotAToken,
-    /// A segment that cannot be read.
+    /// A segment cannot be parsed.
     #[error("the token's {segment} is not base64url JSON with the fields that Connect requires")]
     Segment {
         /// `header` or `claims`.
         segment: &'static str,
     },
-    /// Another algorithm than the one that belongs to this URL.
+    /// It has another algorithm than the one of this URL.
     #[error("the token is not signed with {expected:?}, the algorithm of this URL")]
     Algorithm {
         /// The only one that is accepted.
         expected: Algorithm,
     },
-    /// An issuer that no tenant can have.
+    /// Its issuer is not a possible client key.
     #[error("the token's issuer is no client key")]
     Issuer,
-    /// No `kid`, or one that is not a key's name.
+    /// It has no `kid`, or one that is not the name of a key.
     #[error("the token's kid is missing or not the name of a key")]
     KeyId,
-    /// Past its `exp` by more than [`LEEWAY`].
+    /// Its `exp` has passed by more than [`LEEWAY`].
     #[error("the token expired {seconds} s ago; leeway is {LEEWAY} s")]
     Expired {
-        /// Since when, in seconds.
+        /// How long ago, in seconds.
         seconds: i64,
     },
-    /// Before its `nbf` or `iat` by more than [`LEEWAY`].
+    /// Its `nbf` or `iat` is in the future by more than [`LEEWAY`].
     #[error("the token is valid only in {seconds} s; leeway is {LEEWAY} s, check the clocks")]
     NotYetValid {
-        /// Until when, in seconds.
+        /// How far in the future, in seconds.
         seconds: i64,
     },
-    /// From its `iat`, or else from now, to its `exp` it is more than [`MAX_LIFETIME`].
+    /// Its lifetime, from `iat` (or now, without one) to `exp`, is longer than [`MAX_LIFETIME`].
     #[error(
         "the token is valid for {seconds} s, more than {MAX_LIFETIME} s; let its signer shorten that"
     )]
     LongLived {
-        /// For how long, in seconds.
+        /// The lifetime, in seconds.
         seconds: i64,
     },
-    /// A lifecycle callback without an `iat`.
+    /// The token of a lifecycle callback has no `iat`.
     #[error(
         "the token does not say when it was issued (iat), so its callback has no place in the order"
     )]
@@ -366,14 +367,12 @@ pub enum Untrusted {
     /// The `qsh` claim belongs to another method, path or query.
     #[error("the token was made for another request (qsh); check the base URL and its path")]
     OtherRequest,
-    /// The signature is not the key's.
+    /// The signature does not match the key.
     #[error("the token's signature does not match the key")]
     Signature,
 }
 
-/// The claims that a signer states.
-///
-/// With [`sign`] and [`sign_install`] beside the verifier, tests and tools sign for real.
+/// The claims to sign with [`sign`] or [`sign_install`].
 #[derive(Clone, Debug, Serialize)]
 pub struct Statement<'a> {
     /// The tenant's client key.
@@ -387,30 +386,30 @@ pub struct Statement<'a> {
     pub expires_at: i64,
     /// The hash of the request: [`qsh::Request::hash`].
     pub qsh: &'a str,
-    /// The app's base URL; for installs.
+    /// The app's base URL, for installs.
     #[serde(rename = "aud", skip_serializing_if = "Option::is_none")]
     pub audience: Option<&'a str>,
 }
 
 impl<'a> Statement<'a> {
-    /// For how long Atlassian's tokens are valid, in seconds.
+    /// The lifetime of Atlassian's tokens, in seconds.
     pub const LIFETIME: i64 = 180;
 
-    /// States what Atlassian would, for one request at one time.
+    /// The claims that Atlassian would sign for a request at a time.
     pub fn new(issuer: &'a str, qsh: &'a str, now: Timestamp) -> Self {
         let issued_at = now.as_second();
         Self { issuer, issued_at, expires_at: issued_at + Self::LIFETIME, qsh, audience: None }
     }
 }
 
-/// Signs as a tenant does: HS256 with the shared secret.
+/// Signs claims as a tenant does: HS256 with the shared secret.
 pub fn sign(claims: &impl Serialize, secret: &SharedSecret) -> String {
     let key = EncodingKey::from_secret(secret.expose().as_bytes());
     jsonwebtoken::encode(&Header::new(Algorithm::HS256), claims, &key)
         .expect("an HMAC takes any key, and claims are plain JSON")
 }
 
-/// Signs as Atlassian signs an install: RS256, the private key in PEM (PKCS#1 or PKCS#8).
+/// Signs claims as Atlassian signs an install: RS256, with a private key in PEM (PKCS#1 or PKCS#8).
 ///
 /// # Errors
 ///
@@ -425,12 +424,12 @@ pub fn sign_install(
     jsonwebtoken::encode(&header, claims, &key).map_err(|_| InvalidInstallKey)
 }
 
-/// Every switch of the library, and why it stands as it does.
+/// The settings of the library, each with its reason.
 fn validation(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);
     // Pinned by the caller's type, never by the token.
     validation.algorithms = vec![algorithm];
-    // Times are checked in `screen`, against a clock that is handed in.
+    // Times are checked in `screen`, against the time that the caller passes.
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation.required_spec_claims.clear();
@@ -463,8 +462,8 @@ fn decode_segment<T: DeserializeOwned>(text: &str, segment: &'static str) -> Res
     serde_json::from_slice(&json).map_err(|_| Untrusted::Segment { segment })
 }
 
-/// A NumericDate (RFC 7519, section 2) that is not negative, in whole seconds: a fraction may be
-/// there, and decides nothing.
+/// A NumericDate (RFC 7519, section 2) that is not negative, in whole seconds. A fraction is
+/// allowed and ignored.
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     let number = serde_json::Number::deserialize(deserializer)?;
     if let Some(seconds) = number.as_u64() {

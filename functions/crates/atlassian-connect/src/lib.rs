@@ -1,21 +1,21 @@
-//! The protocol of Atlassian Connect webhooks: what is signed, what is sent, what is declared.
+//! The protocol of Atlassian Connect webhooks: tokens, deliveries, typed events, the descriptor.
 //!
-//! No I/O, no clock, no AWS. Time and keys are handed in, so everything here can be tested with a
-//! literal. The journey of a delivery, and where each step lives:
+//! There is no I/O, no clock and no AWS here. Time and keys are parameters, so everything can be
+//! tested with literals. The steps of a delivery:
 //!
-//! 1. A request arrives. Its token is found and looked at, but not believed:
-//!    [`jwt::Unverified`] gives away one thing, the issuer, by which the tenant can be found.
-//! 2. What can be refused without the tenant's secret is refused first:
-//!    [`jwt::Unverified::screen`] checks the times and the [query string hash](qsh).
-//! 3. The tenant's [shared secret](tenant::SharedSecret) turns a screened token into
-//!    [`jwt::Claims`], which exist in no other way.
-//! 4. [`event`] says which event it is, and [`delivery::Delivery`] is what travels through the
-//!    queue: the name, where it came from, and the payload byte for byte.
-//! 5. At the other end the payload is read as [what the handler asks for](event::FromPayload).
+//! 1. A request arrives. [`jwt::Unverified`] parses its token without trusting it. It reveals only
+//!    the issuer, with which the tenant can be found.
+//! 2. [`jwt::Unverified::screen`] refuses what can be refused without the tenant's secret: it
+//!    checks the times and the [query string hash](qsh).
+//! 3. The tenant's [shared secret](tenant::SharedSecret) verifies a screened token. Only this
+//!    produces [`jwt::Claims`].
+//! 4. [`event`] has the names and payload types of events. [`delivery::Delivery`] is what the queue
+//!    carries: the event, its origin, and the payload byte for byte.
+//! 5. The handler reads the payload as [the type that it takes](event::FromPayload).
 //!
-//! Beside the road: [`descriptor`] is the file that declares the webhooks, [`lifecycle`] the
-//! callbacks by which a tenant comes and goes, and [`jwt::sign`] the signer, so that a test, a
-//! benchmark or a tool signs for real.
+//! In addition, [`descriptor`] is the file that declares the webhooks, [`lifecycle`] has the
+//! callbacks of installs and uninstalls, and [`jwt::sign`] signs tokens for tests, benchmarks and
+//! tools.
 
 pub mod delivery;
 pub mod descriptor;

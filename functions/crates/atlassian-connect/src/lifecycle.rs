@@ -1,4 +1,4 @@
-//! The callbacks by which a tenant comes and goes.
+//! Lifecycle callbacks: install, uninstall, enable, disable.
 //!
 //! Atlassian's documentation, "Lifecycle" and "Security for Connect apps". `installed` and
 //! `uninstalled` are signed by Atlassian with a key that only Atlassian has; `enabled` and
@@ -12,24 +12,24 @@ use url::Url;
 use crate::jwt::Claims;
 use crate::tenant::{ClientKey, SharedSecret};
 
-/// Which callback it is.
+/// A kind of lifecycle callback.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Callback {
     /// A tenant installed the app, upgraded it, or got a new secret or site URL.
     Installed,
     /// A tenant uninstalled the app.
     Uninstalled,
-    /// The app was switched on; follows an install.
+    /// The app was enabled. Follows an install.
     Enabled,
-    /// The app was switched off; precedes an uninstall.
+    /// The app was disabled. Precedes an uninstall.
     Disabled,
 }
 
 impl Callback {
-    /// All of them.
+    /// All callbacks.
     pub const ALL: [Self; 4] = [Self::Installed, Self::Uninstalled, Self::Enabled, Self::Disabled];
 
-    /// The name that Atlassian writes: the `eventType` of the body.
+    /// The name of the callback, as in the `eventType` of the body.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Installed => "installed",
@@ -39,7 +39,7 @@ impl Callback {
         }
     }
 
-    /// Whether Atlassian signs it, and not the tenant.
+    /// Whether Atlassian signs the callback, rather than the tenant.
     pub fn is_signed_by_atlassian(self) -> bool {
         matches!(self, Self::Installed | Self::Uninstalled)
     }
@@ -55,47 +55,47 @@ impl fmt::Display for Callback {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tenancy {
-    /// The key of the app.
+    /// The app key.
     pub key: String,
     /// The tenant.
     pub client_key: ClientKey,
-    /// The secret that signs from now on; only in `installed`.
+    /// The new secret. Only in `installed`.
     #[serde(default)]
     pub shared_secret: Option<SharedSecret>,
-    /// The site, as in `https://example.atlassian.net/wiki`.
+    /// The base URL of the site, as in `https://example.atlassian.net/wiki`.
     pub base_url: String,
     /// `jira` or `confluence`.
     pub product_type: String,
-    /// Which callback it is.
+    /// The name of the callback.
     pub event_type: String,
 }
 
-/// What the body of a callback says of a site besides, in some eras and for some apps.
+/// Further details of a site in the body of a callback. Most callbacks have only some of them.
 ///
-/// It is read on its own: flattened into [`Tenancy`], serde would copy the secret to where nothing
-/// wipes it.
+/// They are read separately: with serde's `flatten`, the secret would be copied to memory that is
+/// not wiped.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Particulars {
-    /// The URL that people see, where the site has a domain of its own.
+    /// The URL that users see, if the site has its own domain.
     #[serde(default)]
     pub display_url: Option<String>,
-    /// The app's installation in Forge, an ARI, if the app is a Forge app with Connect modules.
+    /// The ARI of the Forge installation, if the app is a Forge app with Connect modules.
     #[serde(default)]
     pub installation_id: Option<String>,
-    /// The client of OAuth 2.0 that may act for users of the site.
+    /// The OAuth 2.0 client that can act for users of the site.
     #[serde(default)]
     pub oauth_client_id: Option<String>,
     /// The licence of a paid app.
     #[serde(default)]
     pub entitlement_id: Option<String>,
-    /// The number of that licence, as people see it.
+    /// The number of that licence, as users see it.
     #[serde(default)]
     pub entitlement_number: Option<String>,
 }
 
 impl Particulars {
-    /// All of them, by the names that Atlassian gives them.
+    /// All details with Atlassian's names for them.
     pub fn named(&self) -> [(&'static str, Option<&str>); 5] {
         [
             ("displayUrl", self.display_url.as_deref()),
@@ -107,22 +107,22 @@ impl Particulars {
     }
 }
 
-/// What a callback must agree with before it is believed.
+/// The expected values of a callback, before it is trusted.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     /// The callback that belongs to the URL.
     pub callback: Callback,
-    /// Our key.
+    /// The key of this app.
     pub app_key: &'a str,
-    /// Our base URLs; an install or uninstall is meant for one of them. A trailing slash does not
-    /// matter.
+    /// The base URLs of this app. An install or uninstall is addressed to one of them. Trailing
+    /// slashes are ignored.
     pub base_urls: &'a [&'a str],
-    /// The hosts on which tenants live: `.atlassian.net` for every host below it, or one name.
+    /// The hosts on which tenants live: `.atlassian.net` for every host below it, or a full name.
     pub tenant_hosts: &'a [&'a str],
 }
 
 impl Tenancy {
-    /// Compares the unsigned body with the verified claims and with what we expect.
+    /// Compares the body, which is not signed, with the verified claims and the expected values.
     ///
     /// # Errors
     ///
@@ -149,7 +149,7 @@ impl Tenancy {
     }
 }
 
-/// How a callback contradicts its token, its URL or this app.
+/// A contradiction between a callback and its token, its URL or this app.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Disagreement {
@@ -165,13 +165,13 @@ pub enum Disagreement {
         /// The one that belongs to the URL.
         expected: Callback,
     },
-    /// The tenant does not live where Atlassian's tenants do.
+    /// The site is not on one of the allowed hosts, or its URL is not plain.
     #[error(
         "the tenant's baseUrl is not https, an allowed host and a plain path; see TENANT_HOSTS for \
          the hosts"
     )]
     Host,
-    /// The install or uninstall is meant for another app.
+    /// The install or uninstall is addressed to another app.
     #[error("the token's aud is not a base URL of this app; see BASE_URL")]
     Audience,
 }
@@ -181,11 +181,11 @@ fn is_among(audience: Option<&str>, base_urls: &[&str]) -> bool {
     audience.is_some_and(|audience| base_urls.iter().any(|url| bare(url) == bare(audience)))
 }
 
-/// Whether a URL is `https`, one of the hosts and a plain path, written as such.
+/// Whether a URL consists of `https`, one of the hosts, and a plain path.
 ///
-/// Tools send tokens there, so it must not mean one host to this parser and another to theirs. A URL
-/// that parsing changes is refused: a default port, a full stop of another script, a backslash, a
-/// path that goes up.
+/// Tools send tokens to this URL, so all parsers must read the same host from it. A URL that
+/// parsing changes is refused: one with a default port, a full stop of another script, a backslash,
+/// or `..`.
 fn is_hosted_by(base_url: &str, hosts: &[&str]) -> bool {
     let Ok(url) = Url::parse(base_url) else { return false };
     let Some(host) = url.host_str() else { return false };

@@ -1,4 +1,4 @@
-//! The query string hash: what binds a token to one method, path and query.
+//! The query string hash (`qsh`), which binds a token to one method, path and query.
 //!
 //! Atlassian's documentation, "Query string hash": the SHA-256 of a canonical form of the request,
 //! `METHOD&path&query`, in lower-case hexadecimal. Where that page and Atlassian's own signer
@@ -13,9 +13,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// The parts of a request that its token is bound to.
-///
-/// The body is not among them: Connect does not sign it.
+/// The parts of a request that its token is bound to. The body is not one of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
     /// The HTTP method, in any case.
@@ -29,7 +27,7 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Splits an absolute or relative URL, for those who hold one instead of its parts.
+    /// Splits an absolute or relative URL into its parts.
     pub fn of_url(method: &'a str, url: &'a str, base_path: &'a str) -> Self {
         let url = url.split_once('#').map_or(url, |(url, _)| url);
         let (target, query) = url.split_once('?').unwrap_or((url, ""));
@@ -40,8 +38,8 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if the query holds a percent sign that encodes nothing, or bytes that are not
-    /// UTF-8. Two such queries could have one canonical form, so they have none.
+    /// [`Malformed`] if the query has an invalid percent-encoding or is not UTF-8. Two such queries
+    /// could have the same canonical form, so they have none.
     pub fn canonical(&self) -> Result<String, Malformed> {
         Ok(self.canonical_with(self.path, &canonical_query(self.query)?))
     }
@@ -58,17 +56,16 @@ impl<'a> Request<'a> {
     /// Whether a token with this `qsh` claim was made for this request.
     ///
     /// Atlassian's signers disagree on percent-encoded paths: one hashes the path as sent, another
-    /// decodes it first; and API Gateway hands over a decoded path, whichever it was. All three are
-    /// accepted; for a path of unreserved characters they are the same.
-    /// `context-qsh`, the constant in tokens that any browser user can get, is no hash and never
-    /// matches. The comparison takes the same time wherever the first difference is.
+    /// decodes it first, and API Gateway passes on a decoded path. All three forms are accepted;
+    /// for a path of unreserved characters they are equal. `context-qsh`, the constant in tokens
+    /// that any user can get in a browser, is not a hash and never matches. The comparison takes
+    /// constant time.
     pub fn accepts(&self, qsh: &str) -> bool {
         let Ok(query) = canonical_query(self.query) else { return false };
         let matches = |path: &str| {
             bool::from(hash(&self.canonical_with(path, &query)).as_bytes().ct_eq(qsh.as_bytes()))
         };
-        // Encoded again, in case the gateway decoded it: even a path with a percent sign in it, which
-        // was encoded as well.
+        // The last form is encoded again, in case API Gateway decoded the path.
         matches(self.path)
             || decode(self.path).is_ok_and(|decoded| decoded != self.path && matches(&decoded))
             || matches(&self.path.split('/').map(encode).collect::<Vec<_>>().join("/"))
@@ -98,7 +95,7 @@ fn path_of(target: &str) -> &str {
 /// The path below the app's base URL, with one slash before and none after.
 fn canonical_path(path: &str, base_path: &str) -> String {
     let base = base_path.trim_end_matches('/');
-    // Only whole segments are stripped: below `/base`, `/basement` is not ours.
+    // Only whole segments are stripped: `/basement` is not below `/base`.
     let below = path.strip_prefix(base).filter(|rest| rest.is_empty() || rest.starts_with('/'));
     let path = below.unwrap_or(path);
     let path = path.strip_suffix('/').unwrap_or(path).replace('&', "%26");
@@ -111,7 +108,7 @@ fn canonical_query(query: &str) -> Result<String, Malformed> {
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let name = decode(&name.replace('+', " "))?.into_owned();
-        // A token in the query cannot be bound to itself.
+        // A token in the query cannot be part of its own hash.
         if name != "jwt" {
             let value = decode(&value.replace('+', " "))?.into_owned();
             parameters.entry(encode(&name)).or_default().push(value);

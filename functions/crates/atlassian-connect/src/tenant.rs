@@ -1,4 +1,4 @@
-//! Who sends: a tenant, its key and its secret.
+//! Tenants: their client keys and shared secrets.
 
 use std::fmt;
 
@@ -7,23 +7,23 @@ use zeroize::Zeroizing;
 
 /// The `clientKey` of a tenant: one installation of the app on one site of one product.
 ///
-/// Atlassian chooses it; it is opaque, and the `iss` claim of every token that the tenant signs. A
-/// Jira and a Confluence on the same site have different ones.
+/// It is an opaque identifier of Atlassian's, and the `iss` claim of every token that the tenant
+/// signs. The Jira and the Confluence of one site have different client keys.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ClientKey(String);
 
 impl ClientKey {
-    /// The longest key that is looked up, in bytes. Atlassian's are UUIDs.
+    /// The maximum length of a client key, in bytes. Atlassian's are UUIDs.
     pub const MAX_LEN: usize = 128;
 
-    /// Takes a key as Atlassian wrote it.
+    /// Accepts a client key as Atlassian writes it.
     ///
     /// # Errors
     ///
-    /// [`InvalidClientKey`] if it is empty, too long, or holds anything but visible ASCII: no such
-    /// tenant exists, so nobody need look it up. What is left is also what Amazon SQS takes as a
-    /// message group (its API reference, `SendMessage`).
+    /// [`InvalidClientKey`] if it is empty, too long, or contains anything but visible ASCII. No
+    /// tenant has such a key, so it need not be looked up. A valid key is also a valid message
+    /// group of Amazon SQS (its API reference, `SendMessage`).
     pub fn new(key: impl Into<String>) -> Result<Self, InvalidClientKey> {
         let key = key.into();
         let plausible = (1..=Self::MAX_LEN).contains(&key.len());
@@ -34,7 +34,7 @@ impl ClientKey {
         }
     }
 
-    /// The key as Atlassian wrote it.
+    /// The client key as Atlassian writes it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -67,20 +67,19 @@ pub struct InvalidClientKey;
 
 /// The secret that a tenant and the app share, delivered by the `installed` callback.
 ///
-/// It signs every webhook of the tenant: the key of HS256 is its UTF-8 bytes, as received. It is
-/// wiped when dropped, printed by nothing, and leaves this type only through
-/// [`SharedSecret::expose`].
+/// It signs every webhook of the tenant: the HS256 key is its UTF-8 bytes, as received. It is wiped
+/// when dropped, never printed, and accessible only through [`SharedSecret::expose`].
 #[derive(Clone, Deserialize)]
 #[serde(transparent)]
 pub struct SharedSecret(Zeroizing<String>);
 
 impl SharedSecret {
-    /// Takes a secret as Atlassian wrote it.
+    /// Wraps a secret as Atlassian wrote it.
     pub fn new(secret: impl Into<String>) -> Self {
         Self(Zeroizing::new(secret.into()))
     }
 
-    /// The secret itself, for signing and storing. Every use is worth a second look.
+    /// The secret itself, for signing and encrypting. Review every use with care.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -6,8 +6,8 @@ use atlassian_connect::descriptor::Descriptor;
 use contract::variable;
 use runtime::environment::optional;
 
-/// Serves a descriptor, the content of `infra/atlassian-connect.json`, with the base URL that it is
-/// asked for at. It is part of the binary: an environment variable could not hold it, and a
+/// Serves a descriptor, the content of `infra/atlassian-connect.json`, with the base URL of the
+/// request. The descriptor is part of the binary: it would not fit an environment variable, and a
 /// deployment changes both or neither.
 pub fn run(descriptor: &'static str) -> ExitCode {
     runtime::start(async {

@@ -1,4 +1,4 @@
-//! The function behind the lifecycle callbacks: records who installs and uninstalls the app.
+//! The lifecycle function: records who installs and uninstalls the app.
 
 use std::process::ExitCode;
 

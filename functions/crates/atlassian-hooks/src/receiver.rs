@@ -1,4 +1,4 @@
-//! The function behind a declared URL: verifies a webhook, and puts it on its handler's queue.
+//! The receiver function of one declared URL: verifies webhooks and queues them.
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
-//! Deliveries that are too long for a queue, in a bucket.
+//! The claim check pattern: an S3 bucket for deliveries that exceed the queue's limit.
 //!
-//! The pattern is known as claim check: the message says where the delivery is. A bucket is needed
-//! for nothing else, so without one such a delivery is refused.
+//! The message contains a reference to the stored delivery. The bucket is optional; without it such
+//! a delivery is refused.
 
 use atlassian_connect::delivery::Stored;
 use aws_sdk_s3::Client;
@@ -18,14 +18,14 @@ pub struct Bodies {
 }
 
 impl Bodies {
-    /// The bucket that the template names, if it does.
+    /// The bucket that the environment names, if any.
     pub fn from_environment(aws: &SdkConfig) -> Option<Self> {
         optional(variable::BODIES_BUCKET).map(|bucket| Self::new(aws, bucket))
     }
 
     /// A bucket by its name.
     pub fn new(aws: &SdkConfig, bucket: impl Into<String>) -> Self {
-        // Anything but S3 itself has one name for all buckets.
+        // Only S3 itself has a host name for each bucket.
         let is_local = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"]
             .into_iter()
             .any(|name| optional(name).is_some());
@@ -37,18 +37,18 @@ impl Bodies {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`], and then nobody may be told where it is.
+    /// [`Unavailable`]. Then no message may refer to the object.
     pub async fn put(&self, stored: &Stored, text: String) -> Result<(), Unavailable> {
         let put = self.client.put_object().bucket(&self.bucket).key(stored.object());
         let put = put.content_type("application/json").body(ByteStream::from(text.into_bytes()));
         put.send().await.map(drop).map_err(|error| self.unavailable(error))
     }
 
-    /// The text of a delivery. Needs `s3:GetObject`.
+    /// Fetches the text of a delivery. Needs `s3:GetObject`.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`], also if it is not there.
+    /// [`Unavailable`], also if the object does not exist.
     pub async fn get(&self, stored: &Stored) -> Result<Vec<u8>, Unavailable> {
         let get = self.client.get_object().bucket(&self.bucket).key(stored.object()).send();
         let object = get.await.map_err(|error| self.unavailable(error))?;
@@ -61,16 +61,16 @@ impl Bodies {
     }
 }
 
-/// The bucket did not do what it was asked.
+/// S3 did not answer, or refused.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the bucket {bucket} is unavailable; check that it exists, what it still holds, and what the \
      function's role allows"
 )]
 pub struct Unavailable {
-    /// The bucket.
+    /// The name of the bucket.
     pub bucket: String,
-    /// What the SDK says.
+    /// The error of the SDK.
     #[source]
     pub source: runtime::Error,
 }

@@ -1,4 +1,4 @@
-//! The bucket for deliveries that are too long for a queue.
+//! The bucket for deliveries that exceed the limit of a message.
 
-/// What the names of all objects begin with.
+/// The key prefix of all objects.
 pub const PREFIX: &str = "bodies/";

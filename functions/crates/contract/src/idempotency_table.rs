@@ -1,7 +1,7 @@
-//! The attributes of the idempotency table that its definition names: one row a webhook and handler.
+//! The attributes that define the idempotency table, which has one row per webhook and handler.
 
 /// The partition key, a string: handler, tenant and webhook.
 pub const KEY: &str = "delivery";
-/// When DynamoDB may delete the row, in seconds since 1970: the time-to-live attribute. It may take
-/// days to do so, and the row counts for nothing in the meantime.
+/// The time-to-live attribute: when DynamoDB may delete the row, in seconds since 1970. Deletion
+/// can take days; an expired row is ignored until then.
 pub const EXPIRES_AT: &str = "expiresAt";

@@ -1,4 +1,4 @@
-//! The names on which the functions and the template that deploys them agree.
+//! The names that the functions and the template share.
 //!
 //! The functions read them at run time, the generator writes them into `template.yaml`, and the
 //! checks look for them there. A change of a name changes an account: a table's key cannot be

@@ -5,18 +5,18 @@ pub const EVENT: &str = "event";
 /// The client key of the tenant.
 pub const TENANT: &str = "tenant";
 
-/// Why a delivery is in a dead-letter queue.
+/// The reason of a dead letter.
 pub const REASON: &str = "reason";
-/// How often a delivery in a dead-letter queue was tried.
+/// The number of attempts before a delivery became a dead letter.
 pub const RECEIVES: &str = "receives";
-/// The id of the message as which a delivery was first queued.
+/// The id of the message that first carried a delivery.
 pub const ORIGIN: &str = "origin";
 /// When that message was sent, in milliseconds since 1970.
 pub const SENT: &str = "sent";
-/// How many attempts were spent before a message was queued again.
+/// The number of attempts that were spent before a message was queued again.
 pub const ATTEMPTS: &str = "attempts";
-/// The replay by which an operator queued a dead letter again.
+/// The id of the replay, if an operator replayed a dead letter.
 pub const REPLAY: &str = "replay";
 
-/// The longest [`REASON`], in characters.
+/// The maximum length of a [`REASON`], in characters.
 pub const LONGEST_REASON: usize = 500;

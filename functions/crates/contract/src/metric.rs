@@ -1,39 +1,41 @@
-//! The metrics, by which alarms and the dashboard know what happens.
+//! The metrics for alarms and the dashboard.
 
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "AtlassianHooks";
 
-/// The dimension that every metric has: the log group, which all functions of a stack share, and no
-/// two stacks. Each combination of dimensions is paid for, so a function or a tenant is none; they
-/// are in the lines of log.
+/// The dimension of every metric: the log group, which all functions of a stack share and which
+/// tells stacks apart. Each combination of dimensions is charged, so function and tenant are not
+/// dimensions. They are in the log lines.
 pub const LOG_GROUP: &str = "LogGroup";
-/// The dimension of what has a reason.
+/// The additional dimension of [`REJECTED`]: the reason.
 pub const REASON: &str = "reason";
 
-/// Events that the queue has.
+/// Events that were queued.
 pub const ACCEPTED: &str = "Accepted";
-/// Requests that were refused, also by [`REASON`].
+/// Requests that were refused, in total and by [`REASON`].
 pub const REJECTED: &str = "Rejected";
-/// Installs that were refused, or could not be recorded.
+/// Installs and uninstalls that Atlassian signed and that were refused, and lifecycle callbacks
+/// that could not be recorded.
 pub const INSTALL_REJECTED: &str = "InstallRejected";
 /// Verified events that the queue did not take.
 pub const ENQUEUE_FAILED: &str = "EnqueueFailed";
-/// Events whose body could not be read as its type, and that were queued all the same.
+/// Events whose body could not be read as its payload type, or whose event is unknown. They are
+/// queued anyway.
 pub const UNTYPED: &str = "Untyped";
-/// Events whose body was read as its type but for some fields.
+/// Events whose body was read without some malformed fields.
 pub const PARTLY_TYPED: &str = "PartlyTyped";
-/// Messages that a handler did not handle, and that come again.
+/// Failed attempts to handle a message, which will be repeated.
 pub const BATCH_ITEM_FAILURES: &str = "BatchItemFailures";
 
-/// Messages that a handler did not handle, because their webhook was handled before.
+/// Messages that were not handled because their webhook had been handled before.
 pub const DUPLICATES: &str = "Duplicates";
-/// Messages that were given up, and are in a dead-letter queue with their reason.
+/// Messages that a handler sent to its dead-letter queue.
 pub const DEAD_LETTERS: &str = "DeadLetters";
 /// Deliveries whose turn has not come a quarter of an hour after they were first queued. A copy that
 /// waits is a new message to SQS, so the age of the queue's oldest message does not show it.
 pub const LATE: &str = "Late";
 
-/// Every metric there is.
+/// The names of all metrics.
 pub const ALL: [&str; 10] = [
     ACCEPTED,
     REJECTED,

@@ -1,17 +1,18 @@
-//! The attributes of the tenants' table that its definition or a role names: one row a tenant.
+//! The attributes that define the tenants table, which has one row per tenant, or that a role
+//! names.
 
 /// The partition key: the client key, a string.
 pub const KEY: &str = "clientKey";
-/// When DynamoDB may delete the row, in seconds since 1970: the time-to-live attribute.
+/// The time-to-live attribute: when DynamoDB may delete the row, in seconds since 1970.
 pub const EXPIRES_AT: &str = "expiresAt";
-/// The product that the tenant is a site of.
+/// The product of the site.
 pub const PRODUCT: &str = "product";
 /// The shared secret.
 pub const SECRET: &str = "sharedSecret";
-/// The secret before it.
+/// The previous secret.
 pub const PREVIOUS_SECRET: &str = "previousSecret";
-/// Until when the secret before it is accepted, in seconds since 1970.
+/// Until when the previous secret is valid, in seconds since 1970.
 pub const PREVIOUS_UNTIL: &str = "previousUntil";
 
-/// The attributes that a receiver reads, and all that its role lets it read besides the key.
+/// The attributes that a receiver reads. Besides the key, its role allows no others.
 pub const RECEIVER_READS: [&str; 4] = [SECRET, PREVIOUS_SECRET, PREVIOUS_UNTIL, PRODUCT];

@@ -1,4 +1,4 @@
-//! A request, in the terms of the protocol.
+//! A request in the terms of the protocol.
 
 use std::fmt;
 use std::time::Instant;
@@ -11,17 +11,17 @@ use url::Url;
 use crate::Rejection;
 use crate::event::{Event, Headers, RequestContext};
 
-/// The app's base URL: how Atlassian reaches it, without a trailing slash.
+/// The app's base URL, without a trailing slash.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct BaseUrl(String);
 
 impl BaseUrl {
-    /// The base URL of a request, unless one is configured.
+    /// The configured base URL, or the one of a request.
     ///
-    /// API Gateway fills in the domain name that its own routing used, so a caller cannot choose it.
-    /// A function cannot be told the URL of the API that invokes it: each would have to be created
-    /// before the other. A custom domain with a path, which API Gateway does not report, has to be
-    /// configured.
+    /// API Gateway reports the domain name that its own routing used, so a caller cannot choose it.
+    /// The template cannot pass the API's URL to the functions, because each would have to be
+    /// created before the other. A custom domain with a path, which API Gateway does not report,
+    /// has to be configured.
     fn of(context: &RequestContext, configured: Option<&str>) -> Self {
         if let Some(url) = configured {
             return Self(url.trim_end_matches('/').into());
@@ -38,32 +38,32 @@ impl BaseUrl {
         &self.0
     }
 
-    /// Its path: what the gateway adds before the paths that the descriptor declares.
+    /// The path of the base URL, which precedes the paths that the descriptor declares.
     pub fn path(&self) -> String {
         Url::parse(&self.0).map_or_else(|_| "/".into(), |url| url.path().into())
     }
 }
 
-/// A request as it arrived.
+/// A request to one of the app's URLs.
 pub struct Call {
-    /// Lambda's id of the invocation.
+    /// The request id of the Lambda invocation.
     pub id: String,
     /// The HTTP method.
     pub method: String,
-    /// The path as the gateway hands it over.
+    /// The path as API Gateway passes it on.
     pub path: String,
     /// The query, as it arrived.
     pub query: String,
-    /// The base URL it came through.
+    /// The base URL that the request was sent to.
     pub base_url: BaseUrl,
-    /// When Lambda stops waiting for the answer.
+    /// When the invocation times out.
     pub deadline: Instant,
     headers: Headers,
     body: Option<String>,
     is_base64_encoded: bool,
 }
 
-/// Prints the id alone: the rest holds a token, and perhaps a secret.
+/// Prints only the id, because the rest contains a token and may contain a secret.
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").field("id", &self.id).finish_non_exhaustive()
@@ -90,22 +90,22 @@ impl Call {
         }
     }
 
-    /// The path below the base URL, as the descriptor declares it.
+    /// The path relative to the base URL, as the descriptor declares it.
     pub fn declared_path(&self) -> &str {
         let base = self.base_url.path();
         let below = self.path.strip_prefix(base.trim_end_matches('/'));
         below.filter(|path| path.starts_with('/')).unwrap_or(&self.path)
     }
 
-    /// What the token is bound to.
+    /// The parts of the request that its token is bound to.
     pub fn signed<'a>(&'a self, base_path: &'a str) -> qsh::Request<'a> {
         qsh::Request { method: &self.method, path: &self.path, query: &self.query, base_path }
     }
 
     /// The token: after `JWT ` in the `Authorization` header, or as the query's `jwt`.
     ///
-    /// Atlassian's own libraries disagree on which of the two wins, so two different ones are
-    /// refused.
+    /// Atlassian's own libraries disagree on which of the two takes precedence, so two different
+    /// tokens are refused.
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ impl Call {
         self.headers.get(name)
     }
 
-    /// The body as text; empty if there is none.
+    /// The body as text, empty if there is none.
     ///
     /// # Errors
     ///
@@ -166,8 +166,8 @@ mod tests {
     #[test]
     fn knows_its_base_url_and_what_lies_below_it() {
         let at = Some("https://a.test/app/");
-        // Stage, path as the gateway hands it over, base URL that is configured; base URL, its path,
-        // the path that the descriptor declares, and what was signed.
+        // Stage, path as the gateway hands it over, base URL that is configured; base URL, its
+        // path, the path that the descriptor declares, and what was signed.
         let rows = [
             ("$default", "/x", None, "https://hooks.example.com", "/", "/x", "POST&/x&"),
             ("prod", "/prod/x", None, "https://hooks.example.com/prod", "/prod", "/x", "POST&/x&"),
@@ -206,7 +206,8 @@ mod tests {
         }
     }
 
-    /// AWS Lambda Developer Guide, "Invoking Lambda function URLs", section "Request payload format".
+    /// AWS Lambda Developer Guide, "Invoking Lambda function URLs", section "Request payload
+    /// format".
     #[test]
     fn reads_what_a_function_url_sends() {
         let event = r#"{

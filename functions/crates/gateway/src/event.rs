@@ -1,22 +1,22 @@
-//! The event with which API Gateway invokes a function, read as it is.
+//! The event with which API Gateway invokes a function.
 //!
-//! Amazon API Gateway Developer Guide, "Create AWS Lambda proxy integrations for HTTP APIs", payload
-//! format 2.0; function URLs send the same. It does not become an `http::Request` first: that knows
-//! no path with a blank, which is how API Gateway hands over an encoded one, no query with a
-//! quotation mark, and no header in another language. Each would be a panic, and a 500.
+//! Amazon API Gateway Developer Guide, "Create AWS Lambda proxy integrations for HTTP APIs",
+//! payload format 2.0; function URLs send the same. It is not converted to an `http::Request`,
+//! which cannot represent a path with a space (how API Gateway passes on an encoded one), a query
+//! with a quotation mark, or a header that is not ASCII. Each would cause a panic and a 500.
 //!
-//! What stands for the gateway on a developer's machine writes the event a little differently: names
-//! of headers in any case, and `null` where the gateway leaves a member out.
+//! Local replacements of API Gateway write the event a little differently: header names in any
+//! case, and `null` where API Gateway omits a member.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-/// An event, or why it is none that can be answered as what it asks.
+/// An event, or the error of reading it.
 ///
-/// Reading it never fails: the runtime would report a failed invocation, of which the caller and the
-/// metrics learn nothing.
+/// Deserializing never fails: otherwise the runtime would report a failed invocation, without a
+/// response or a metric.
 pub(crate) struct Received(pub(crate) Result<Event, serde_json::Error>);
 
 impl<'de> Deserialize<'de> for Received {

@@ -1,7 +1,7 @@
-//! What API Gateway hands over, and every answer a caller can get.
+//! API Gateway requests and responses.
 //!
-//! A [`Call`] is a request in the terms of the protocol: what was signed, where the token is, which
-//! base URL it came through. A [`Rejection`] is a refusal; all of them are declared in one place.
+//! A [`Call`] is a request in the terms of the protocol: the signed parts, the token, the base URL.
+//! A [`Rejection`] is a refused request; all of them are declared in one place.
 
 mod call;
 mod event;
@@ -22,11 +22,11 @@ use event::Received;
 
 /// Answers requests until Lambda stops the function.
 ///
-/// A rejection is logged and counted here, and nowhere else.
+/// Rejections are logged and counted here, and nowhere else.
 ///
 /// # Errors
 ///
-/// When Lambda's runtime fails.
+/// If Lambda's runtime fails.
 pub async fn run(
     base_url: Option<String>,
     handle: impl AsyncFn(Call) -> Result<Response<Body>, Rejection>,
@@ -47,13 +47,13 @@ pub async fn run(
     .await
 }
 
-/// The answer to a call that has done its work: 204, one of the two statuses that Atlassian counts
-/// as delivered.
+/// The response to a successful call: 204, one of the two statuses that Atlassian counts as
+/// delivered.
 pub fn done() -> Response<Body> {
     response(StatusCode::NO_CONTENT, Body::Empty)
 }
 
-/// The answer to a call that asks for a document in JSON.
+/// A response with a JSON document.
 pub fn json(document: String) -> Response<Body> {
     let mut response = response(StatusCode::OK, document.into());
     let json = HeaderValue::from_static("application/json");
@@ -73,13 +73,13 @@ fn response(status: StatusCode, body: Body) -> Response<Body> {
     response
 }
 
-/// An answer as API Gateway reads it.
+/// A response in the format that API Gateway reads.
 fn written(response: Response<Body>) -> ApiGatewayV2httpResponse {
     let (parts, body) = response.into_parts();
     let mut written = ApiGatewayV2httpResponse::default();
     written.status_code = parts.status.as_u16().into();
     written.headers = parts.headers;
-    // An empty text, and not null, which not every gateway takes.
+    // An empty text instead of null, which some gateways refuse.
     written.body = Some(if body == Body::Empty { Body::Text(String::new()) } else { body });
     written
 }

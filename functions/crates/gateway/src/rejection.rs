@@ -1,4 +1,4 @@
-//! Every way to be refused: status, what the caller reads, what the operator reads.
+//! Rejections: the status, the response body and the log text of every refused request.
 
 use atlassian_connect::jwt::Untrusted;
 use atlassian_connect::lifecycle::Disagreement;
@@ -6,23 +6,23 @@ use atlassian_connect::payload::NotJson;
 use atlassian_connect::tenant::ClientKey;
 use lambda_http::http::StatusCode;
 
-/// Why a call was refused.
+/// Why a request was refused.
 ///
-/// Printed, it is the operator's sentence. The caller gets [`Rejection::sentence`], which is the same
-/// for everything that is not trusted.
+/// Its `Display` text is for the operator. The caller gets [`Rejection::sentence`], which is the
+/// same for every request that is not trusted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// Nobody signed.
+    /// The request has no token.
     #[error("the request carries no token: neither `Authorization: JWT …` nor `?jwt=…`")]
     NoToken,
-    /// Two different tokens.
+    /// The request has two different tokens.
     #[error("the request carries two different tokens")]
     TwoTokens,
-    /// The token does not hold.
+    /// The token is not trusted.
     #[error(transparent)]
     Untrusted(#[from] Untrusted),
-    /// The issuer is not installed.
+    /// The issuer has not installed the app.
     #[error("no tenant {tenant} is installed; its site has to install the app again")]
     UnknownTenant {
         /// The issuer of the token.
@@ -31,17 +31,17 @@ pub enum Rejection {
     /// A lifecycle callback contradicts its token or this app.
     #[error(transparent)]
     Disagreement(#[from] Disagreement),
-    /// A lifecycle callback was signed before one that is recorded already.
+    /// A lifecycle callback was signed before one that is already recorded.
     #[error("the callback was signed before the tenant's last install or uninstall, which stands")]
     Outdated,
-    /// An RS256 token names a key that Atlassian does not have.
+    /// The `kid` of an install's token is unknown to Atlassian's key server.
     #[error("Atlassian's key server knows no key {key_id}")]
     UnknownKey {
         /// The token's `kid`.
         key_id: String,
     },
 
-    /// The gateway's event cannot be read.
+    /// The function was not invoked with the event of an HTTP API.
     #[error(
         "the event is none of an HTTP API with payload format 2.0: line {line}, column {column}; \
          see what invokes this function"
@@ -58,41 +58,41 @@ pub enum Rejection {
     /// The body is not JSON.
     #[error(transparent)]
     NotJson(#[from] NotJson),
-    /// A lifecycle callback whose body lacks what it must have.
+    /// The body of a lifecycle callback lacks a required field.
     #[error("the callback's body is not what Atlassian documents: {wrong}")]
     NotACallback {
-        /// What is wrong with it, without any of it.
+        /// What is wrong, without quoting the body.
         wrong: String,
     },
-    /// An event that the descriptor does not declare for this URL.
+    /// The descriptor does not declare the event for this URL.
     #[error("the event {event} is not declared for this URL; see the descriptor's webhooks")]
     UndeclaredEvent {
         /// The event, as the body or the tenant's product says.
         event: String,
     },
-    /// No body, where the descriptor does not exclude it.
+    /// The body is empty although the descriptor does not exclude it.
     #[error("the body is empty, and no webhook of this URL has excludeBody")]
     EmptyBody,
-    /// Several events are declared for the URL, and the body does not say which it is.
+    /// The URL has several events, and the body does not say which one it is.
     #[error("the body names no event and the URL has several; declare one URL for each event")]
     AmbiguousEvent,
-    /// A path that belongs to nothing this function serves.
+    /// The function does not serve the path.
     #[error("the path {path} is not declared in the descriptor")]
     UnknownPath {
         /// The path.
         path: String,
     },
 
-    /// More than the queue takes.
+    /// The delivery exceeds the limit of a message.
     #[error("the delivery has {bytes} bytes compressed, the queue takes {limit}")]
     TooLarge {
-        /// Its length, compressed, in bytes.
+        /// The length of the compressed message, in bytes.
         bytes: usize,
-        /// The most the queue takes, in bytes.
+        /// The limit, in bytes.
         limit: usize,
     },
 
-    /// The tenants' table did not answer.
+    /// The tenants table or its KMS key did not answer.
     #[error("the tenants table is unavailable")]
     TenantsUnavailable(#[source] runtime::Error),
     /// The queue did not take the delivery.
@@ -104,7 +104,7 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// The status, which decides what the sender does.
+    /// The response status, which decides what the sender does.
     ///
     /// Of these, Jira tries again after 503 alone (Atlassian's documentation, "Webhooks"): what may
     /// succeed later has to be that, and what never will must not.
@@ -112,7 +112,7 @@ impl Rejection {
         self.declared().0
     }
 
-    /// What the caller reads. It does not help to guess.
+    /// The response body. It is the same for every 401.
     pub fn sentence(&self) -> &'static str {
         match self.status() {
             StatusCode::UNAUTHORIZED => "not authorized",
@@ -123,12 +123,12 @@ impl Rejection {
         }
     }
 
-    /// One word for logs and metrics; it does not change.
+    /// The reason in logs and metrics. These words are stable.
     pub fn reason(&self) -> &'static str {
         self.declared().1
     }
 
-    /// The table: status and reason of each.
+    /// The status and the reason of each rejection.
     fn declared(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NoToken => (StatusCode::UNAUTHORIZED, "no_token"),
@@ -156,12 +156,12 @@ impl Rejection {
         }
     }
 
-    /// Keeps the place of an error, and leaves out its text, which quotes the event.
+    /// Keeps the position of an error, and drops its text, which quotes the event.
     pub(crate) fn not_an_event(error: &serde_json::Error) -> Self {
         Self::NotAnEvent { line: error.line(), column: error.column() }
     }
 
-    /// Tells the operator, once.
+    /// Logs the rejection.
     pub(crate) fn log(&self, path: &str) {
         let (status, reason) = (self.status().as_u16(), self.reason());
         let detail = runtime::chain(self);

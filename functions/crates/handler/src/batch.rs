@@ -1,16 +1,17 @@
-//! A batch, message by message: what fails, fails alone.
+//! Handling of a batch. A failure affects one message only.
 //!
 //! AWS Lambda's documentation, "Handling errors for an SQS event source", section "Implementing
-//! partial batch responses": the messages that are named come again, the others are deleted.
+//! partial batch responses": Lambda makes the messages that the response names visible again, and
+//! deletes the others.
 //!
 //! A message leaves its batch in one of four ways:
 //!
-//! | | what becomes of it | spends an attempt |
+//! | | what happens to it | counts as an attempt |
 //! |---|---|---|
 //! | handled, or a duplicate | Lambda deletes it | |
-//! | not begun, or stopped before it had its share of time | a copy is queued | no |
-//! | failed | it is kept back, and comes again | yes |
-//! | given up | it is sent to the dead-letter queue with its reason | |
+//! | not begun, or stopped after it began late | a copy is queued, and Lambda deletes it | no |
+//! | failed | it becomes visible again after a delay | yes |
+//! | given up | it is sent to the dead-letter queue with its reason, and Lambda deletes it | |
 
 use std::any::Any;
 use std::cell::Cell;
@@ -37,19 +38,19 @@ use crate::{Error, Mode};
 #[derive(Debug, Default)]
 pub(crate) struct BatchContext {
     pub(crate) mode: Mode,
-    /// How many messages are handled at a time.
+    /// How many messages are handled at the same time.
     pub(crate) concurrency: usize,
-    /// Whether those of one tenant are handled one after the other.
+    /// Whether the messages of one tenant are handled one after the other.
     pub(crate) in_order: bool,
-    /// Which webhooks were handled.
+    /// The idempotency store, unless the mode needs none.
     pub(crate) idempotency: Option<IdempotencyStore>,
-    /// Where messages come from, and go to.
+    /// The queue of the messages and its dead-letter queue.
     pub(crate) queue: Option<Queue>,
-    /// Deliveries that are too long for a queue.
+    /// The bucket of deliveries that exceed the limit of a message, if there is one.
     pub(crate) bodies: Option<Bodies>,
 }
 
-/// Hands every message of a batch to the handler, and names those that have to come again.
+/// Calls the handler for each message of a batch, and returns those that failed.
 pub(crate) async fn run<H, T, F>(
     batch: Batch,
     deadline: SystemTime,
@@ -91,8 +92,8 @@ where
     }
     let mut response = SqsBatchResponse::default();
     for (message, _) in kept_back {
-        // An empty name fails the whole batch, which is right for a message without one: it must not
-        // be deleted.
+        // An empty id fails the whole batch. That is right for a message without an id, which must
+        // not be deleted.
         let mut failure = BatchItemFailure::default();
         failure.item_identifier = message.id.unwrap_or_default();
         response.batch_item_failures.push(failure);
@@ -103,8 +104,7 @@ where
 /// Messages that are handled one after the other.
 type Lane = Vec<Message>;
 
-/// Divides a batch into lanes, the oldest message first: what has waited longest is next, whether or
-/// not it is a copy.
+/// Divides a batch into lanes, oldest message first, whether it is a copy or not.
 fn lanes(mut messages: Vec<Message>, in_order: bool) -> Vec<Lane> {
     messages.sort_by_key(Message::first_sent);
     let mut lanes: Vec<Lane> = Vec::new();
@@ -118,11 +118,11 @@ fn lanes(mut messages: Vec<Message>, in_order: bool) -> Vec<Lane> {
     lanes
 }
 
-/// A message that comes again, and how long it is kept back.
+/// A message that is attempted again, with its delay.
 enum Returned {
-    /// As itself, with one more receive.
+    /// The same message, with one more receive.
     KeptBack(Message, Duration),
-    /// As a copy.
+    /// A copy of the message.
     Waiting(Message, Duration),
 }
 
@@ -130,22 +130,22 @@ struct Invocation<'a, H> {
     context: &'a BatchContext,
     handler: &'a H,
     start: Instant,
-    /// When a handler is stopped.
+    /// When a running handler is stopped.
     end: Instant,
-    /// When the invocation is over in any case.
+    /// When the invocation times out.
     over: Timestamp,
-    /// How long the handler took for the message that took longest.
+    /// The longest duration of a handler call so far.
     longest: Cell<Duration>,
 }
 
-/// An attempt that the idempotency store knows as begun.
+/// An attempt that is in progress in the idempotency store.
 struct Attempt {
     key: String,
     number: u32,
 }
 
 impl<H> Invocation<'_, H> {
-    /// Handles a lane, and returns the messages that have to come again.
+    /// Handles a lane, and returns the messages that are attempted again.
     async fn work_through<T, F>(&self, lane: Lane) -> Vec<Returned>
     where
         H: Fn(Delivery<T>) -> F,
@@ -156,7 +156,7 @@ impl<H> Invocation<'_, H> {
         let mut ahead = None;
         for message in lane {
             let handled = match ahead {
-                // What is behind a message that comes again waits for it.
+                // A message behind one that is attempted again has to wait for it.
                 Some(delay) => Err((Failure::NotBegun(delay), None)),
                 None if self.has_time() => self.handle(&message).await,
                 None => Err((Failure::NotBegun(Duration::ZERO), None)),
@@ -170,7 +170,7 @@ impl<H> Invocation<'_, H> {
         returned
     }
 
-    /// Whether a message that takes as long as the longest so far would end in time.
+    /// Whether there is time for a call as long as the longest so far.
     fn has_time(&self) -> bool {
         Instant::now() + self.longest.get() < self.end
     }
@@ -204,14 +204,13 @@ impl<H> Invocation<'_, H> {
             return Err((Failure::Hopeless(KILLED.into()), Some(attempt)));
         }
         let begun = Instant::now();
-        // The call itself is inside, in case it panics before there is a future. Nothing of a
-        // handler that panicked is used again: its delivery is dropped, and it is called anew for
-        // the next.
+        // The call itself is inside, because it can panic before it returns a future. Unwind
+        // safety: nothing of a handler that panicked is used again, as its delivery is dropped.
         let handled = AssertUnwindSafe(async { (self.handler)(delivery).await }).catch_unwind();
         let handled = match tokio::time::timeout_at(self.end, handled).await {
             Ok(Ok(handled)) => handled,
             Ok(Err(panic)) => Err(format!("the handler panicked: {}", text(&*panic)).into()),
-            // It had less time than an invocation has: the next one may be enough.
+            // It began late, and had less time than an invocation has. The next one may be enough.
             Err(_) if begun - self.start > (self.end - self.start) / 10 => {
                 return Err((Failure::Interrupted, Some(attempt)));
             }
@@ -237,7 +236,7 @@ impl<H> Invocation<'_, H> {
         Ok(())
     }
 
-    /// Reads the delivery that a message carries or names.
+    /// Reads the delivery that a message contains or refers to.
     async fn open(&self, message: &Message) -> Result<Delivery, Failure> {
         match Parcel::open(&message.body).map_err(unreadable)? {
             Parcel::Delivery(delivery) => Ok(delivery),
@@ -251,7 +250,8 @@ impl<H> Invocation<'_, H> {
         }
     }
 
-    /// Says what becomes of a message that was not handled, unless it is in the dead-letter queue.
+    /// Finishes a message that was not handled: sends it to the dead-letter queue, or returns it to
+    /// be attempted again.
     async fn settle(
         &self,
         message: Message,
@@ -288,7 +288,7 @@ impl<H> Invocation<'_, H> {
                     self.forget(attempt.as_ref(), &message).await;
                     return None;
                 }
-                // It comes again, and is given up then.
+                // It becomes visible again, and is given up then.
                 Err(error) => {
                     let error = runtime::chain(&*error);
                     tracing::error!(message.id = message.id, error, "dead letter not sent");
@@ -331,7 +331,7 @@ impl<H> Invocation<'_, H> {
         Some(Returned::KeptBack(message, delay))
     }
 
-    /// What a delivery is known by: the same for all messages of one webhook to one handler.
+    /// The idempotency key: the same for all messages of one webhook to one handler.
     fn key(&self, delivery: &Delivery) -> String {
         let handler = self.context.queue.as_ref().map_or("", Queue::name);
         format!("{handler} {} {}", delivery.tenant, delivery.identity())
@@ -341,7 +341,7 @@ impl<H> Invocation<'_, H> {
         self.context.queue.as_ref().map_or(u32::MAX, Queue::max_attempts)
     }
 
-    /// Begins an attempt, and returns its number, or nothing if the webhook was handled before.
+    /// Begins an attempt and returns its number, or `None` for a duplicate.
     async fn begin(&self, key: &str, message: &Message) -> Result<Option<u32>, Failure> {
         let takeover = match self.context.mode {
             Mode::ExactlyOnce => Takeover::Allowed,
@@ -372,7 +372,7 @@ impl<H> Invocation<'_, H> {
 
     async fn complete(&self, attempt: &Attempt, message: &Message) {
         let Some(store) = self.store() else { return };
-        // It has had its effect: to fail it now would repeat it for certain. So this is tried for as
+        // The handler has completed, and a failure now would call it again. So this is tried for as
         // long as there is time.
         while let Err(error) =
             store.complete(&attempt.key, claimant(message), Timestamp::now()).await
@@ -414,38 +414,38 @@ fn claimant(message: &Message) -> Claimant<'_> {
     Claimant { message: message.origin(), replay: message.replay() }
 }
 
-/// Why a message is not handled.
+/// Why a message was not handled.
 enum Failure {
-    /// Its turn has not come; it waits for so long.
+    /// It was not begun, and waits for this long.
     NotBegun(Duration),
-    /// The invocation ended before its handler had the time that an invocation has.
+    /// Its handler began late, and was stopped at the end of the invocation.
     Interrupted,
-    /// What has to be known first cannot be known now.
+    /// The idempotency table or the bucket did not answer.
     Unavailable(Error),
-    /// It failed, and may ask for a delay.
+    /// The attempt failed. The error may ask for a delay.
     Failed { after: Option<Duration>, error: Error },
-    /// It cannot be handled, however often it comes.
+    /// It can never be handled.
     Hopeless(Error),
 }
 
-/// The time reserved for locks, delays and the answer after a handler is stopped.
+/// The time reserved for locks, delays and the response after a handler is stopped.
 const MARGIN: Duration = Duration::from_millis(1000);
 
 /// The age from which a delivery that waits is counted as late: what the template's alarm on the age of
 /// a queue's oldest message has as its threshold.
 const LATE: Duration = Duration::from_secs(15 * 60);
 
-/// How long a delivery may wait without a failure of its own: less than SQS keeps a message.
+/// How long a delivery can wait without a failed attempt: less than the retention of a message.
 const LONGEST_WAIT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 
-/// The shortest and the longest delay while a table or a bucket does not answer. Each spends a receive,
-/// of which there are enough for a day.
+/// The shortest and the longest delay while a table or a bucket does not answer. Each spends a
+/// receive, of which there are enough for a day.
 const SHORTEST_OUTAGE_DELAY: Duration = Duration::from_secs(1);
 const LONGEST_OUTAGE_DELAY: Duration = Duration::from_secs(15 * 60);
 
 fn unreadable(error: Unreadable) -> Failure {
     match error {
-        // A receiver that is newer than this handler, which may be deployed in a moment.
+        // The receiver is newer than this handler, which may be deployed in a moment.
         Unreadable::Version { .. } => Failure::Failed { after: None, error: error.into() },
         error => Failure::Hopeless(error.into()),
     }

@@ -1,8 +1,8 @@
-//! The idempotency store: which webhooks were handled, so that one that comes twice has its effect
-//! once.
+//! The idempotency store: which webhooks are in progress or completed, so that a duplicate has no
+//! second effect.
 //!
-//! Jira sends again what it got no answer for, and SQS delivers at least once. There is one row for
-//! each webhook and handler:
+//! Jira repeats a webhook when it got no answer, and SQS delivers a message at least once. There is
+//! one row for each webhook and handler:
 //!
 //! ```text
 //!            claim                       complete
@@ -14,12 +14,12 @@
 //! ```
 //!
 //! A row in progress is locked for as long as the invocation can last. A function that is killed
-//! leaves such a row behind, and its lock ends by itself. Not even the message that holds a lock may
-//! pass it: SQS can hand out one message to two invocations at once (Amazon SQS Developer Guide,
-//! "At-least-once delivery").
+//! leaves such a row behind, and its lock expires. Even the message that holds a lock cannot claim
+//! the webhook again before that: SQS can deliver one message to two invocations at once (Amazon
+//! SQS Developer Guide, "At-least-once delivery").
 //!
-//! A new webhook takes one conditional write to claim. If a row is in the way, DynamoDB returns it
-//! with the failed condition, [`IdempotencyStore::claim`] decides what it means, and a second write
+//! Claiming a new webhook takes one conditional write. If there is a row, DynamoDB returns it with
+//! the failed condition, [`IdempotencyStore::claim`] decides what it means, and a second write
 //! replaces it if it has not changed since.
 
 use std::time::Duration;
@@ -41,45 +41,48 @@ pub struct IdempotencyStore {
     table: String,
 }
 
-/// Who claims a webhook.
+/// The message that claims a webhook.
 #[derive(Clone, Copy, Debug)]
 pub struct Claimant<'a> {
-    /// The message as which the delivery was first queued.
+    /// The id of the message that first carried the delivery.
     pub message: &'a str,
-    /// The replay that queued it again, if an operator did. A replay passes what an earlier message
-    /// left in progress, and starts counting attempts anew.
+    /// The id of the replay, if an operator replayed the message. A replay takes over what an
+    /// earlier message left in progress, and starts with new attempts.
     pub replay: Option<&'a str>,
 }
 
-/// What becomes of a row in progress whose lock has ended: its function was killed.
+/// Whether a row in progress can be taken over after its lock has expired, because its function was
+/// killed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Takeover {
-    /// The next message takes it over.
+    /// The next message takes over.
     Allowed,
-    /// No message does; see [`Claim::Unfinished`].
+    /// No message takes over; see [`Claim::Unfinished`].
     Refused,
 }
 
-/// The answer to a claim.
+/// The result of a claim.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Claim {
-    /// The webhook may be handled, and by nobody else until the lock ends.
+    /// The webhook is locked for this message, until the lock expires.
     Acquired {
-        /// Which attempt this is, from 1.
+        /// The number of this attempt, from 1.
         attempt: u32,
-        /// Whether the attempt before was begun and neither completed nor released.
+        /// Whether the previous attempt was neither completed nor released: its function was
+        /// killed.
         killed: bool,
     },
-    /// The webhook was handled, or another message has claimed it for good.
+    /// The webhook is completed, possibly by another message, or another message has claimed it for
+    /// good.
     Duplicate,
-    /// The webhook is being handled, until this time at the latest.
+    /// The webhook is in progress. Its lock expires at this time.
     InProgress(Timestamp),
-    /// This message claimed the webhook before, and how that ended is unknown.
+    /// This message claimed the webhook before, and it is unknown whether the handler completed.
     Unfinished,
 }
 
 impl IdempotencyStore {
-    /// How long a webhook is known: as long as a message can be kept.
+    /// How long a webhook is remembered: the maximum retention of a message.
     pub const WINDOW: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 
     /// A table by its name.
@@ -87,12 +90,12 @@ impl IdempotencyStore {
         Self { client: Client::new(aws), table: table.into() }
     }
 
-    /// Claims a webhook for a message, and locks it until a time at which its handling has ended in
-    /// any case. One write if the webhook is new, two otherwise.
+    /// Claims a webhook for a message, and locks it until the invocation is certainly over. One
+    /// write if the webhook is new, two otherwise.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] if the table did not answer: then the message must not be handled.
+    /// [`Unavailable`] if the table did not answer. Then the message must not be handled.
     pub async fn claim(
         &self,
         key: &str,
@@ -113,15 +116,15 @@ impl IdempotencyStore {
                 Err(changed) => changed,
             };
         }
-        // Others claim and release it all the time; this message waits for the next of them.
+        // Other messages keep claiming and releasing it: wait for the next of them.
         Ok(Claim::InProgress(until))
     }
 
-    /// Records that a webhook was handled. One write.
+    /// Marks a webhook as completed. One write.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] if the table did not take it: the webhook was handled all the same.
+    /// [`Unavailable`] if the table did not answer. The webhook was handled nevertheless.
     pub async fn complete(
         &self,
         key: &str,
@@ -138,18 +141,18 @@ impl IdempotencyStore {
             .expression_attribute_values(":message", string(&claimant.holder()))
             .expression_attribute_values(":expires", seconds(now + Self::WINDOW));
         match update.send().await.map_err(SdkError::into_service_error) {
-            // Its lock has ended, and another message has the row now.
+            // The lock has expired, and another message has the row now.
             Ok(_) | Err(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
             Err(error) => Err(self.unavailable(error)),
         }
     }
 
-    /// Ends the lock of an attempt that failed, and keeps the number of attempts that were spent:
-    /// `attempt`, or one less for an attempt that should not count. One write.
+    /// Releases the lock of a failed attempt, and stores the number of spent attempts: `attempt`,
+    /// or one less for an attempt that should not count. One write.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] if the table did not take it: then the lock ends by itself.
+    /// [`Unavailable`] if the table did not answer. Then the lock expires by itself.
     pub async fn release(
         &self,
         key: &str,
@@ -176,11 +179,11 @@ impl IdempotencyStore {
         }
     }
 
-    /// Deletes the row of an attempt whose message is in the dead-letter queue. One write.
+    /// Deletes the row of a message that was sent to the dead-letter queue. One write.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] if the table did not take it: then the lock ends by itself.
+    /// [`Unavailable`] if the table did not answer. Then the lock expires by itself.
     pub async fn forget(
         &self,
         key: &str,
@@ -210,8 +213,8 @@ impl IdempotencyStore {
         let _ = tokio::time::timeout(Duration::from_secs(1), nothing).await;
     }
 
-    /// Writes a row if there is none that counts, or, given one, if that is still there unchanged.
-    /// Returns the row that is in the way otherwise.
+    /// Writes a row if there is none that has not expired, or if the given row is still unchanged.
+    /// Returns the existing row otherwise.
     async fn put(
         &self,
         key: &str,
@@ -267,7 +270,8 @@ impl IdempotencyStore {
 }
 
 impl Claimant<'_> {
-    /// The name in the row. A replay is another holder than the message that it replays.
+    /// The holder of the lock, as stored in the row. A replay is another holder than the message
+    /// that it replays.
     fn holder(&self) -> String {
         match self.replay {
             None => self.message.to_owned(),
@@ -286,7 +290,7 @@ struct Row {
 }
 
 impl Row {
-    /// What this row means for somebody who claims its webhook.
+    /// The result of a claim when this row exists.
     fn claimed_by(&self, claimant: Claimant<'_>, takeover: Takeover, now: Timestamp) -> Claim {
         let Some(until) = self.locked_until else { return Claim::Duplicate };
         let released = until == RELEASED;

@@ -1,8 +1,8 @@
-//! From a message on the queue to your function.
+//! The batch runner: calls a handler function for each message of a queue.
 //!
-//! A handler is one async function from a [`Delivery`] to a result, in a file of its own in
-//! `src/bin`. The file's name is the handler's: the slug of the webhook's URL, or what `handler`
-//! among the webhook's `params` says.
+//! A handler is an async function that takes a [`Delivery`] and returns a result, in a file of its
+//! own in `src/bin`. The file is named after the URL of the webhook, or as the webhook's parameter
+//! `handler` says.
 //!
 //! ```no_run
 //! # use atlassian_hooks_handler as atlassian_hooks;
@@ -18,24 +18,25 @@
 //! }
 //! ```
 //!
-//! What stands between the brackets is what the payload is read as: the payload type of the events
-//! it handles, as [`atlassian_connect::event::TABLE`] lists them; [`Event`], to match on events of many kinds;
-//! or nothing, `Delivery`, for the text alone. See [`atlassian_connect::event::FromPayload`]. A payload that
-//! lacks what the type needs, or is another event's, is an error, and the handler is not called. Any
-//! other field that is odd is left out, and `delivery.reading` says where. The text is in the delivery
-//! in any case.
+//! The type parameter of `Delivery` selects what the payload is parsed into, and only that parser
+//! is linked: the payload type of the events, as [`atlassian_connect::event::TABLE`] lists them;
+//! [`Event`], to match on several events; or nothing, as in `Delivery`, for the text alone. See
+//! [`atlassian_connect::event::FromPayload`]. A payload that lacks what the type needs, or belongs
+//! to another event, is an error, and the handler is not called. Any other malformed field is left
+//! out, and `delivery.reading` says which. The delivery always contains the text.
 //!
-//! # When it fails
+//! # Errors and retries
 //!
-//! Any error, and a panic, fails this one delivery. It is attempted again after half a minute, two
-//! minutes, eight, and half an hour, give or take. After the fifth attempt it goes to the dead-letter
-//! queue with the error as its reason. A handler can say more with the error it returns:
-//! [`retry_after`] a delay that somebody asked for, or [`give_up`] at once.
+//! An error or a panic fails one delivery, and no other of the batch. The delivery is attempted
+//! again after about half a minute, two minutes, eight, and half an hour. After the fifth attempt
+//! it goes to the dead-letter queue with the error as its reason. The error that a handler returns
+//! can ask for something different: [`retry_after`] for a delay, [`give_up`] for the dead-letter
+//! queue at once.
 //!
-//! Only an attempt counts. A delivery whose turn does not come before the invocation ends is queued
-//! again as a copy, and is next when it comes back, as the oldest of its batch. So does one whose
-//! handler had to be stopped although it had begun late. A function that is killed in the middle of
-//! an attempt has spent it.
+//! Only attempts count. A delivery that is not begun before the invocation ends is queued again as
+//! a copy, and is the first of its next batch, because the oldest is handled first. The same
+//! happens if a handler had to be stopped that began late in the invocation. A function that is
+//! killed during an attempt has spent it.
 //!
 //! ```
 //! # use atlassian_hooks_handler as atlassian_hooks;
@@ -54,20 +55,21 @@
 //! }
 //! ```
 //!
-//! # When it comes twice
+//! # Duplicates
 //!
-//! Atlassian repeats what it got no answer for, and SQS delivers at least once. An idempotency table
-//! knows for fourteen days which webhooks were handled, and a handler chooses what that means:
+//! Jira repeats a webhook when it got no answer, and SQS delivers a message at least once. An
+//! idempotency table records for fourteen days which webhooks are in progress or completed. The
+//! handler chooses what happens if its function is killed:
 //!
-//! | | a function is killed half-way | writes for an event | $ for a million |
+//! | | the function is killed during an attempt | writes for each event | $ for a million events |
 //! |---|---|---|---|
 //! | [`run`] | the handler is called again | 2 | 1.25 |
 //! | [`Runner::claim_once`] | the handler is not called again; the event goes to the dead-letter queue | 2 | 1.25 |
 //! | [`Runner::every_time`] | the handler is called again, and for duplicates as well | 0 | 0 |
 //!
-//! With the first two, a handler that ended is never called again for the same webhook. A webhook is
-//! identified by its tenant and Jira's identifier. Without an identifier, a body with a timestamp is
-//! identified by its hash.
+//! With the first two, a handler that completed is never called again for the same webhook. A
+//! webhook is identified by its tenant and Jira's identifier. Without an identifier, a body with a
+//! timestamp is identified by its hash.
 
 mod batch;
 mod idempotency;
@@ -95,8 +97,8 @@ use message::Batch;
 
 /// Runs a handler until Lambda stops it: one event at a time, and each once.
 ///
-/// A handler that is not done shortly before its function's timeout is stopped, and its message
-/// fails alone. Those behind it wait for another invocation.
+/// A handler that is not done shortly before its function's timeout is stopped, and only its
+/// message fails. The rest of the batch waits for another invocation.
 pub fn run<H, T, F>(handler: H) -> ExitCode
 where
     H: Fn(Delivery<T>) -> F,
@@ -106,7 +108,7 @@ where
     Runner::new().run(handler)
 }
 
-/// Runs a handler in another way than [`run`].
+/// Options for running a handler: idempotency, concurrency, order.
 ///
 /// ```no_run
 /// # use atlassian_hooks_handler as atlassian_hooks;
@@ -122,7 +124,7 @@ pub struct Runner {
     in_order: bool,
 }
 
-/// How often one webhook is handled.
+/// The idempotency mode.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 enum Mode {
     ExactlyOnce,
@@ -138,38 +140,38 @@ impl Default for Runner {
 }
 
 impl Runner {
-    /// One event at a time, and each once.
+    /// The options of [`run`]: one event at a time, and each once.
     pub fn new() -> Self {
         Self { mode: Mode::ExactlyOnce, concurrency: 1, in_order: false }
     }
 
-    /// Calls the handler at most once for a webhook, unless it returns an error. For effects that must
-    /// rather be missing than happen twice.
+    /// Calls the handler at most once for a webhook, unless it returns an error. For effects that
+    /// should rather be missing than happen twice.
     ///
-    /// Nothing passes a claim, not even the message that made it. If the function is killed after the
-    /// claim, nobody knows whether the effect happened: the message goes to the dead-letter queue
-    /// with that reason, and `cargo hooks replay` handles it after all.
+    /// If the function is killed after it claimed the webhook, it is unknown whether the effect
+    /// happened. No message takes over the claim, not even the one that made it: the message goes
+    /// to the dead-letter queue with that reason, and `cargo hooks replay` handles it after all.
     #[must_use]
     pub fn claim_once(self) -> Self {
         Self { mode: Mode::ClaimOnce, ..self }
     }
 
-    /// Handles whatever comes, twice if it comes twice. For a handler whose second time changes
-    /// nothing.
+    /// Calls the handler for every message, duplicates included. For a handler that may safely run
+    /// twice.
     #[must_use]
     pub fn every_time(self) -> Self {
         Self { mode: Mode::EveryTime, ..self }
     }
 
-    /// Handles so many events of a batch at a time. For a handler that waits more than it works.
+    /// Handles this many events of a batch at the same time. For a handler that mostly waits.
     #[must_use]
     pub fn concurrency(self, events: usize) -> Self {
         Self { concurrency: events, ..self }
     }
 
-    /// Handles the events of one tenant in a batch one after the other, and none behind one that has
-    /// to come again. Between batches, and in what Atlassian sends, there is no order to keep:
-    /// compare the timestamps of what you store.
+    /// Handles the events of one tenant in a batch one after the other, and none behind one that
+    /// failed. There is no order between batches, nor in what Atlassian sends: compare the
+    /// timestamps of what you store.
     #[must_use]
     pub fn in_order(self) -> Self {
         Self { in_order: true, ..self }
@@ -192,7 +194,7 @@ impl Runner {
         })
     }
 
-    /// What the template gave the function.
+    /// Reads the environment variables that the template sets.
     async fn context(self) -> Result<BatchContext, Error> {
         let Self { mode, concurrency, in_order } = self;
         let aws = runtime::aws::config()?;

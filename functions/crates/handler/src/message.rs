@@ -1,7 +1,8 @@
-//! A batch as Lambda hands it over, read so that no record spoils the others.
+//! The batch of messages that Lambda passes to a handler function.
 //!
-//! AWS Lambda Developer Guide, "Using Lambda with Amazon SQS", section "Example event". Every member
-//! is optional here: a record with an unexpected shape is a message without that member.
+//! AWS Lambda Developer Guide, "Using Lambda with Amazon SQS", section "Example event". Every
+//! member is optional here: a record with an unexpected shape is a message without that member, and
+//! does not fail the batch.
 
 use std::collections::BTreeMap;
 
@@ -19,18 +20,18 @@ pub(crate) struct Batch {
     pub(crate) messages: Vec<Message>,
 }
 
-/// One message of the handler's queue.
+/// A message of the handler's queue.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(from = "Value")]
 pub(crate) struct Message {
-    /// The id that SQS gave it; a copy has another one, see [`Message::origin`].
+    /// The message id of SQS. A copy has another one, see [`Message::origin`].
     pub(crate) id: Option<String>,
-    /// What deletes it or changes its visibility.
+    /// The receipt handle, with which the message is deleted or its visibility changed.
     pub(crate) receipt_handle: Option<String>,
     pub(crate) body: String,
-    /// Its message group: the tenant.
+    /// The message group: the tenant.
     pub(crate) group: Option<String>,
-    /// How often SQS has handed it out, this time included.
+    /// How often SQS has delivered it, this time included.
     pub(crate) receives: u32,
     sent: Option<Timestamp>,
     pub(crate) attributes: BTreeMap<String, Attribute>,
@@ -50,12 +51,12 @@ pub(crate) enum AttributeValue {
 }
 
 impl Message {
-    /// The message as which the delivery was first queued. Copies and replays keep it.
+    /// The id of the message that first carried the delivery. Copies and replays keep it.
     pub(crate) fn origin(&self) -> &str {
         self.text(ORIGIN).or(self.id.as_deref()).unwrap_or_default()
     }
 
-    /// The replay that queued this message, if an operator replayed it.
+    /// The id of the replay, if an operator replayed the message.
     pub(crate) fn replay(&self) -> Option<&str> {
         self.text(REPLAY)
     }
@@ -66,8 +67,8 @@ impl Message {
         first.and_then(|sent| Timestamp::from_millisecond(sent).ok()).or(self.sent)
     }
 
-    /// How many attempts its receives amount to, this one included. A copy starts with the attempts
-    /// of the message that it replaces.
+    /// The number of attempts according to its receives, this one included. A copy starts with the
+    /// attempts of the message that it replaces.
     pub(crate) fn attempts(&self) -> u32 {
         let earlier = self.text(ATTEMPTS).and_then(|attempts| attempts.parse().ok());
         earlier.unwrap_or(0_u32).saturating_add(self.receives)

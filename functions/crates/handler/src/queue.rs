@@ -1,4 +1,4 @@
-//! The queue that a handler reads, and its dead-letter queue.
+//! A handler's queue and its dead-letter queue.
 
 use std::collections::BTreeMap;
 use std::collections::hash_map::RandomState;
@@ -20,7 +20,7 @@ use crate::Error;
 use crate::message::{Attribute, AttributeValue, Message};
 use crate::retry::LONGEST_DELAY;
 
-/// A handler's queue, as its template describes it.
+/// A handler's queue and its dead-letter queue.
 #[derive(Clone, Debug)]
 pub struct Queue {
     client: Client,
@@ -33,7 +33,7 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// Reads what the template says of it.
+    /// Reads the environment variables that the template sets.
     pub(crate) fn from_environment(aws: &SdkConfig) -> Result<Self, Error> {
         Ok(Self {
             client: Client::new(aws),
@@ -46,33 +46,34 @@ impl Queue {
         })
     }
 
-    /// Its name: the last part of its URL.
+    /// The name of the queue: the last part of its URL.
     pub(crate) fn name(&self) -> &str {
         self.url.rsplit('/').next().unwrap_or(&self.url)
     }
 
-    /// How often a delivery is attempted.
+    /// The number of attempts before a delivery is given up.
     pub(crate) fn max_attempts(&self) -> u32 {
         self.max_attempts
     }
 
     /// Whether SQS would move the message to the dead-letter queue, without a reason, instead of
-    /// handing it out again.
+    /// delivering it again.
     pub(crate) fn is_last_receive(&self, message: &Message) -> bool {
         message.receives >= self.max_receives
     }
 
-    /// How long a message is kept back after so many attempts: four times as long each time, so that
-    /// five attempts span three quarters of an hour with the delay of the template. Up to half of it
-    /// is left to chance, so that what failed together does not come back together.
+    /// The delay after this many attempts: exponential backoff with the factor four, so that with
+    /// the template's delay five attempts span about three quarters of an hour. Up to half is
+    /// subtracted at random, so that messages that failed together are not attempted again
+    /// together.
     pub(crate) fn backoff(&self, message: &Message, attempts: u32) -> Duration {
         let delay = self.delay.saturating_mul(4_u32.saturating_pow(attempts.saturating_sub(1)));
         let chance = self.jitter.hash_one((&message.id, attempts)) % 1000;
         delay.min(LONGEST_DELAY).mul_f64(1.0 - chance as f64 / 2000.0)
     }
 
-    /// Keeps messages back, each for its delay. Where that fails, the message comes back after the
-    /// queue's visibility timeout.
+    /// Sets the visibility timeout of each message to its delay. If that fails, the queue's own
+    /// visibility timeout applies.
     pub(crate) async fn put_back(&self, messages: &[(Message, Duration)]) {
         for messages in messages.chunks(MAX_ENTRIES) {
             let entries = messages.iter().enumerate().filter_map(|(number, (message, delay))| {
@@ -110,12 +111,12 @@ impl Queue {
         }
     }
 
-    /// Queues copies of messages whose turn has not come, each after its delay, and returns those
-    /// that could not be copied. A copy starts at no receives, so that waiting spends none; it knows
-    /// its origin, when that was sent, and the attempts that were spent.
+    /// Queues copies of messages that were not begun, each with its delay, and returns those that
+    /// could not be copied. A copy starts with a receive count of zero, so that waiting costs no
+    /// receives. Its attributes hold the original message, when that was sent, and the spent
+    /// attempts.
     ///
-    /// The originals are the caller's to delete, and only after this: a delivery is in the queue
-    /// once at least.
+    /// Delete the originals only after this, so that each delivery is in the queue at least once.
     pub(crate) async fn requeue(
         &self,
         messages: Vec<(Message, Duration)>,
@@ -171,11 +172,11 @@ impl Queue {
         left
     }
 
-    /// Sends a message to the dead-letter queue, with a reason. Delete the original only after this,
-    /// so that the message is in one of the queues at least.
+    /// Sends a message to the dead-letter queue, with a reason. Delete the original only after
+    /// this, so that the message is always in at least one of the queues.
     ///
-    /// A message that nobody's receiver wrote may have no room for a reason: then its own attributes
-    /// are left out, and in the end the reason, which is in the log as well.
+    /// A message that no receiver wrote may have no room for a reason. Then its own attributes are
+    /// dropped, and finally the reason, which is in the log as well.
     pub(crate) async fn send_to_dead_letter_queue(
         &self,
         message: &Message,
@@ -215,7 +216,7 @@ impl Queue {
                 send = send.message_attributes(name, attribute.into_sdk()?);
             }
             let sent = send.send().await;
-            // Only what SQS itself refuses is worth another form.
+            // Only if SQS refused the message, a shorter form can help.
             let is_refused = matches!(&sent, Err(error) if error.as_service_error().is_some());
             result = sent.map(drop).map_err(Error::from);
             if !is_refused {
@@ -243,23 +244,23 @@ impl Attribute {
     }
 }
 
-/// How long ago a delivery was first queued.
+/// The time since a delivery was first queued.
 pub(crate) fn age(message: &Message, now: Timestamp) -> Duration {
     let sent = message.first_sent().unwrap_or(now);
     Duration::try_from(now.duration_since(sent)).unwrap_or_default()
 }
 
-/// The most messages that a batch request to SQS takes.
+/// The maximum number of messages in a batch request to SQS.
 const MAX_ENTRIES: usize = 10;
-/// The most bytes that a batch request to SQS takes, less some for what a copy is given besides
+/// The maximum size of a batch request to SQS in bytes, less some room for the attributes of copies
 /// (Amazon SQS Developer Guide, "Message quotas").
 const MAX_BATCH_BYTES: usize = 1024 * 1024 - 4096;
-/// The longest that SQS keeps a new message back (Amazon SQS API Reference, `SendMessage`).
+/// The maximum delay of a new message (Amazon SQS API Reference, `SendMessage`).
 const MAX_SEND_DELAY: Duration = Duration::from_secs(900);
-/// The most characters of a reason for which there is little room.
+/// The maximum length of a shortened reason, in characters.
 const SHORT_REASON: usize = 40;
 
-/// Messages in groups that each fit into one request.
+/// Splits messages into groups that each fit one request.
 fn chunks(messages: Vec<(Message, Duration)>) -> Vec<Vec<(Message, Duration)>> {
     let mut chunks: Vec<Vec<_>> = Vec::new();
     let mut bytes = 0;
@@ -283,7 +284,7 @@ fn seconds(delay: Duration, most: Duration) -> i32 {
     i32::try_from(delay.min(most).as_secs()).unwrap_or(i32::MAX)
 }
 
-/// A reason as SQS takes it: it refuses some characters, and an empty text.
+/// A reason without the characters that SQS refuses. SQS also refuses an empty text.
 fn writable(reason: &str) -> String {
     let printable = |c: char| !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}');
     let reason: String = reason.chars().filter(|c| printable(*c)).take(LONGEST_REASON).collect();

@@ -1,4 +1,4 @@
-//! What a handler's error asks for.
+//! The errors by which a handler controls retries.
 
 use std::error;
 use std::fmt;
@@ -6,35 +6,36 @@ use std::time::Duration;
 
 use crate::Error;
 
-/// The error to return when the event should come again, and not before this delay: what a service
-/// that limits its callers says in `Retry-After`. At most [`LONGEST_DELAY`].
+/// Makes an error that asks for a retry after at least this delay, such as the `Retry-After` of a
+/// service that limits its callers. At most [`LONGEST_DELAY`].
 ///
-/// Any other error brings the event back as well, after a delay that grows each time.
+/// After any other error the event is attempted again as well, after a delay that grows each time.
 pub fn retry_after(delay: Duration, cause: impl Into<Error>) -> Error {
     HandlerError { disposition: Disposition::Retry { after: Some(delay) }, cause: cause.into() }
         .into()
 }
 
-/// The error to return when trying again cannot help. The event goes to the dead-letter queue at
-/// once, with the cause as its reason.
+/// Makes an error that asks for no retry. The event goes to the dead-letter queue at once, with the
+/// cause as its reason.
 pub fn give_up(cause: impl Into<Error>) -> Error {
     HandlerError { disposition: Disposition::DeadLetter, cause: cause.into() }.into()
 }
 
-/// The longest that SQS keeps a message back (Amazon SQS API Reference, `ChangeMessageVisibility`).
+/// The maximum delay: SQS's limit for the visibility timeout (Amazon SQS API Reference,
+/// `ChangeMessageVisibility`).
 pub const LONGEST_DELAY: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// What becomes of a message that was not handled.
+/// What happens to a message after a failed attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Disposition {
-    /// It comes again, not before this delay if there is one.
+    /// It is attempted again, after at least this delay if there is one.
     Retry { after: Option<Duration> },
     /// It goes to the dead-letter queue.
     DeadLetter,
 }
 
 impl Disposition {
-    /// The disposition of an error, wherever it stands among its causes.
+    /// The disposition of an error or of one of its causes.
     pub(crate) fn of(error: &(dyn error::Error + 'static)) -> Self {
         let mut causes = std::iter::successors(Some(error), |error| error.source());
         let found = causes.find_map(|error| error.downcast_ref::<HandlerError>());
@@ -42,7 +43,7 @@ impl Disposition {
     }
 }
 
-/// An error with its disposition. It prints as its cause.
+/// An error with a disposition. It displays as its cause.
 #[derive(Debug)]
 struct HandlerError {
     disposition: Disposition,

@@ -1,7 +1,7 @@
-//! The keys that sign installs, from Atlassian's key server.
+//! Install keys: the public keys that verify installs, from Atlassian's key server.
 //!
 //! Atlassian's documentation, "Security for Connect apps": `GET <server>/<kid>` answers with the
-//! public key in PEM. A key never changes under its name, so one that was fetched is kept.
+//! public key in PEM. A key never changes under its name, so a fetched key is kept.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use gateway::Rejection;
 use jiff::Timestamp;
 use runtime::https::Client;
 
-/// A key server, and what it has said.
+/// A key server with a cache of its answers.
 #[derive(Debug)]
 pub struct InstallKeys {
     server: String,
@@ -23,19 +23,19 @@ pub struct InstallKeys {
 #[derive(Debug, Default)]
 struct Memory {
     known: HashMap<KeyId, Known>,
-    /// When the server was last asked, [`InstallKeys::REQUESTS`] times at the most.
+    /// The times of the latest requests, at most [`InstallKeys::REQUESTS`].
     asked: VecDeque<Timestamp>,
 }
 
-/// What the server said of a name.
+/// A cached answer of the server.
 #[derive(Clone, Debug)]
 enum Known {
     Key(Arc<InstallKey>),
-    /// There was none, and it is not asked again before then.
+    /// There is no such key. The server is not asked again before this time.
     Missing(Timestamp),
 }
 
-/// So many names that are not known that the server is not asked.
+/// Too many unknown key names in a short time: the server is not asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
     "tokens named more than {} keys that are not known within {} s, most of them invented; the key \
@@ -46,19 +46,20 @@ enum Known {
 pub struct TooManyNames;
 
 impl InstallKeys {
-    /// How long a name is believed to have no key. It is short: a new key is used soon after it is
-    /// published.
+    /// How long an unknown name is cached. The time is short, because a new key is used soon after
+    /// it is published.
     pub const ABSENCE: Duration = Duration::from_secs(30);
-    /// How many requests the server gets in that time, whatever they ask for. Anybody can invent
-    /// names, and a server that limits or blocks us for them would make real installs fail.
+    /// The maximum number of requests in that time, for all names together. Anybody can invent
+    /// names, and if the server limits or blocks this app for them, real installs fail.
     ///
-    /// Atlassian has a handful of keys, and one that is known needs no request.
+    /// Atlassian has a handful of keys, and a cached key needs no request.
     pub const REQUESTS: usize = 10;
 
-    /// How many names are remembered. Atlassian has a handful of keys; strangers can invent names.
+    /// The maximum number of cached names. Atlassian has a handful of keys; anybody can invent
+    /// names.
     const MOST: usize = 64;
 
-    /// The keys of one server. It is configured, never chosen by what a request says.
+    /// The keys of one server. The server is configured, and never chosen by a request.
     pub fn new(server: &str) -> Self {
         Self {
             server: server.trim_end_matches('/').into(),
@@ -67,12 +68,13 @@ impl InstallKeys {
         }
     }
 
-    /// The key of this name.
+    /// Finds a key by its name.
     ///
     /// # Errors
     ///
-    /// [`Rejection::UnknownKey`] if the server says that it does not exist,
-    /// [`Rejection::KeysUnavailable`] if it cannot say, or is not asked: [`TooManyNames`].
+    /// [`Rejection::UnknownKey`] if the server answers that the key does not exist.
+    /// [`Rejection::KeysUnavailable`] if the server does not answer, or is not asked:
+    /// [`TooManyNames`].
     pub async fn find(&self, id: &KeyId, now: Timestamp) -> Result<Arc<InstallKey>, Rejection> {
         let unknown = || Rejection::UnknownKey { key_id: id.as_str().into() };
         match self.memory().known.get(id) {
@@ -97,7 +99,7 @@ impl InstallKeys {
                 self.memory().remember(id, Known::Missing(now + Self::ABSENCE));
                 Err(unknown())
             }
-            // Whatever else it says, it does not say that there is no such key.
+            // Only 404 means that there is no such key.
             status => {
                 let unexpected = format!("{} answered with status {status}", self.server);
                 Err(Rejection::KeysUnavailable(unexpected.into()))
@@ -125,7 +127,7 @@ impl Memory {
 
     fn remember(&mut self, id: &KeyId, what: Known) {
         if self.known.len() >= InstallKeys::MOST {
-            // Real keys stay, unless there are that many.
+            // Keys are kept, unless they alone fill the cache.
             self.known.retain(|_, known| matches!(known, Known::Key(_)));
             if self.known.len() >= InstallKeys::MOST {
                 self.known.clear();

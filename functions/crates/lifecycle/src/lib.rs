@@ -1,4 +1,4 @@
-//! The callbacks by which tenants come and go: from a request to a row.
+//! Lifecycle callbacks: from a request to a row in the tenants table.
 
 pub mod install_keys;
 
@@ -26,7 +26,7 @@ pub struct App {
     pub lifecycle: Lifecycle,
     /// Where its tenants live.
     pub tenant_hosts: Vec<String>,
-    /// Base URLs that installs may be meant for besides its own. While an app moves from one domain
+    /// Further base URLs that an install can be addressed to. While an app moves from one domain
     /// to another, it has two.
     pub other_base_urls: Vec<String>,
 }
@@ -38,11 +38,11 @@ impl App {
     }
 }
 
-/// Authenticates a callback and records what it says.
+/// Authenticates a callback and records it.
 ///
 /// # Errors
 ///
-/// A [`Rejection`], before which nothing was written.
+/// A [`Rejection`]. Nothing was written then.
 pub async fn receive<T>(
     call: Call,
     app: &App,
@@ -62,18 +62,18 @@ where
         Ok(claims) => record(call, callback, &claims, app, tenants, now).await,
         Err(rejection) => Err(rejection),
     };
-    // An alarm is on it: a site whose install failed has no webhooks at all. Whatever else is refused
-    // is not worth one, as anybody can send it.
+    // This metric has an alarm, because a site whose install failed sends no webhooks. Other
+    // refused requests do not count, as anybody can send them.
     if recorded.as_ref().is_err_and(|rejection| is_atlassians || is_failure(rejection)) {
         metrics::count(metric::INSTALL_REJECTED);
     }
     recorded
 }
 
-/// Whether it is a failure of ours, or of what we depend on.
+/// Whether the rejection is caused by this app or a service that it depends on.
 fn is_failure(rejection: &Rejection) -> bool {
     match rejection {
-        // Strangers' names used the requests up.
+        // The budget of requests was used up by names that anybody can invent.
         Rejection::KeysUnavailable(source) if source.is::<TooManyNames>() => false,
         _ => rejection.status().is_server_error(),
     }
@@ -98,7 +98,7 @@ async fn record(
     tenancy.check(claims, &expected)?;
 
     let tenant = tenancy.client_key.clone();
-    // Without it, a callback that is sent again would be newer than all before.
+    // Without an `iat`, a replayed callback would be newer than all before it.
     let signed = claims.issued_at().ok_or(Untrusted::Undated)?;
     let at = Moment { signed, now };
     let recorded = match callback {
@@ -114,7 +114,7 @@ async fn record(
     Ok(())
 }
 
-/// Verifies the token with the key that belongs to the callback: Atlassian's, or the tenant's.
+/// Verifies the token with the key that the callback requires: Atlassian's or the tenant's.
 async fn authenticate(
     call: &Call,
     callback: Callback,
@@ -136,7 +136,7 @@ async fn authenticate(
     Ok(tenant.ok_or_else(unknown)?.verify(&token, now)?)
 }
 
-/// What an install must have beyond what every callback has.
+/// Reads what only an install has: the product and the secret.
 fn installation(tenancy: Tenancy, particulars: Particulars) -> Result<Installation, Rejection> {
     let product = Product::parse(&tenancy.product_type)
         .ok_or_else(|| not_a_callback("its productType is neither jira nor confluence"))?;
@@ -148,8 +148,8 @@ fn installation(tenancy: Tenancy, particulars: Particulars) -> Result<Installati
     Ok(Installation { key, product, secret, base_url, particulars })
 }
 
-/// The longest secret that is taken, in bytes. Atlassian's have at most 128 characters, KMS encrypts
-/// 4096 bytes.
+/// The maximum length of a secret, in bytes. Atlassian's have at most 128 characters, and KMS
+/// encrypts 4096 bytes.
 const MAX_SECRET_LEN: usize = 1024;
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, Rejection> {

@@ -1,4 +1,4 @@
-//! Which event a request is: what the descriptor declares for its URL.
+//! The webhooks of one URL, and which of them a request is.
 
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -10,21 +10,21 @@ use gateway::Rejection;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-/// The descriptor's webhooks of one URL.
+/// The descriptor's webhooks for one URL.
 #[derive(Clone, Debug)]
 pub struct Declared(Vec<Webhook>);
 
 impl Declared {
-    /// The entry that a request belongs to.
+    /// Finds the entry that a request belongs to.
     ///
-    /// A body of Jira's names its event, with few exceptions. A body of Confluence's does not, and
-    /// no body names none: there the URL decides, and can have one such event only.
+    /// Jira's bodies name their event, with few exceptions. Confluence's bodies and empty bodies do
+    /// not; then the URL decides, and it can have only one such event.
     ///
     /// # Errors
     ///
-    /// [`Rejection::UndeclaredEvent`] if the body names an event that the URL does not have: the
-    /// body is not signed, and the URL is. [`Rejection::EmptyBody`] if there is no body where the
-    /// descriptor does not say so. [`Rejection::AmbiguousEvent`] if nothing decides.
+    /// [`Rejection::UndeclaredEvent`] if the body names an event that the URL does not have; the
+    /// URL is signed, and the body is not. [`Rejection::EmptyBody`] if the body is empty and no
+    /// entry has `excludeBody`. [`Rejection::AmbiguousEvent`] if several entries are possible.
     pub fn entry(&self, product: Product, payload: &Payload) -> Result<&Webhook, Rejection> {
         let possible = || self.0.iter().filter(|webhook| webhook.event.may_come_from(product));
         if payload.as_str().is_empty() {
@@ -39,7 +39,7 @@ impl Declared {
             let declared =
                 |name: &str| self.0.iter().find(|webhook| webhook.event.as_str() == name);
             let event = &*named.webhook_event;
-            // Jira delivers a merge of versions as the deletion of the one that is gone.
+            // Jira delivers the merge of two versions as the deletion of one of them.
             let merged = event == "jira:version_deleted" && named.merged_to.is_some();
             return declared(event)
                 .or_else(|| if merged { declared("jira:version_merged") } else { None })
@@ -53,7 +53,7 @@ impl Declared {
     }
 }
 
-/// The only one of several entries; `None` if there is none at all.
+/// The only entry of an iterator, or `None` if it is empty.
 fn one<'a>(
     mut entries: impl Iterator<Item = &'a Webhook>,
 ) -> Option<Result<&'a Webhook, Rejection>> {
@@ -61,7 +61,7 @@ fn one<'a>(
     Some(if entries.next().is_none() { Ok(first) } else { Err(Rejection::AmbiguousEvent) })
 }
 
-/// A name as it may stand in a log: the body is not signed, and can hold anything.
+/// A name, shortened for the log: the body is not signed, and can contain anything.
 fn shortened(name: &str) -> String {
     name.chars().take(100).collect()
 }
@@ -74,7 +74,7 @@ impl FromStr for Declared {
     }
 }
 
-/// What a body says of its event, without reading the rest of it into anything.
+/// The event that a body names. The rest of the body is not parsed.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Named<'a> {

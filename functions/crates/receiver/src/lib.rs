@@ -1,7 +1,8 @@
-//! From a request to a message on the queue.
+//! The receiver: from a request to a message on the queue.
 //!
-//! [`receive`] is the whole road on one page: token → tenant → claims → delivery → queue. Each step
-//! takes what the one before made, and nothing is answered with success before the queue has it.
+//! [`receive`] shows the whole sequence: token → tenant → claims → delivery → queue. Each step
+//! takes the result of the previous one, and the response is a success only after the delivery is
+//! queued.
 
 mod declared;
 mod queue;
@@ -21,15 +22,15 @@ use jiff::Timestamp;
 use runtime::metrics;
 use tenants::{Cached, Find, NotVerified};
 
-/// Takes one webhook: verifies it, and puts it on the queue.
+/// Verifies a webhook and queues it.
 ///
-/// Checks are in the order of their price. What can be refused by looking at the request alone never
-/// reaches the tenants' table.
+/// Checks run in the order of their cost. A request that can be refused without the tenant never
+/// reaches the tenants table.
 ///
 /// # Errors
 ///
-/// A [`Rejection`], before which nothing was enqueued. One exception cannot be avoided: when the
-/// queue's answer is lost, the delivery may be there, and the sender's next attempt repeats it.
+/// A [`Rejection`]. Nothing was queued then, with one exception: if the response of the queue is
+/// lost, the delivery may be queued, and the sender's next attempt is a duplicate.
 pub async fn receive(
     call: Call,
     declared: &Declared,
@@ -66,7 +67,7 @@ pub async fn receive(
         reading,
         payload,
     };
-    // Taken all the same: a body that this code cannot read is still the event that happened.
+    // Queued anyway: the event happened, even if this code cannot read its body.
     let reading = &delivery.reading;
     match reading {
         Reading::Read => {}
@@ -94,9 +95,9 @@ pub async fn receive(
 
     let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(ANSWER);
     let patience = match delivery.product {
-        // It tries again by itself, and some think that it waits for five seconds only.
+        // Jira tries again by itself. It reportedly waits for five seconds only.
         Product::Jira => left.min(runtime::aws::CALL),
-        // It does not: what is not queued now is lost.
+        // Confluence does not try again: a delivery that is not queued now is lost.
         Product::Confluence => left,
     };
     let message = queue.enqueue(&delivery, patience).await.inspect_err(|refused| {
@@ -126,5 +127,5 @@ fn rejection(error: NotVerified) -> Rejection {
     }
 }
 
-/// What is left of a function's time for its answer, when it stops trying.
+/// The time reserved for the response after the receiver stops trying.
 const ANSWER: Duration = Duration::from_millis(500);

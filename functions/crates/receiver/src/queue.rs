@@ -1,4 +1,4 @@
-//! The queue that a receiver writes to.
+//! The queue that a receiver sends to.
 
 use std::time::Duration;
 
@@ -15,9 +15,10 @@ use gateway::Rejection;
 use runtime::environment::{Misconfigured, required};
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// Puts a delivery where a handler finds it. Needs `sqs:SendMessage`.
+/// Queues deliveries. Needs `sqs:SendMessage`.
 pub trait Enqueue {
-    /// Returns the message's id once the queue has the delivery, and not before. Tries for so long.
+    /// Queues a delivery, and returns the message's id once it is stored. Retries for at most
+    /// `patience`.
     fn enqueue(
         &self,
         delivery: &Delivery,
@@ -34,11 +35,11 @@ pub struct Queue {
 }
 
 impl Queue {
-    /// The longest message that is sent, attributes included, in bytes: what SQS takes, 1 MiB, less
-    /// the room that the message needs as a dead letter.
+    /// The maximum size of a message with its attributes, in bytes: SQS's limit of 1 MiB, less the
+    /// room that the message needs as a dead letter.
     pub const MAX_MESSAGE: usize = 1_048_576 - DEAD_LETTER_ROOM;
 
-    /// The queue that the template names.
+    /// The queue that the environment names.
     ///
     /// # Errors
     ///
@@ -52,15 +53,15 @@ impl Queue {
         Self { client, url: url.into(), bodies: None }
     }
 
-    /// The same queue, with a bucket for what is too long for it.
+    /// Adds a bucket for deliveries that exceed the limit of a message.
     #[must_use]
     pub fn with(self, bodies: Option<Bodies>) -> Self {
         Self { bodies, ..self }
     }
 
-    /// Opens the connection, so that the first webhook need not wait for it.
+    /// Opens the connection before the first webhook.
     ///
-    /// The role has no permission for this call, and needs none: a refusal comes over the same
+    /// The role has no permission for this call and needs none, because the refusal uses the same
     /// connection.
     pub async fn warm_up(&self) {
         let attributes = self.client.get_queue_attributes().queue_url(&self.url).send();
@@ -90,15 +91,15 @@ impl Enqueue for Queue {
             .send_message()
             .queue_url(&self.url)
             .message_body(message)
-            // On a standard queue a group asks for fairness, not for order: a tenant with a burst
-            // does not delay the others (Amazon SQS's documentation, "Fair queues").
+            // On a standard queue a message group means fairness, not order: a tenant with many
+            // events does not delay the others (Amazon SQS's documentation, "Fair queues").
             .message_group_id(delivery.tenant.as_str());
         for (name, value) in attributes {
             let value = MessageAttributeValue::builder().data_type(STRING).string_value(value);
             let value = value.build().map_err(|error| Refused::Unavailable(error.into()))?;
             request = request.message_attributes(name, value);
         }
-        // A call gives up after some attempts of its own. There are as many calls as there is time for.
+        // Each call has attempts of its own. Calls are repeated for as long as there is time.
         let end = Instant::now() + patience;
         let sent = loop {
             let failed = match timeout_at(end, request.clone().send()).await {
@@ -118,7 +119,7 @@ impl Enqueue for Queue {
     }
 }
 
-/// Whether SQS has answered, and would say the same again.
+/// Whether SQS answered with an error that another call would get as well.
 fn is_final(error: &SdkError<SendMessageError>) -> bool {
     match error {
         SdkError::ServiceError(error) => {
@@ -128,19 +129,19 @@ fn is_final(error: &SdkError<SendMessageError>) -> bool {
     }
 }
 
-/// How long to wait between two calls.
+/// The interval between two calls.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Why the queue does not have a delivery.
+/// Why a delivery was not queued.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// It can never take it.
+    /// The delivery exceeds the limit of a message.
     #[error("the delivery has {bytes} bytes compressed, the queue takes {}", Queue::MAX_MESSAGE)]
     TooLarge {
-        /// The length with its attributes, compressed, in bytes.
+        /// The size of the compressed message with its attributes, in bytes.
         bytes: usize,
     },
-    /// It may take it later.
+    /// SQS or the bucket did not answer. Another attempt may succeed.
     #[error("the queue did not take the delivery")]
     Unavailable(#[source] runtime::Error),
 }

@@ -1,7 +1,7 @@
-//! The way to AWS: what every SDK client of a function is made from.
+//! The configuration that all AWS SDK clients of a function share.
 //!
-//! Lambda puts region and credentials into the environment, so none of the loaders of `aws-config`
-//! (profiles, SSO, STS, instance metadata) has anything to find here.
+//! Lambda puts region and credentials into the environment, so the loaders of `aws-config`
+//! (profiles, SSO, STS, instance metadata) would find nothing here.
 
 use std::time::Duration;
 
@@ -19,21 +19,21 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use crate::environment::{optional, required};
 use crate::{Error, https};
 
-/// How long one attempt of one call may take.
+/// The timeout of one attempt of an AWS call.
 const ATTEMPT: Duration = Duration::from_secs(2);
 
-/// How long a call may take with all its attempts: below the ten seconds of a receiver, which has
-/// two calls to make.
+/// The timeout of an AWS call with all its attempts. A receiver makes two calls, and has ten
+/// seconds.
 pub const CALL: Duration = Duration::from_millis(4500);
 
-/// Reads what Lambda and the template put into the environment.
+/// Reads the configuration from the variables that Lambda and the template set.
 ///
 /// `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_<SERVICE>` replace AWS's endpoints, as the SDKs'
 /// reference guide says.
 ///
 /// # Errors
 ///
-/// When region or credentials are missing.
+/// If region or credentials are missing.
 pub fn config() -> Result<SdkConfig, Error> {
     let credentials = Credentials::new(
         required("AWS_ACCESS_KEY_ID")?,

@@ -1,8 +1,8 @@
-//! What the template told the function.
+//! Environment variables, which the template sets.
 
 use std::str::FromStr;
 
-/// The value of a variable that must be there.
+/// The value of a required variable.
 ///
 /// # Errors
 ///
@@ -11,17 +11,17 @@ pub fn required(name: &'static str) -> Result<String, Misconfigured> {
     optional(name).ok_or(Misconfigured::Missing { name })
 }
 
-/// The value of a variable that may be absent; an empty one is.
+/// The value of an optional variable. An empty one counts as absent.
 pub fn optional(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "the one place that the others are sent to")]
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The value of a variable that must be there, read as a `T`.
+/// The value of a required variable, parsed as a `T`.
 ///
 /// # Errors
 ///
-/// [`Misconfigured`], which names the variable; never its value, which may be a secret.
+/// [`Misconfigured`]. It names the variable, and never its value, which may be a secret.
 pub fn parsed<T>(name: &'static str) -> Result<T, Misconfigured>
 where
     T: FromStr<Err: std::fmt::Display>,
@@ -32,10 +32,10 @@ where
         .map_err(|error: T::Err| Misconfigured::Invalid { name, reason: error.to_string() })
 }
 
-/// A variable that the template did not set as it should.
+/// A variable that is missing or invalid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Misconfigured {
-    /// It is not there, or empty.
+    /// The variable is not set, or empty.
     #[error(
         "the environment variable {name} is not set; \
          the template sets it, see the function's Environment there"
@@ -44,7 +44,7 @@ pub enum Misconfigured {
         /// Its name.
         name: &'static str,
     },
-    /// Its value cannot be read.
+    /// The value cannot be parsed.
     #[error("the environment variable {name} cannot be read: {reason}")]
     Invalid {
         /// Its name.

@@ -1,4 +1,4 @@
-//! HTTPS, on rustls with ring.
+//! HTTPS clients, on rustls with ring.
 
 use std::time::Duration;
 
@@ -15,14 +15,16 @@ use http_body_util::{BodyExt, Limited};
 use crate::Error;
 use crate::environment;
 
-/// The client that all AWS SDK clients of a function share: one TLS configuration, one pool.
+/// The HTTP client that all AWS SDK clients of a function share: one TLS configuration, one
+/// connection pool.
 ///
-/// It trusts Amazon's roots, which are embedded: reading the system's hundred and fifty certificates
-/// costs more than the rest of a cold start. `AWS_CA_BUNDLE`, the path of a PEM file, replaces them.
+/// It trusts Amazon's root certificates, which are embedded: reading the system's hundred and fifty
+/// certificates takes longer than the rest of a cold start. `AWS_CA_BUNDLE`, the path of a PEM
+/// file, replaces them.
 ///
 /// # Errors
 ///
-/// When the file that `AWS_CA_BUNDLE` names cannot be read.
+/// If the file that `AWS_CA_BUNDLE` names cannot be read.
 pub fn amazon() -> Result<SharedHttpClient, Error> {
     let roots = match environment::optional("AWS_CA_BUNDLE") {
         Some(path) => std::fs::read(&path).map_err(|error| {
@@ -38,14 +40,14 @@ pub fn amazon() -> Result<SharedHttpClient, Error> {
         .build_https())
 }
 
-/// A client for the rest of the world, which trusts what the system trusts.
+/// An HTTPS client for servers outside AWS. It trusts the system's root certificates.
 #[derive(Debug)]
 pub struct Client {
     connector: Connector,
     timeout: Duration,
 }
 
-/// What a server answered.
+/// A response.
 #[derive(Debug)]
 pub struct Answer {
     /// The HTTP status.
@@ -55,10 +57,10 @@ pub struct Answer {
 }
 
 impl Client {
-    /// The longest body that is read, in bytes.
+    /// The maximum length of a response body, in bytes.
     pub const MAX_BODY: usize = 64 * 1024;
 
-    /// A client that gives up on an answer, all of it, after so long.
+    /// A client with a timeout for a whole request, response body included.
     pub fn new(timeout: Duration) -> Self {
         let settings =
             HttpConnectorSettings::builder().connect_timeout(timeout).read_timeout(timeout).build();
@@ -73,7 +75,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When there was no complete answer in time, or it is too long.
+    /// If there is no complete response in time, or it is too long.
     pub async fn get(&self, url: &str) -> Result<Answer, Error> {
         let answer = async {
             let response = self.connector.call(HttpRequest::get(url)?).await?;

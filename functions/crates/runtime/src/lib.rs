@@ -1,7 +1,8 @@
-//! The ground a function stands on: its environment, its way to AWS, its logs.
+//! Shared setup of the Lambda functions: environment variables, AWS client configuration, logs and
+//! metrics.
 //!
-//! Every binary of this project starts with [`start`] and asks [`environment`] for what the
-//! template gave it.
+//! Every function starts with [`start`], and reads the variables that the template sets with
+//! [`environment`].
 
 pub mod aws;
 pub mod environment;
@@ -15,10 +16,11 @@ pub use lambda_runtime::Error;
 
 /// Runs a function until Lambda stops it.
 ///
-/// Logs go to standard output as JSON lines. The runtime is single-threaded: Lambda hands a function
-/// one invocation at a time, and a second thread costs half as much CPU again for every one of them.
+/// Logs go to standard output as JSON lines. The runtime is single-threaded: Lambda gives a
+/// function one invocation at a time, and a second thread makes each of them cost half as much CPU
+/// again.
 ///
-/// What fails before the first invocation is logged with its causes and ends the process, as Lambda
+/// An error before the first invocation is logged with its causes and ends the process, as Lambda
 /// expects.
 pub fn start(function: impl Future<Output = Result<(), Error>>) -> ExitCode {
     logs::init();
@@ -36,7 +38,7 @@ pub fn start(function: impl Future<Output = Result<(), Error>>) -> ExitCode {
     }
 }
 
-/// An error and its causes, in one line.
+/// An error and its causes, as one line of text.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
     // Some errors of the SDK repeat their cause in their own text.

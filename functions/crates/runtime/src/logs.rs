@@ -1,4 +1,4 @@
-//! Logs: one JSON object a line, as Lambda's JSON log format reads it.
+//! Logging: one JSON object per line, in Lambda's JSON log format.
 
 use tracing::level_filters::LevelFilter;
 
@@ -6,8 +6,8 @@ use crate::environment;
 
 /// Sends every event to standard output.
 ///
-/// Lambda's documentation, "Advanced logging controls": `AWS_LAMBDA_LOG_LEVEL` is what the template
-/// asks for, and lines are filtered by their `level`.
+/// Lambda's documentation, "Advanced logging controls": the template sets `AWS_LAMBDA_LOG_LEVEL`,
+/// and Lambda filters lines by their `level`.
 pub(crate) fn init() {
     let level = environment::optional("AWS_LAMBDA_LOG_LEVEL");
     let level = level.and_then(|level| level.parse().ok()).unwrap_or(LevelFilter::INFO);

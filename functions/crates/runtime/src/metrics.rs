@@ -1,7 +1,7 @@
-//! Metrics: counted in the log, from where CloudWatch takes them.
+//! Metrics, written as log lines in CloudWatch's embedded metric format.
 //!
-//! Amazon CloudWatch's documentation, "Embedded metric format": a line of log that describes itself
-//! as a metric becomes one, without a call to any service.
+//! Amazon CloudWatch's documentation, "Embedded metric format": CloudWatch turns such lines into
+//! metrics, and no service has to be called.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,12 +10,12 @@ use serde_json::json;
 
 use crate::environment;
 
-/// Counts one of something.
+/// Adds one to a metric.
 pub fn count(name: &str) {
     print(name, None);
 }
 
-/// Counts one of something, in all and for its reason: a word of a short list.
+/// Adds one to a metric, in total and for a reason, which is one word of a short list.
 pub fn count_for(name: &str, reason: &str) {
     print(name, Some(reason));
 }
@@ -28,7 +28,8 @@ fn print(name: &str, reason: Option<&str>) {
     println!("{}", line(name, reason, &group, &function, now.as_millis()));
 }
 
-/// `level` is there because Lambda drops lines by their level, and one without it counts as INFO.
+/// The `level` is always ERROR: Lambda drops lines by their level, and a line without one counts as
+/// INFO.
 fn line(
     name: &str,
     reason: Option<&str>,

@@ -1,9 +1,9 @@
-//! Tenants that a receiver remembers.
+//! A cache of tenants in a receiver's memory.
 //!
-//! A warm receiver makes no read for a tenant it knows: a read costs $0.125 a million and some
-//! milliseconds of every webhook, and is one more service that has to be up. Lambda freezes an
-//! environment between requests, so nothing here happens in the background: a request that finds an
-//! entry too old reads it anew.
+//! A warm receiver does not read the table for a tenant it knows. A read costs $0.125 a million and
+//! some milliseconds of each webhook, and depends on one more service. Lambda freezes an
+//! environment between requests, so nothing happens in the background: a request that finds an
+//! expired entry reads it again.
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -17,16 +17,15 @@ use jiff::Timestamp;
 
 use crate::{Find, NotVerified, Tenant, Unavailable};
 
-/// A [`Find`] that is asked only for what is not known.
+/// A cache in front of a [`Find`].
 ///
-/// What is remembered is hardly ever the last word on a refusal: a token that does not fit has its
-/// tenant read once more before it is turned away, so that neither a first install nor a new secret
-/// costs a webhook.
+/// A token that does not match the cached secret causes one more read of its tenant before it is
+/// refused, so that no webhook is lost after a first install or a new secret.
 ///
-/// It is the last word while forged tokens use the reads up, [`Cached::REREADS`] and then one in each
-/// [`Cached::PAUSE`]. Then an environment that remembers the secret from before refuses webhooks with
-/// the new one until the next of these reads, and Jira does not repeat what got 401. The other answer,
-/// 503, would save those, and let every stranger cause failures of ours that alarms count.
+/// These extra reads have a budget: [`Cached::REREADS`] at once, then one every [`Cached::PAUSE`].
+/// While forged tokens use it up, an environment with the previous secret refuses webhooks with the
+/// new one until the next read, and Jira does not repeat a webhook that got 401. Answering 503
+/// instead would save those webhooks, but would let any stranger trigger the alarms.
 #[derive(Debug)]
 pub struct Cached<F> {
     tenants: F,
@@ -35,39 +34,39 @@ pub struct Cached<F> {
 }
 
 impl<F> Cached<F> {
-    /// How long a tenant is believed to be as it was read, at most. So long can a receiver go on to
-    /// accept a tenant after it left, or a secret after its grace.
+    /// The maximum lifetime of an entry. For this long a receiver can accept a tenant after its
+    /// uninstall, or a previous secret after its grace.
     ///
-    /// A fifth of it is left to chance, so that environments that started together do not read
-    /// together.
+    /// Up to a fifth is subtracted at random, so that environments that started together do not
+    /// read together.
     pub const LIFETIME: Duration = Duration::from_secs(5 * 60);
-    /// How long a tenant is believed not to be there. It bounds what a stranger's tokens cost.
+    /// The lifetime of an entry for an unknown tenant. It bounds the cost of invented issuers.
     pub const ABSENCE: Duration = Duration::from_secs(30);
-    /// How long after it was read a tenant is believed while the table does not answer. Never one
-    /// that was last seen to have left.
+    /// How long after its last read a tenant is used while the table does not answer. It does not
+    /// apply to a tenant that was last seen uninstalled.
     pub const STALE: Duration = Duration::from_secs(60 * 60);
-    /// How many reads refused tokens may cause for one tenant at once, on top of its regular ones.
+    /// How many extra reads refused tokens can cause for one tenant at once.
     pub const REREADS: u32 = 5;
-    /// How soon after that a refused token may cause another, so that forged ones cost no read each.
-    /// Also how soon a table that did not answer is asked again.
+    /// The interval between further extra reads, so that not every forged token costs a read. Also
+    /// the interval between reads of a table that does not answer.
     pub const PAUSE: Duration = Duration::from_secs(5);
-    /// How many tenants are remembered, in under ten megabytes.
+    /// The maximum number of entries. They take less than ten megabytes.
     pub const MOST: usize = 10_000;
 
-    /// Remembers nothing yet.
+    /// An empty cache.
     pub fn new(tenants: F) -> Self {
         Self { tenants, entries: Mutex::default(), jitter: RandomState::new() }
     }
 
-    /// The entry of a tenant. Whoever holds its lock reads for all who wait.
+    /// The entry of a tenant. The request that holds its lock reads for all that wait.
     fn entry(&self, key: &ClientKey) -> Arc<tokio::sync::Mutex<Entry>> {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = entries.get(key) {
             return Arc::clone(entry);
         }
         if entries.len() >= Self::MOST {
-            // Strangers go first: anybody can invent ten thousand of them. Half the room has to be
-            // free then, or every request would search it again.
+            // Unknown tenants are evicted first, as anybody can invent thousands of them. If less
+            // than half becomes free, all are evicted: otherwise every request would search again.
             entries.retain(|_, entry| entry.try_lock().is_ok_and(|entry| entry.is_tenant()));
             if entries.len() > Self::MOST / 2 {
                 entries.clear();
@@ -78,13 +77,13 @@ impl<F> Cached<F> {
 }
 
 impl<F: Find> Cached<F> {
-    /// The tenant that signed this token.
+    /// Verifies a token, and returns the tenant that signed it.
     ///
     /// # Errors
     ///
-    /// [`NotVerified::Unknown`] if it has not installed the app, [`NotVerified::Untrusted`] if it did
-    /// not sign, [`NotVerified::Unavailable`] if the table cannot say and what is remembered does not
-    /// suffice.
+    /// [`NotVerified::Unknown`] if the issuer has not installed the app, [`NotVerified::Untrusted`]
+    /// if the signature is not valid, [`NotVerified::Unavailable`] if the table does not answer and
+    /// the cache is not sufficient.
     pub async fn verify(
         &self,
         token: &Screened<'_, Hs256>,
@@ -103,7 +102,7 @@ impl<F: Find> Cached<F> {
         entry.verify(token, now)
     }
 
-    /// Sees to it that an entry can be used, and says whether it was read for that.
+    /// Makes an entry usable, and returns whether it was read for that.
     async fn refresh(
         &self,
         entry: &mut Entry,
@@ -141,15 +140,16 @@ impl<F: Find> Cached<F> {
     }
 }
 
-/// What is known of one client key.
+/// What is cached for one client key.
 #[derive(Debug, Default)]
 struct Entry {
     seen: Option<Seen>,
-    /// When all reads that refused tokens caused are paid for, at one in each pause.
+    /// When the budget of extra reads is full again (a token bucket as in GCRA): one read per
+    /// [`Cached::PAUSE`].
     paid: Timestamp,
 }
 
-/// What a read said.
+/// The result of a read.
 #[derive(Debug)]
 struct Seen {
     tenant: Option<Tenant>,

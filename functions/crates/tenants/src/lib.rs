@@ -1,8 +1,9 @@
-//! Who installed the app.
+//! The store of tenants: who has installed the app, and with which secret.
 //!
-//! One trait per verb, so that a function's signature says which permissions it needs: receivers
-//! [`Find`], and nothing else; the lifecycle function also [`Install`]s, [`Switch`]es and
-//! [`Uninstall`]s. [`Table`] is all of them on DynamoDB; a receiver asks it through [`Cached`].
+//! There is one trait for each operation, so that a function's signature shows which permissions it
+//! needs. Receivers only [`Find`]; the lifecycle function also needs [`Install`], [`Switch`] and
+//! [`Uninstall`]. [`Table`] implements all of them on DynamoDB, and receivers use it through
+//! [`Cached`].
 
 mod cached;
 mod secrets;
@@ -20,39 +21,40 @@ use atlassian_connect::lifecycle::Particulars;
 use atlassian_connect::tenant::{ClientKey, SharedSecret};
 use jiff::Timestamp;
 
-/// How long a secret is honoured after a newer one replaced it.
+/// How long a secret stays valid after a newer one replaced it.
 ///
-/// A re-install may bring a new secret while webhooks signed with the old one are on their way: a
-/// token lives for three minutes, and a refused webhook is lost. Fifteen minutes also cover Jira's
-/// first retry.
+/// A new install may bring a new secret while webhooks that were signed with the old one are still
+/// in transit: a token lives for three minutes, and a refused webhook is lost. Fifteen minutes also
+/// cover Jira's first retry.
 pub const GRACE: Duration = Duration::from_secs(15 * 60);
 
-/// How long the row of a tenant that left is kept before DynamoDB deletes it, also of one that was
-/// never known.
+/// How long the row of an uninstalled tenant is kept before DynamoDB deletes it.
 ///
-/// It says when the tenant left, so that no install that was signed before counts. For that a little
-/// more than [`MAX_LIFETIME`](atlassian_connect::jwt::MAX_LIFETIME) would do, as no older token is believed;
-/// the rest is for an operator who asks who left and when. Only Atlassian's key can cause such rows,
-/// so they cannot be many.
+/// The row records when the uninstall was signed, so that an install that was signed earlier is
+/// refused. This also applies to a tenant that was never known. A little more than
+/// [`MAX_LIFETIME`](atlassian_connect::jwt::MAX_LIFETIME) would be enough, because no older token
+/// is accepted; the rest is for an operator who asks who uninstalled the app, and when. Only a
+/// token that Atlassian signed creates such rows, so there cannot be many.
 pub const RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// A tenant that has the app installed.
 #[derive(Clone, Debug)]
 pub struct Tenant {
-    /// The product it is a site of.
+    /// The product of the site.
     pub product: Product,
-    /// The secret that signs.
+    /// The current secret.
     pub secret: SharedSecret,
-    /// The secret before it, and until when it still counts.
+    /// The previous secret, and until when it is valid.
     pub previous: Option<(SharedSecret, Timestamp)>,
 }
 
 impl Tenant {
-    /// Verifies a token of this tenant's.
+    /// Verifies a token that names this tenant as its issuer.
     ///
     /// # Errors
     ///
-    /// [`Untrusted::Signature`] if neither the secret nor, in its [`GRACE`], the one before signed.
+    /// [`Untrusted::Signature`] if it was signed with neither the current secret nor, within its
+    /// [`GRACE`], the previous one.
     pub fn verify(&self, token: &Screened<'_, Hs256>, now: Timestamp) -> Result<Claims, Untrusted> {
         let verified = token.verify(&self.secret);
         match &self.previous {
@@ -62,7 +64,7 @@ impl Tenant {
     }
 }
 
-/// Looks a tenant up. Needs `dynamodb:GetItem` and `kms:Decrypt`.
+/// Looks up a tenant. Needs `dynamodb:GetItem` and `kms:Decrypt`.
 pub trait Find {
     /// The tenant with this key; `None` if it never installed the app, or uninstalled it.
     fn find(
@@ -75,8 +77,8 @@ pub trait Find {
 /// Records an install. Needs `dynamodb:GetItem`, `dynamodb:UpdateItem`, `kms:Decrypt` and
 /// `kms:Encrypt`.
 pub trait Install {
-    /// Records a tenant and its secret. What was its secret before is honoured for [`GRACE`]. What
-    /// the callback does not say of the site stays as it was.
+    /// Records a tenant and its secret. The previous secret stays valid for [`GRACE`]. Details of
+    /// the site that the callback does not mention keep their values.
     fn install(
         &self,
         installation: &Installation,
@@ -84,9 +86,9 @@ pub trait Install {
     ) -> impl Future<Output = Result<Recorded, Unavailable>> + Send;
 }
 
-/// Records that the app was switched on or off. Needs `dynamodb:UpdateItem`.
+/// Records that the app was enabled or disabled. Needs `dynamodb:UpdateItem`.
 pub trait Switch {
-    /// Records it, if the tenant is installed. For one that has left there is nothing to record.
+    /// Records the state if the tenant is installed. For an uninstalled tenant this is a no-op.
     fn switch(
         &self,
         key: &ClientKey,
@@ -95,10 +97,10 @@ pub trait Switch {
     ) -> impl Future<Output = Result<Recorded, Unavailable>> + Send;
 }
 
-/// Forgets a tenant's secrets. Needs `dynamodb:UpdateItem`.
+/// Removes a tenant's secrets. Needs `dynamodb:UpdateItem`.
 pub trait Uninstall {
-    /// Removes the secrets at once, and the row after [`RETENTION`]. A tenant that is not known gets
-    /// a row as well: its install may have been overtaken, and comes too late then.
+    /// Removes the secrets at once, and the row after [`RETENTION`]. An unknown tenant gets a row
+    /// as well: its install may arrive later although it was signed earlier, and is refused then.
     fn uninstall(
         &self,
         key: &ClientKey,
@@ -106,58 +108,58 @@ pub trait Uninstall {
     ) -> impl Future<Output = Result<Recorded, Unavailable>> + Send;
 }
 
-/// What an `installed` callback says.
+/// The content of an `installed` callback.
 #[derive(Clone, Debug)]
 pub struct Installation {
     /// The tenant.
     pub key: ClientKey,
-    /// The product it is a site of.
+    /// The product of the site.
     pub product: Product,
-    /// The secret that signs from now on.
+    /// The new secret.
     pub secret: SharedSecret,
-    /// The site.
+    /// The base URL of the site.
     pub base_url: String,
-    /// What else the callback says of the site, and this project only keeps.
+    /// Further details of the site. They are stored and not used.
     pub particulars: Particulars,
 }
 
-/// When a callback was signed, and when it came.
+/// The times that order a callback: when it was signed, and when it arrived.
 ///
-/// Callbacks of a tenant are ordered by when they were signed, in the whole seconds of an `iat`, in
-/// whatever order they come:
+/// Callbacks of a tenant are ordered by the `iat` of their tokens, in whole seconds, regardless of
+/// the order in which they arrive:
 ///
-/// - What was signed later stands. For equal seconds an uninstall stands over an install, and
-///   `disabled` over `enabled`: the word that takes something away.
-/// - A token installs once. Another install of the same second is a repetition, and has to bring the
-///   same secret: the token does not cover the body.
+/// - The callback that was signed later wins. Within the same second an uninstall wins over an
+///   install, and `disabled` over `enabled`.
+/// - A token installs once. Another install of the same second is treated as a repetition and must
+///   bring the same secret, because the token does not cover the body.
 ///
-/// There is no tolerance for clocks of Atlassian's that differ. Within one, a token that was seen
-/// could be used again: an install after the uninstall that ended it, or an older secret after a
-/// newer one. So an honest callback is refused if its signer's clock is behind by more than the time
-/// since the callback before. Whoever installs sees that it failed, and can do it again seconds
-/// later; the operator sees the alarm.
+/// There is no tolerance for differences between Atlassian's clocks. A tolerance would allow a
+/// token to be reused: an install after the uninstall that ended it, or an older secret after a
+/// newer one. So a genuine callback is refused if its signer's clock is behind by more than the
+/// time since the previous callback. The administrator sees that the install failed and can repeat
+/// it seconds later, and the operator sees the alarm.
 ///
-/// A time that lies ahead, by [`LEEWAY`](atlassian_connect::jwt::LEEWAY) at the most, is recorded as it is. To
-/// record `now` in its place would let the next honest callback pass sooner, and with it the same
-/// token, for as long as its time has not come.
+/// A time in the future, by at most [`LEEWAY`](atlassian_connect::jwt::LEEWAY), is recorded as it
+/// is. Recording `now` instead would accept the next genuine callback sooner, but also the same
+/// token again, until its time has come.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
-    /// When it was signed: the `iat` claim of its token.
+    /// When the callback was signed: the `iat` claim of its token.
     pub signed: Timestamp,
-    /// Now.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// Whether a callback counts.
+/// The outcome of recording a callback.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Recorded {
-    /// The row says what the callback says.
+    /// The row has the state that the callback describes.
     Yes,
-    /// The row has a later word, which stands: see [`Moment`].
+    /// A callback that was signed later is recorded already; see [`Moment`].
     Outdated,
 }
 
-/// Why a token is not known to be a tenant's.
+/// Why a token could not be verified.
 #[derive(Debug, thiserror::Error)]
 pub enum NotVerified {
     /// The issuer has not installed the app.
@@ -166,7 +168,7 @@ pub enum NotVerified {
         /// The issuer of the token.
         tenant: ClientKey,
     },
-    /// The tenant did not sign it.
+    /// The token is not trusted.
     #[error(transparent)]
     Untrusted(#[from] Untrusted),
     /// The tenant could not be read.
@@ -174,27 +176,27 @@ pub enum NotVerified {
     Unavailable(#[from] Unavailable),
 }
 
-/// Tenants could not be read or written.
+/// Why tenants could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum Unavailable {
-    /// The table did not do what it was asked.
+    /// DynamoDB did not answer, or refused.
     #[error(
         "the table {table} is unavailable; check that it exists and what the function's role allows"
     )]
     Table {
         /// The table.
         table: String,
-        /// What the SDK says.
+        /// The error of the SDK.
         #[source]
         source: runtime::Error,
     },
-    /// KMS did not do what it was asked.
+    /// KMS did not answer, or refused.
     #[error(
         "the KMS key of the tenants' secrets is unavailable; check that it is enabled and what the \
          function's role allows"
     )]
     Key(#[source] runtime::Error),
-    /// A secret cannot be read, and will not be.
+    /// A stored secret cannot be decrypted, now or later.
     #[error(
         "the secret in the row of {tenant} is not one that this app wrote there; find out who did, \
          and let the site install the app again"
@@ -202,7 +204,7 @@ pub enum Unavailable {
     Secret {
         /// The tenant.
         tenant: ClientKey,
-        /// Why.
+        /// The cause.
         #[source]
         source: runtime::Error,
     },

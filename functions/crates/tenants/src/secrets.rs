@@ -1,12 +1,12 @@
-//! Tenants' secrets as the table holds them: encrypted by AWS KMS.
+//! Encryption of tenants' secrets with AWS KMS.
 //!
 //! The encryption context names the app and the tenant (AWS Key Management Service Developer Guide,
-//! "Encryption context"): KMS decrypts nothing that was copied into another tenant's row, and writes
-//! to its audit log for whom it did. A secret is far below the four kilobytes that KMS encrypts
-//! itself, so there is no data key to look after.
+//! "Encryption context"): KMS does not decrypt a value that was copied into another tenant's row,
+//! and its audit log says for which tenant it decrypted. A secret is far below the four kilobytes
+//! that KMS encrypts itself, so no data key is needed.
 //!
-//! It costs $1 a month for the key and $3 for a million tenants read; see [`Cached`](crate::Cached)
-//! for how few those are.
+//! The key costs $1 a month, and a million reads of tenants $3. [`Cached`](crate::Cached) makes
+//! those reads rare.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use aws_types::SdkConfig;
 
 use crate::Unavailable;
 
-/// How secrets are written into the table, and read from it.
+/// The encryption of secrets in the table.
 #[derive(Clone, Debug)]
 pub struct Secrets(Option<Key>);
 
@@ -34,7 +34,7 @@ struct Key {
 }
 
 impl Secrets {
-    /// Encrypted with a KMS key, for one app; without a key, as they are.
+    /// Encryption with a KMS key for one app, or plaintext without a key.
     pub fn new(aws: &SdkConfig, key: Option<String>, app: impl Into<String>) -> Self {
         Self(key.map(|id| Key { client: Client::new(aws), id, app: app.into() }))
     }
@@ -47,7 +47,7 @@ impl Secrets {
         }
     }
 
-    /// The value that is stored for a secret.
+    /// Encrypts a secret for the table.
     pub(crate) async fn seal(
         &self,
         secret: &SharedSecret,
@@ -69,10 +69,10 @@ impl Secrets {
         Ok(AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new(blob.into_inner())))
     }
 
-    /// The secret that a stored value is.
+    /// Decrypts a stored secret.
     ///
-    /// Where there is a key, a value in the clear is not believed: it would let whoever can write to
-    /// the table, and not use the key, choose a tenant's secret.
+    /// If there is a key, a plaintext value is refused. Otherwise anyone who can write to the
+    /// table, without access to the key, could choose a tenant's secret.
     pub(crate) async fn open(
         &self,
         stored: &AttributeValue,
@@ -115,7 +115,7 @@ impl Key {
     }
 }
 
-/// Whether it will never be read, however often KMS is asked.
+/// Whether the value can never be decrypted, so that another request would not help.
 fn is_unreadable(error: &DecryptError) -> bool {
     error.is_invalid_ciphertext_exception() || error.is_incorrect_key_exception()
 }

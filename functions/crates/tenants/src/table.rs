@@ -1,4 +1,4 @@
-//! The tenants' table on DynamoDB.
+//! The tenants table on DynamoDB.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -22,7 +22,7 @@ use crate::{
     Unavailable, Uninstall,
 };
 
-/// One row a tenant, by its client key.
+/// The tenants table: one row per tenant, by its client key.
 #[derive(Clone, Debug)]
 pub struct Table {
     client: Client,
@@ -36,9 +36,9 @@ impl Table {
         Self { client: Client::new(aws), name: name.into(), secrets }
     }
 
-    /// Opens the connections while Lambda still gives the start its burst of CPU: a handshake costs
-    /// ten times as long in the first invocation. A failure here is one that the invocation reports
-    /// better.
+    /// Opens the connections before the first invocation, while Lambda still grants extra CPU: a
+    /// handshake takes ten times as long in the first invocation. Errors are ignored, as the
+    /// invocation reports them better.
     pub async fn warm_up(&self) {
         let nobody = ClientKey::new("warm-up").expect("a plain word");
         let row = tokio::time::timeout(Duration::from_secs(1), self.row(&nobody, &RECEIVER_READS));
@@ -53,8 +53,8 @@ impl Table {
             .table_name(&self.name)
             .key(KEY, string(key.as_str()))
             .projection_expression(attributes.join(", "))
-            // The first webhook may follow an install at once, and the sender does not try again
-            // after a refusal.
+            // The first webhook may follow its install immediately, and a refused one is not
+            // repeated.
             .consistent_read(true)
             .send()
             .await
@@ -77,12 +77,12 @@ impl Find for Table {
 }
 
 impl Table {
-    /// Every tenant that has the app installed, and its site. It reads the whole table, so it is for
-    /// tools; needs `dynamodb:Scan` and `kms:Decrypt`.
+    /// All tenants that have the app installed, with the base URLs of their sites. It scans the
+    /// whole table, so it is for tools. Needs `dynamodb:Scan` and `kms:Decrypt`.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`], also for a single secret that cannot be read.
+    /// [`Unavailable`], also if a single secret cannot be decrypted.
     pub async fn sites(
         &self,
         now: Timestamp,
@@ -108,11 +108,11 @@ impl Table {
         now: Timestamp,
     ) -> Result<Option<Tenant>, Unavailable> {
         let product = row.get(PRODUCT).and_then(|product| Product::parse(product.as_s().ok()?));
-        // A row without a secret is a tenant that left.
+        // A row without a secret is an uninstalled tenant.
         let (Some(secret), Some(product)) = (row.get(SECRET), product) else { return Ok(None) };
         let secret = self.secrets.open(secret, key);
         let previous = async {
-            // Decrypted while it counts, and no longer: each costs a request.
+            // Decrypted only while it is valid, as each decryption costs a request.
             let until = row.get(PREVIOUS_UNTIL).and_then(timestamp).filter(|until| now < *until);
             let (Some(previous), Some(until)) = (row.get(PREVIOUS_SECRET), until) else {
                 return Ok(None);
@@ -142,7 +142,7 @@ impl Install for Table {
                 return Ok(Recorded::Outdated);
             }
             let update = self.installed(installation, at, stored, before).await?;
-            // Otherwise another callback was recorded since the row was read, which decides anew.
+            // Otherwise another callback was recorded since the row was read: compare again.
             if let Held::Yes = self.conditional(update).await? {
                 return Ok(Recorded::Yes);
             }
@@ -151,14 +151,14 @@ impl Install for Table {
     }
 }
 
-/// The secret that an install finds in the row.
+/// The stored secret, compared with the one that an install brings.
 #[derive(Clone, Copy)]
 enum Before {
-    /// None, or one that cannot be read.
+    /// There is none, or it cannot be decrypted.
     None,
-    /// The one that the install brings.
+    /// It is the same secret.
     Same,
-    /// Another.
+    /// It is another secret.
     Other,
 }
 
@@ -173,14 +173,14 @@ impl Table {
         match self.secrets.open(stored, key).await {
             Ok(before) if is_same(&before, secret) => Ok(Before::Same),
             Ok(_) => Ok(Before::Other),
-            // Nobody can use it; a later install mends the row.
+            // The stored secret cannot be decrypted; the new install overwrites it.
             Err(Unavailable::Secret { .. }) => Ok(Before::None),
             Err(unavailable) => Err(unavailable),
         }
     }
 
-    /// The update that an install is. Its condition is the order of callbacks, and that the secret is
-    /// still the one that was compared.
+    /// Builds the update for an install. Its condition checks the order of callbacks, and that the
+    /// stored secret is still the one that was compared.
     async fn installed(
         &self,
         installation: &Installation,
@@ -201,13 +201,13 @@ impl Table {
         ];
         let mut remove = vec![EXPIRES_AT];
         for (name, value) in particulars.named() {
-            // What an install does not say stays: not every one says everything.
+            // Not every install has all details; those that are missing keep their values.
             let Some(value) = value else { continue };
             set.push(format!("{name} = :{name}"));
             update = update.expression_attribute_values(format!(":{name}"), string(value));
         }
         match before {
-            // The same install twice must not make the new secret its own predecessor.
+            // A repeated install must not make the secret its own previous secret.
             Before::Same => {}
             Before::Other => {
                 update = update.expression_attribute_values(":until", seconds(at.now + GRACE));
@@ -246,7 +246,8 @@ impl Switch for Table {
         enabled: bool,
         at: Moment,
     ) -> Result<Recorded, Unavailable> {
-        // For equal seconds `disabled` stands; where there is no such word, an uninstall removed it.
+        // Within the same second `disabled` wins. If the attribute is absent, an uninstall removed
+        // it.
         let in_the_same_second = if enabled {
             format!("{ENABLED} = :enabled")
         } else {
@@ -274,7 +275,7 @@ impl Uninstall for Table {
     async fn uninstall(&self, key: &ClientKey, at: Moment) -> Result<Recorded, Unavailable> {
         let update = self
             .update(key, at)
-            // The row is kept, and with it when this was signed: what is older comes too late.
+            // The row keeps the time of signing, so that older callbacks are refused.
             .update_expression(format!(
                 "SET {EXPIRES_AT} = :expires, {SIGNED_AT} = :signed, {SWITCHED_AT} = :signed, \
                  {UPDATED_AT} = :now \
@@ -291,16 +292,16 @@ impl Uninstall for Table {
     }
 }
 
-/// Whether the condition of an update held.
+/// The outcome of a conditional update.
 enum Held {
-    /// It did, and the row is updated.
+    /// The condition held, and the row is updated.
     Yes,
-    /// It did not, for this row.
+    /// The condition failed, for this row.
     No(Row),
 }
 
 impl Table {
-    /// An update at one moment, with `:signed` and `:now`.
+    /// Starts an update with the values `:signed` and `:now`.
     fn update(&self, key: &ClientKey, at: Moment) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
@@ -310,7 +311,7 @@ impl Table {
             .expression_attribute_values(":now", seconds(at.now))
     }
 
-    /// Sends an update that has a condition.
+    /// Sends a conditional update.
     async fn conditional(&self, update: UpdateItemFluentBuilder) -> Result<Held, Unavailable> {
         let update = update
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -324,15 +325,15 @@ impl Table {
     }
 }
 
-/// How often an install is tried while others change the same row. Each of those has a later second
-/// than the one before it, so that even a crowd is soon through.
+/// How often an install is retried while other callbacks change the same row. Each of those was
+/// signed later than the one before it, so a few retries are enough.
 const ATTEMPTS: usize = 8;
 
 const BASE_URL: &str = "baseUrl";
 const ENABLED: &str = "enabled";
-/// When the last install or uninstall that counted was signed. It never decreases.
+/// When the last recorded install or uninstall was signed. It never decreases.
 const SIGNED_AT: &str = "signedAt";
-/// When what is said of [`ENABLED`] was signed.
+/// When the callback that set [`ENABLED`] was signed.
 const SWITCHED_AT: &str = "switchedAt";
 const UPDATED_AT: &str = "updatedAt";
 

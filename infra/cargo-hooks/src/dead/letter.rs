@@ -1,4 +1,4 @@
-//! One dead letter.
+//! A dead letter.
 
 use std::time::Duration;
 
@@ -8,30 +8,30 @@ use contract::message_attribute::{EVENT, REASON, RECEIVES, TENANT};
 use jiff::Timestamp;
 use serde::Serialize;
 
-/// What is known of a dead letter, however little can be read of it.
+/// A dead letter, as far as it can be read.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Letter {
-    /// The handler that could not handle it.
+    /// The name of its handler.
     pub handler: String,
-    /// The message's id.
+    /// The message id.
     pub message: String,
     /// The event.
     pub event: Option<String>,
     /// The tenant's client key.
     pub tenant: Option<String>,
-    /// When the receiver took it.
+    /// When the receiver received it.
     pub first_seen: Option<Timestamp>,
-    /// How often it was tried.
+    /// The number of attempts.
     pub receives: Option<u32>,
-    /// The size of its body.
+    /// The size of the body, in bytes.
     pub bytes: usize,
-    /// Why it is here; nothing if SQS moved it.
+    /// The reason. `None` if SQS moved the message.
     pub reason: Option<String>,
 }
 
 impl Letter {
-    /// Looks at a message of a dead-letter queue.
+    /// Reads a message of a dead-letter queue.
     pub fn of(message: &Message, handler: &str) -> Self {
         let attribute = |name: &str| {
             let value = message.message_attributes.as_ref()?.get(name)?;

@@ -1,4 +1,4 @@
-//! Dead letters back to the queue that they came from.
+//! Replay of dead letters to the queues of their handlers.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -13,38 +13,39 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::letter::sent;
 use super::{Filter, Letter, Pair, Queues};
 
-/// How letters are replayed.
+/// The options of a replay.
 #[derive(Clone, Debug, Default)]
 pub struct Replay {
-    /// Which of them.
+    /// Which letters are replayed.
     pub filter: Filter,
-    /// How many a second at most; as fast as it goes if there is none.
+    /// The maximum number per second. Unlimited if `None`.
     pub rate: Option<u32>,
-    /// Whether to say only what would be moved.
+    /// Whether to count the letters instead of moving them.
     pub dry_run: bool,
 }
 
-/// What a replay did.
+/// The result of a replay.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Moved {
-    /// So many letters are in their handlers' queues again, or would be.
+    /// How many letters were moved, or would be.
     pub moved: u64,
-    /// So many are where they were.
+    /// How many letters were left in their dead-letter queues.
     pub left: u64,
-    /// Letters that were left came back before all were looked at: there are more than can be held.
+    /// Whether some letters were not seen, because those that were left became visible again
+    /// before.
     pub unfinished: bool,
 }
 
 /// Moves dead letters back to their handlers' queues.
 ///
-/// A letter is deleted only when the queue has it: a replay that is killed leaves at most one in both
-/// places, and the table of what was handled absorbs it. Letters that die again meanwhile are left.
-/// What is left is held until the end, and looked at once, also if that takes longer than
-/// [`Queues::HELD`] and it comes back.
+/// A letter is deleted only after its handler's queue has it. A replay that is killed leaves at
+/// most one letter in both queues, and the idempotency table absorbs it. Letters that arrive during
+/// the replay are left. Letters that are left stay hidden until the end and are counted once, even
+/// if that takes longer than [`Queues::HELD`] and they become visible again.
 ///
 /// # Errors
 ///
-/// When a queue does not answer. What was moved stays moved; run it again for the rest.
+/// If a queue does not answer. Letters that were moved stay moved; run it again for the rest.
 pub async fn replay(queues: &Queues, replay: &Replay) -> anyhow::Result<Moved> {
     let mut total = 0;
     for pair in queues.pairs() {
@@ -102,8 +103,8 @@ pub async fn replay(queues: &Queues, replay: &Replay) -> anyhow::Result<Moved> {
                     }
                     moved?;
                 }
-                // All that was left came back, and nothing else: either there is nothing else, or it
-                // waits behind them.
+                // All that was left came back, and nothing else: either there is nothing else, or
+                // it waits behind them.
                 if known_in_a_row > kept.len() {
                     sum.unfinished |= queues.count(&pair.dead_letters).await? > 0;
                     return Ok(());
@@ -137,7 +138,7 @@ async fn put_back(queues: &Queues, pair: &Pair, message: &Message) -> anyhow::Re
     delete(queues, pair, message).await
 }
 
-/// What a letter's attributes are as a message again.
+/// The attributes of the message that replaces a letter.
 fn attributes(letter: &Message) -> anyhow::Result<HashMap<String, MessageAttributeValue>> {
     let mut attributes = letter.message_attributes.clone().unwrap_or_default();
     for name in [REASON, RECEIVES, ATTEMPTS, SENT] {

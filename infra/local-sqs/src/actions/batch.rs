@@ -8,7 +8,7 @@ use super::QueueUrl;
 use crate::error::Error;
 use crate::queues::Queues;
 
-/// Up to ten of the same, each with an id and an outcome of its own.
+/// A batch request.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Batch<T> {

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::message::{AttributeValue, Message, ReceiptHandle, md5_of_attributes, within};
 use crate::queues::{MAXIMUM_VISIBILITY_TIMEOUT, Queues};
 
-/// A request to receive. It is no [`Action`](super::Action), because it may have to wait.
+/// A receive request. It is not an [`Action`](super::Action), because it may have to wait.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct ReceiveMessage {
@@ -156,5 +156,5 @@ const SYSTEM_ATTRIBUTES: [&str; 10] = [
     "DeadLetterQueueSourceArn",
 ];
 
-/// The one user there is, in the form of an IAM user id.
+/// The only user, in the form of an IAM user id.
 const SENDER_ID: &str = "AIDA00000000000000000";

@@ -29,13 +29,13 @@ pub struct EventSource {
     pub function: String,
     /// The logical id of the queue.
     pub queue: String,
-    /// The most messages in one invocation.
+    /// The maximum number of messages in one invocation.
     pub batch_size: usize,
     /// How long to wait for a batch to fill after its first message.
     pub batching_window: Duration,
-    /// Whether the function says which messages of a batch failed.
+    /// Whether the function reports which messages of a batch failed.
     pub reports_batch_item_failures: bool,
-    /// The most invocations at a time.
+    /// The maximum number of concurrent invocations.
     pub maximum_concurrency: Option<usize>,
     /// Whether the queue is read at all.
     pub enabled: bool,

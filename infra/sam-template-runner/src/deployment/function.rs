@@ -23,7 +23,7 @@ pub struct Function {
     pub binary: String,
     /// `Handler`. It only reaches the function as `_HANDLER`.
     pub handler: String,
-    /// The longest that one invocation may take.
+    /// The timeout of an invocation.
     pub timeout: Duration,
     /// The memory in MB. It is announced to the function, not enforced.
     pub memory_size: u64,
@@ -86,8 +86,8 @@ pub(super) fn read(
     Ok((function, events))
 }
 
-/// Merges as SAM does ("Globals section"): maps by key, and lists one after the other. Any other value
-/// of the function replaces the global one.
+/// Merges as SAM does ("Globals section"): maps by key, and lists one after the other. Any other
+/// value of the function replaces the global one.
 fn merged(globals: &Map<String, Value>, own: &Map<String, Value>) -> Map<String, Value> {
     let mut merged = globals.clone();
     for (key, value) in own {

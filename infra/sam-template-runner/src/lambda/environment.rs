@@ -19,13 +19,13 @@ use super::runtime_api::{Invocation, Report, RuntimeApi};
 use crate::deployment::{self, REGION};
 use crate::log::{Log, LogStream};
 
-/// The program of a function, and what every process of it is given.
+/// The program of a function, with the variables of its processes.
 #[derive(Debug)]
 pub(super) struct Program {
     pub(super) definition: deployment::Function,
     /// The binary.
     pub(super) path: PathBuf,
-    /// Variables besides those of Lambda and of the template.
+    /// Variables in addition to those of Lambda and of the template.
     pub(super) variables: Vec<(String, String)>,
     pub(super) log: Log,
 }

@@ -133,7 +133,7 @@ impl Function {
         }
     }
 
-    /// Says something about this function in its log.
+    /// Writes a notice to the log of this function.
     pub(crate) fn notice(&self, text: impl Into<String>) {
         self.shared.program.log.notice(text);
     }

@@ -1,4 +1,4 @@
-//! The rules of a descriptor: Atlassian's, and those that a deployment adds.
+//! Checks of the descriptor: Atlassian's rules, and those of a deployment.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,23 +29,23 @@ pub(super) fn check(descriptor: &Descriptor) -> Vec<Finding> {
 
 const FILE: &str = "infra/atlassian-connect.json";
 
-/// The scopes that include reading.
+/// The scopes that include `READ`.
 const READING: [&str; 6] = ["READ", "WRITE", "DELETE", "PROJECT_ADMIN", "SPACE_ADMIN", "ADMIN"];
 
-/// The migrations that this project counts on, and what would come without them ("App migration
-/// to improve user privacy", "Connect installation lifecycle security improvements", "Action required:
-/// Atlassian Connect vulnerability allows bypass of app qsh verification").
+/// The migrations that this project requires, and what happens without each ("App migration
+/// to improve user privacy", "Connect installation lifecycle security improvements", "Action
+/// required: Atlassian Connect vulnerability allows bypass of app qsh verification").
 const MIGRATIONS: [(&str, &str); 3] = [
     ("gdpr", "payloads would name users by keys that Atlassian no longer sends"),
     ("signed-install", "installs would not be signed by Atlassian, and are refused"),
     ("context-qsh", "tokens of a user's browser would look like a webhook's"),
 ];
 
-/// The binaries that are there before any handler.
+/// The names of binaries that a handler cannot have.
 const TAKEN: [&str; 4] = ["cargo-hooks", "descriptor", "lifecycle", "receiver"];
 
-/// What a function's environment may hold, in bytes: Lambda's 4 KB, less what the other variables
-/// need.
+/// The maximum size of the variable with a URL's webhooks, in bytes: Lambda's limit of 4 KB for an
+/// environment, less the other variables.
 const MAX_WEBHOOKS: usize = 3072;
 
 fn place(number: usize, webhook: &Webhook) -> String {
@@ -193,9 +193,9 @@ fn check_segments(path: &str, place: &str, findings: &mut Vec<Finding>) {
     }
 }
 
-/// What Jira puts into a URL, by the events that have it: how their names begin, and the variables
-/// (Atlassian's documentation, "Webhooks"; for those that it leaves out, Atlassian's tracker, "Not all
-/// webhook events provide the same URL variables"). Confluence puts in nothing.
+/// The variables that Jira replaces in a URL, by the prefix of the events' names (Atlassian's
+/// documentation, "Webhooks"; for those that it leaves out, Atlassian's tracker, "Not all webhook
+/// events provide the same URL variables"). Confluence replaces none.
 const VARIABLES: [(&str, &[&str]); 10] = [
     ("jira:issue_", &["issue.id", "issue.key", "project.id", "project.key"]),
     ("jira:version_merged", &["mergedVersion.id", "project.id", "project.key", "version.id"]),
@@ -209,8 +209,8 @@ const VARIABLES: [(&str, &[&str]); 10] = [
     ("worklog_", &["worklog.id"]),
 ];
 
-/// A variable that is not replaced by what it names leaves its place empty, or stays as it is: the
-/// event goes to a URL that nobody serves.
+/// Checks the variables of a URL. One that is not replaced is removed or left as it is, and the
+/// event is sent to a URL that does not exist.
 fn check_variables(webhook: &Webhook, place: &str, findings: &mut Vec<Finding>) {
     let event = &webhook.event;
     let known = VARIABLES.iter().find(|(start, _)| event.as_str().starts_with(start));
@@ -250,7 +250,7 @@ fn variables(url: &str) -> impl Iterator<Item = (&str, bool)> {
     })
 }
 
-/// Rules that take more than one entry to break.
+/// Checks the rules that concern several entries.
 fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
     let webhooks = &descriptor.modules.webhooks;
     let mut ids: BTreeMap<String, &str> = BTreeMap::new();
@@ -317,7 +317,7 @@ fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Whether one stack can hold what the descriptor asks for.
+/// Checks that the resources for the descriptor fit in one stack.
 fn check_size(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
     let rendered = crate::render(descriptor).map_err(|error| error.to_string());
     let document =
@@ -349,7 +349,7 @@ fn check_size(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
 
 const PRODUCTS: [Product; 2] = [Product::Jira, Product::Confluence];
 
-/// Whether a product may send both, and neither says which it is.
+/// Whether a product can send both events, and neither body names its event.
 fn twins(one: &Webhook, other: &Webhook, product: Product) -> bool {
     let nameless = |webhook: &Webhook| {
         webhook.event.may_come_from(product) && !webhook.event.names_itself(product)
@@ -372,7 +372,7 @@ fn not_relative(url: &str) -> Option<&'static str> {
     url.contains('#').then_some("the URL has a fragment, which is never sent; delete it")
 }
 
-/// The known event with the fewest differences, if it is close.
+/// The known event with the most similar name, if one is similar enough.
 fn closest(event: &str) -> Option<&'static str> {
     let known = EventName::ALL.iter().map(EventName::as_str);
     let distance = |name: &str| strsim::damerau_levenshtein(name, event);

@@ -39,7 +39,7 @@ pub(super) fn check(descriptor: &Descriptor, folder: &Path) -> Vec<Finding> {
     missing.chain(idle).collect()
 }
 
-/// The handlers that are there: `name.rs`, or `name/main.rs`, as cargo finds binaries.
+/// The existing handlers: `name.rs` or `name/main.rs`, as cargo finds binaries.
 fn names(folder: &Path) -> std::io::Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(folder)? {

@@ -1,7 +1,8 @@
-//! Checks the template: that it is what `cargo hooks template` writes, and that it works and is safe.
+//! Checks of the template: that it is what `cargo hooks template` writes, and that it works and is
+//! safe.
 //!
-//! The second check reads nothing but the file, so that it also covers a template that was edited by
-//! hand, and the generator itself.
+//! The second part reads only the file, so that it also covers a template that was edited by hand,
+//! and the generator itself.
 
 mod document;
 mod limits;
@@ -49,7 +50,7 @@ pub(super) fn check(files: &Files<'_>, descriptor: &Descriptor) -> Vec<Finding> 
     findings
 }
 
-/// Whether cargo-lambda would deploy the same functions.
+/// Checks that cargo-lambda would deploy the same functions.
 fn manifests(metadata: &Value, file: &str, text: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     // A template that cannot be read is a finding already.
@@ -59,7 +60,7 @@ fn manifests(metadata: &Value, file: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// Checks what has to hold in any template of a descriptor, however it was written. `file` is its name
+/// Checks what must be true of any template of a descriptor, whoever wrote it. `file` is its name
 /// in the findings.
 pub fn invariants(descriptor: &Descriptor, file: &str, text: &str) -> Vec<Finding> {
     let document = match parse(text) {

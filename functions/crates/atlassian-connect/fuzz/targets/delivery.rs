@@ -1,4 +1,4 @@
-//! A body travels byte for byte, whatever it is, and is typed or not without a panic.
+//! Every body is carried byte for byte, and is read as its type or not, without a panic.
 #![no_main]
 
 use atlassian_connect::delivery::{Delivery, Webhook};

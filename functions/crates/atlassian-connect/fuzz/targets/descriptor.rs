@@ -1,4 +1,4 @@
-//! A descriptor is read or refused, and what is made from its URLs can be made from any.
+//! Every descriptor is parsed or refused, and names can be derived from all its URLs.
 #![no_main]
 
 use atlassian_connect::descriptor::Descriptor;

@@ -1,4 +1,4 @@
-//! A request has one canonical form or none, and is accepted with its own hash alone.
+//! Every request has at most one canonical form, and is accepted only with its own hash.
 #![no_main]
 
 use atlassian_connect::qsh::Request;

@@ -1,4 +1,4 @@
-//! A token that a stranger wrote is never trusted, and never a panic.
+//! No forged token is trusted, and none causes a panic.
 #![no_main]
 
 use atlassian_connect::jwt::Unverified;

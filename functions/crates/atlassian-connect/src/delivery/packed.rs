@@ -1,4 +1,4 @@
-//! DEFLATE and base64, because a message is text.
+//! Compression of messages: DEFLATE and base64, because a message is text.
 
 use std::io::{Read as _, Write as _};
 
@@ -8,12 +8,12 @@ use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 
-/// The longest text that is unpacked, in bytes: more than a receiver can be given (AWS Lambda
-/// Developer Guide, "Lambda quotas": 6 MB), and not what somebody else's bomb would fill.
+/// The maximum size of a decompressed text, in bytes: more than a receiver can get (AWS Lambda
+/// Developer Guide, "Lambda quotas": 6 MB), and a limit for decompression bombs.
 pub(super) const MOST: usize = 16 * 1024 * 1024;
 
 pub(super) fn pack(text: &str) -> String {
-    // Fast, because a receiver has a quarter of a processor: twice the time saves a tenth.
+    // A low level, because a receiver has a quarter of a CPU: twice the time would save a tenth.
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(3));
     let packed = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
     STANDARD.encode(packed.expect("a Vec takes any bytes"))

@@ -1,4 +1,4 @@
-//! A message that says where its delivery is.
+//! References to deliveries in a bucket (the claim check pattern).
 
 use contract::bodies_bucket::PREFIX;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,8 @@ use subtle::ConstantTimeEq;
 
 use super::{Delivery, Unreadable, hash};
 
-/// A delivery that is in a bucket, which one the function is told: never by a message.
+/// A reference to a delivery stored in S3. The bucket comes from configuration, never from the
+/// message.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Stored {
     object: String,
@@ -14,23 +15,23 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Where a delivery is stored, whose message is this text.
+    /// The reference to a delivery whose serialised form is `text`.
     pub fn of(delivery: &Delivery, text: &str) -> Self {
         let day = delivery.received_at.strftime("%F");
         let object = format!("{}{day}/{}", PREFIX, delivery.id);
         Self { object, sha256: hash(text.as_bytes()) }
     }
 
-    /// The name of the object.
+    /// The key of the object.
     pub fn object(&self) -> &str {
         &self.object
     }
 
-    /// Reads the delivery from what was stored.
+    /// Reads the delivery from the stored object.
     ///
     /// # Errors
     ///
-    /// [`Unreadable::Damaged`] if it is not what the message speaks of.
+    /// [`Unreadable::Damaged`] if the object does not match the hash.
     pub fn delivery(&self, object: &[u8]) -> Result<Delivery, Unreadable> {
         if !bool::from(hash(object).as_bytes().ct_eq(self.sha256.as_bytes())) {
             return Err(Unreadable::Damaged);
@@ -44,7 +45,7 @@ impl Stored {
         if self.is_ours() { Ok(self) } else { Err(Unreadable::Astray) }
     }
 
-    /// Whether a receiver can have named it so.
+    /// Whether the key is one that receivers write.
     fn is_ours(&self) -> bool {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
         let segments = self.object.strip_prefix(PREFIX).map(|rest| rest.split('/'));

@@ -4,9 +4,8 @@
 //! documents any body. "Connect 1.0.1" and "Connect" name the sources that Atlassian published,
 //! whose mappers spell out what the hosts of their time sent; the fields of today are observed.
 //!
-//! Until 2019 people went by username and key, since then by account. The types have both.
-//!
-//! No type needs anything but to be an object.
+//! Until 2019 users were identified by username and key, since then by account id. The types have
+//! both. Every type only needs to be a JSON object.
 
 mod content;
 mod rest;
@@ -35,7 +34,7 @@ use crate::payload::Payload;
 
 tables!(confluence_events!);
 
-/// Makes a payload type: its own fields, and those that stand around every one of them.
+/// Makes a payload type: its own fields, and those that all payloads have.
 macro_rules! payload {
     ($(#[$doc:meta])+ pub struct $Name:ident { $($fields:tt)* }) => {
         object! {
@@ -44,17 +43,17 @@ macro_rules! payload {
                 $($fields)*
                 /// When it happened; on the wire in milliseconds since 1970.
                 "timestamp" => timestamp: Option<Moment>,
-                /// The account of whoever did it. Since 2019.
+                /// The account id of the user who did it. Since 2019.
                 "userAccountId" => user_account_id: Option<String>,
-                /// What kind of account that is. Since 2019.
+                /// The type of that account. Since 2019.
                 "accountType" => account_type: Option<AccountType>,
-                /// What made Confluence do it.
+                /// The cause of the event in Confluence.
                 "updateTrigger" => update_trigger: Option<UpdateTrigger>,
-                /// Whether nobody is to be notified. Since 2026.
+                /// Whether notifications are suppressed. Since 2026.
                 "suppressNotifications" => suppress_notifications: Option<bool>,
-                /// The username of whoever did it; empty for nobody. Until 2019.
+                /// The username of the user who did it; empty for nobody. Until 2019.
                 "username" => username: Option<String>,
-                /// The key of whoever did it; empty for nobody. Until 2019.
+                /// The key of the user who did it; empty for nobody. Until 2019.
                 "userKey" => user_key: Option<String>,
                 /// As `username`; deprecated already in 2014.
                 "user" => user: Option<String>,
@@ -66,7 +65,7 @@ macro_rules! payload {
 }
 
 vocabulary! {
-    /// What made Confluence change something.
+    /// The cause of an event in Confluence.
     pub enum UpdateTrigger {
         "create_page" => CreatePage,
         "edit_page" => EditPage,
@@ -79,7 +78,7 @@ vocabulary! {
 }
 
 payload! {
-    /// Something happened to a page. Observed; inferred for the events that came after 2014.
+    /// An event of a page. Observed; inferred for the events that came after 2014.
     pub struct PageEvent {
         /// The page.
         "page" => page: Content,
@@ -87,21 +86,21 @@ payload! {
 }
 
 payload! {
-    /// Somebody moved a page. Observed; the parents as in Connect 1.0.1, absent today.
+    /// A page was moved. Observed; the parents as in Connect 1.0.1, absent today.
     pub struct PageMoveEvent {
         /// The page.
         "page" => page: Content,
-        /// The page above it before.
+        /// The parent page before.
         "oldParent" => old_parent: Option<Content>,
-        /// The page above it now.
+        /// The parent page now.
         "newParent" => new_parent: Option<Content>,
     }
 }
 
 payload! {
-    /// Somebody put the pages below a page into another order. Connect 1.0.1.
+    /// The children of a page were reordered. Connect 1.0.1.
     pub struct PageOrderEvent {
-        /// The page above them.
+        /// The parent page.
         "page" => page: Content,
         /// The pages in their order before.
         "oldSortedChildren" => old_sorted_children: Vec<Content>,
@@ -111,17 +110,17 @@ payload! {
 }
 
 payload! {
-    /// Somebody copied a page. Inferred.
+    /// A page was copied. Inferred.
     pub struct PageCopyEvent {
         /// The copy.
         "page" => page: Content,
-        /// What it was copied from.
+        /// The original page.
         "origin" => origin: Option<Content>,
     }
 }
 
 payload! {
-    /// Something happened to a blog post. Connect 1.0.1.
+    /// An event of a blog post. Connect 1.0.1.
     pub struct BlogEvent {
         /// The blog post.
         "blog" => blog: Content,
@@ -129,54 +128,54 @@ payload! {
 }
 
 payload! {
-    /// Somebody created a page from a blueprint. Connect.
+    /// A page was created from a blueprint. Connect.
     pub struct BlueprintPageEvent {
         /// The page.
         "page" => page: Content,
         /// The blueprint.
         "blueprint" => blueprint: Option<Blueprint>,
-        /// Whoever created the page.
+        /// The creator of the page.
         "creator" => creator: Option<UserProfile>,
-        /// What the blueprint was given, as it came.
+        /// The input of the blueprint, as it came.
         "blueprintContext" => blueprint_context: Option<Box<RawValue>>,
     }
 }
 
 payload! {
-    /// Somebody wrote, edited or removed a comment. Observed.
+    /// A comment was created, updated or removed. Observed.
     pub struct CommentEvent {
-        /// The comment; its `parent` is what it is about.
+        /// The comment. Its `parent` is the page, blog post or comment that it belongs to.
         "comment" => comment: Content,
     }
 }
 
 payload! {
-    /// Something happened to files on a page, a blog post or a comment. Connect 1.0.1.
+    /// An event of attachments of a page, a blog post or a comment. Connect 1.0.1.
     pub struct AttachmentsEvent {
-        /// The files.
+        /// The attachments.
         "attachments" => attachments: Vec<Attachment>,
-        /// What they hang on.
+        /// The content that they are attached to.
         "attachedTo" => attached_to: Option<Content>,
     }
 }
 
 payload! {
-    /// Something happened to a label, or to what it is stuck on. Connect 1.0.1.
+    /// An event of a label, or of its use on content. Connect 1.0.1.
     pub struct LabelEvent {
         /// The label.
         "label" => label: Label,
-        /// What it is stuck on; absent if the event is about the label alone.
+        /// The content or attachment with the label. Absent for events of the label itself.
         "labeled" => labeled: Option<Labeled>,
     }
 }
 
 payload! {
-    /// A group was created or removed. Connect 1.0.1, which does not say which.
+    /// A group was created or removed. Connect 1.0.1, which does not name the group.
     pub struct GroupEvent {}
 }
 
 payload! {
-    /// Something happened to a space. Connect 1.0.1.
+    /// An event of a space. Connect 1.0.1.
     pub struct SpaceEvent {
         /// The space.
         "space" => space: Option<Space>,
@@ -184,7 +183,7 @@ payload! {
 }
 
 payload! {
-    /// Something happened to a user. Connect 1.0.1, which does not say which; the profile as in
+    /// An event of a user. Connect 1.0.1, which does not name the user; the profile as in
     /// Connect.
     pub struct UserEvent {
         /// The user.
@@ -193,21 +192,21 @@ payload! {
 }
 
 payload! {
-    /// Somebody logged in or out, or failed to. Connect 1.0.1.
+    /// A login, a logout or a failed login. Connect 1.0.1.
     pub struct LoginEvent {
-        /// The name of the computer.
+        /// The host name of the client.
         "remoteHost" => remote_host: Option<String>,
-        /// The address of the computer.
+        /// The IP address of the client.
         "remoteIP" => remote_ip: Option<String>,
     }
 }
 
 payload! {
-    /// Somebody searched. Connect 1.0.1.
+    /// A search. Connect 1.0.1.
     pub struct SearchEvent {
-        /// How many results there were.
+        /// The number of results.
         "results" => results: Option<i64>,
-        /// What was searched for.
+        /// The query.
         "query" => query: Option<String>,
         /// The spaces that were searched.
         "spaceKeys" => space_keys: Option<Vec<String>>,
@@ -217,9 +216,9 @@ payload! {
 }
 
 payload! {
-    /// Somebody said, or took back, what they were doing. Connect 1.0.1.
+    /// A status update of a user was created, cleared or removed. Connect 1.0.1.
     pub struct StatusEvent {
-        /// What they said.
+        /// The status.
         "status" => status: Option<PersonalStatus>,
     }
 }
@@ -232,18 +231,18 @@ pub type ContentEvent = RestContent;
 impl PayloadType for RestContent {}
 
 object! {
-    /// Content was trashed or restored, or others may now see it.
+    /// Content was trashed or restored, or its permissions were changed.
     ///
-    /// Inferred: no such body was at hand. What is not listed is in `rest`.
+    /// Inferred: no such body has been observed. Other fields are in `rest`.
     #[derive(Default)]
     pub struct ContentStateEvent {
         /// The content, as it came: of the form of [`Content`], or of [`RestContent`].
         "content" => content: Option<Box<RawValue>>,
         /// When it happened; on the wire in milliseconds since 1970.
         "timestamp" => timestamp: Option<Moment>,
-        /// The account of whoever did it.
+        /// The account id of the user who did it.
         "userAccountId" => user_account_id: Option<String>,
-        /// What kind of account that is.
+        /// The type of that account.
         "accountType" => account_type: Option<AccountType>,
         ..rest
     }
@@ -252,22 +251,22 @@ object! {
 impl PayloadType for ContentStateEvent {}
 
 object! {
-    /// Two things were related, as by a like or a favourite, or no longer are.
+    /// A relation, such as a like or a favourite, was created or deleted.
     ///
-    /// Inferred: no such body was at hand. What is not listed is in `rest`.
+    /// Inferred: no such body has been observed. Other fields are in `rest`.
     #[derive(Default)]
     pub struct RelationEvent {
-        /// What the relation is called.
+        /// The name of the relation.
         "relationName" => relation_name: Option<String>,
-        /// From what it goes, as it came.
+        /// The source, as it came.
         "source" => source: Option<Box<RawValue>>,
-        /// To what it goes, as it came.
+        /// The target, as it came.
         "target" => target: Option<Box<RawValue>>,
         /// When it happened; on the wire in milliseconds since 1970.
         "timestamp" => timestamp: Option<Moment>,
-        /// The account of whoever did it.
+        /// The account id of the user who did it.
         "userAccountId" => user_account_id: Option<String>,
-        /// What kind of account that is.
+        /// The type of that account.
         "accountType" => account_type: Option<AccountType>,
         ..rest
     }

@@ -1,14 +1,14 @@
-//! What a host says about apps and about itself: the same in both products.
+//! Events about apps and the host, which are the same in both products.
 
 use super::moment::Moment;
 use super::object::object;
 use super::read::PayloadType;
 
 object! {
-    /// An app was enabled or disabled on a site. Sent to that app alone.
+    /// An app was enabled or disabled on a site. Sent only to that app.
     ///
-    /// Atlassian's documentation, "Lifecycle": the body of the callback of the same name. A secret is
-    /// not read from here.
+    /// Atlassian's documentation, "Lifecycle": the body of the callback of the same name. A secret
+    /// is not read from here.
     pub struct AddonEvent {
         /// The key of the app.
         "key" => key: Option<String>,
@@ -22,13 +22,13 @@ object! {
         "serverVersion" => server_version: Option<String>,
         /// The version of Connect. Deprecated.
         "pluginsVersion" => plugins_version: Option<String>,
-        /// The address of the site, as in `https://example.atlassian.net/wiki`.
+        /// The base URL of the site, as in `https://example.atlassian.net/wiki`.
         "baseUrl" => base_url: Option<String>,
-        /// The address that people see, where the site has a domain of its own.
+        /// The URL that users see, if the site has its own domain.
         "displayUrl" => display_url: Option<String>,
         /// `jira` or `confluence`.
         "productType" => product_type: Option<String>,
-        /// The host, described for people.
+        /// The description of the host.
         "description" => description: Option<String>,
         /// The number of the licence; paid apps only. Deprecated.
         "serviceEntitlementNumber" => service_entitlement_number: Option<String>,
@@ -40,7 +40,7 @@ object! {
         "installationId" => installation_id: Option<String>,
         /// `enabled` or `disabled`.
         "eventType" => event_type: Option<String>,
-        /// Whoever did it, in 2014.
+        /// The user who did it. In 2014.
         "userKey" => user_key: Option<String>,
     }
 }
@@ -54,7 +54,7 @@ object! {
     pub struct UpgradeEvent {
         /// The key of the host.
         "key" => key: Option<String>,
-        /// The address of the host.
+        /// The base URL of the host.
         "baseUrl" => base_url: Option<String>,
         /// The version before.
         "oldVersion" => old_version: Option<String>,

@@ -1,4 +1,4 @@
-//! Identifiers, whichever way they are written.
+//! Identifiers, written as strings or numbers.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};

@@ -1,12 +1,12 @@
-//! What Jira sends.
+//! Payload types of Jira.
 //!
 //! Atlassian's documentation, "Webhooks" of Jira Cloud, shows one body in full, that of an issue
-//! event, and says of the others that they hold "information about the entity associated with the
-//! event". What a type rests on is the `basis` of its lines in [`TABLE`](super::TABLE); "Inferred" in
-//! a type's own documentation means that no such body was at hand.
+//! event, and says of the others that they contain "information about the entity associated with
+//! the event". The source of a type is the `basis` of its events in [`TABLE`](super::TABLE).
+//! "Inferred" in the documentation of a type means that no such body has been observed.
 //!
-//! An [`Issue`] needs its `id` and `key`, and an [`IssueEvent`] an issue. No other type needs
-//! anything but to be an object.
+//! An [`Issue`] needs its `id` and `key`, and an [`IssueEvent`] an issue. Every other type only
+//! needs to be a JSON object.
 
 mod agile;
 mod issue;
@@ -38,7 +38,7 @@ use crate::payload::Payload;
 
 tables!(jira_events!);
 
-/// Makes a payload type: its own fields, and those that stand around every one of them.
+/// Makes a payload type: its own fields, and those that all payloads have.
 macro_rules! payload {
     ($(#[$doc:meta])+ pub struct $Name:ident { $($fields:tt)* }) => {
         object! {
@@ -59,27 +59,28 @@ macro_rules! payload {
 }
 
 payload! {
-    /// Something happened to an issue. It needs the issue, with its `id` and `key`.
+    /// An event of an issue. It needs the issue, with its `id` and `key`.
     ///
-    /// Atlassian's documentation, "Webhooks", section "Example callback for an issue related event".
+    /// Atlassian's documentation, "Webhooks", section "Example callback for an issue related
+    /// event".
     pub struct IssueEvent {
-        /// The issue, as it is now; as it last was, if it was deleted.
+        /// The issue as it is now, or as it was before it was deleted.
         "issue" => issue: Issue,
-        /// Whoever did it.
+        /// The user who did it.
         "user" => user: Option<User>,
-        /// What kind of change it was.
+        /// The kind of change.
         "issue_event_type_name" => issue_event_type_name: Option<IssueEventType>,
-        /// What changed; absent if the issue was deleted.
+        /// The changes. Absent if the issue was deleted.
         "changelog" => changelog: Option<Changelog>,
         /// The comment that came with the change.
         "comment" => comment: Option<Comment>,
-        /// What changed, in 2014.
+        /// The changes. In 2014.
         "updatedFields" => updated_fields: Option<Vec<UpdatedField>>,
     }
 }
 
 payload! {
-    /// Somebody wrote, edited or deleted a comment. Observed.
+    /// A comment was created, updated or deleted. Observed.
     pub struct CommentEvent {
         /// The comment.
         "comment" => comment: Comment,
@@ -89,27 +90,27 @@ payload! {
 }
 
 payload! {
-    /// Somebody logged work on an issue, or changed the log. Observed.
+    /// A worklog was created, updated or deleted. Observed.
     pub struct WorklogEvent {
         /// The entry.
         "worklog" => worklog: Worklog,
-        /// Whether Jira did it itself, to keep an issue within its limits. Since 2026.
+        /// Whether Jira did it, to keep an issue within its limits. Since 2026.
         "isFromIssueLimitTransformation" => is_from_issue_limit_transformation: Option<bool>,
     }
 }
 
 payload! {
-    /// Somebody attached a file to an issue, or deleted it. Observed.
+    /// An attachment of an issue was created or deleted. Observed.
     pub struct AttachmentEvent {
-        /// The file.
+        /// The attachment.
         "attachment" => attachment: Attachment,
-        /// The issue. Seen once, and absent since.
+        /// The issue. Observed once, absent otherwise.
         "issue" => issue: Option<Issue>,
     }
 }
 
 payload! {
-    /// Somebody linked two issues, or removed the link. Observed.
+    /// A link between two issues was created or deleted. Observed.
     pub struct IssueLinkEvent {
         /// The link.
         "issueLink" => issue_link: IssueLink,
@@ -117,7 +118,7 @@ payload! {
 }
 
 payload! {
-    /// Something happened to a project. Observed; inferred for archiving, trashing and restoring.
+    /// An event of a project. Observed; inferred for archiving, trashing and restoring.
     pub struct ProjectEvent {
         /// The project.
         "project" => project: Project,
@@ -125,29 +126,30 @@ payload! {
 }
 
 payload! {
-    /// Something happened to a version of a project. Observed.
+    /// An event of a version of a project. Observed.
     pub struct VersionEvent {
         /// The version.
         "version" => version: Version,
-        /// Where its issues went, if it was merged. Such a merge is a `jira:version_deleted`.
+        /// The version that it was merged into, if it was. Such a merge is sent as a
+        /// `jira:version_deleted`.
         "mergedTo" => merged_to: Option<Version>,
     }
 }
 
 payload! {
-    /// Something happened to a user. Observed.
+    /// An event of a user. Observed.
     pub struct UserEvent {
         /// The user; absent from `user_deleted`.
         "user" => user: Option<User>,
-        /// The account that was deleted.
+        /// The account id of the deleted user.
         "accountId" => account_id: Option<String>,
-        /// What the deleted user was called.
+        /// The username of the deleted user.
         "username" => username: Option<String>,
     }
 }
 
 payload! {
-    /// Something happened to a sprint. Observed.
+    /// An event of a sprint. Observed.
     pub struct SprintEvent {
         /// The sprint.
         "sprint" => sprint: Sprint,
@@ -157,7 +159,7 @@ payload! {
 }
 
 payload! {
-    /// Something happened to a board. Observed.
+    /// An event of a board. Observed.
     pub struct BoardEvent {
         /// The board.
         "board" => board: Board,
@@ -165,7 +167,7 @@ payload! {
 }
 
 payload! {
-    /// Somebody changed what a board shows. Observed.
+    /// The configuration of a board was changed. Observed.
     pub struct BoardConfigurationEvent {
         /// The configuration.
         "configuration" => configuration: BoardConfiguration,
@@ -173,15 +175,15 @@ payload! {
 }
 
 payload! {
-    /// An issue went through a transition that tells an app.
+    /// A workflow transition with a post function of the app.
     ///
     /// Inferred. The sources of Connect 1.0.1 name the configuration, the issue and the transition.
     pub struct PostFunctionEvent {
         /// The issue.
         "issue" => issue: Option<Issue>,
-        /// Whoever did it.
+        /// The user who did it.
         "user" => user: Option<User>,
-        /// What changed.
+        /// The changes.
         "changelog" => changelog: Option<Changelog>,
         /// The comment that came with the transition: its text and nothing else.
         "comment" => comment: Option<Comment>,
@@ -198,7 +200,7 @@ macro_rules! open_payload {
         object! {
             $(#[$doc])+
             ///
-            /// Inferred: no such body was at hand. What is not listed is in `rest`.
+            /// Inferred: no such body has been observed. Other fields are in `rest`.
             #[derive(Default)]
             pub struct $Name {
                 /// When it happened; on the wire in milliseconds since 1970.
@@ -215,7 +217,7 @@ macro_rules! open_payload {
 }
 
 open_payload! {
-    /// An app set or deleted a property of an issue.
+    /// A property of an issue was set or deleted.
     pub struct IssuePropertyEvent {
         /// The property, with its `key` and `value`.
         "property" => property: Option<Box<RawValue>>,
@@ -225,7 +227,7 @@ open_payload! {
 }
 
 open_payload! {
-    /// Something happened to a type of issue.
+    /// An event of an issue type.
     pub struct IssueTypeEvent {
         /// The type.
         "issueType" => issue_type: Option<IssueType>,
@@ -233,7 +235,7 @@ open_payload! {
 }
 
 open_payload! {
-    /// Something happened to a saved filter.
+    /// An event of a saved filter.
     pub struct FilterEvent {
         /// The filter, as it came.
         "filter" => filter: Option<Box<RawValue>>,
@@ -241,7 +243,7 @@ open_payload! {
 }
 
 open_payload! {
-    /// An administrator switched an option of the site, such as voting, on or off.
+    /// An option of the site, such as voting, was enabled or disabled.
     pub struct OptionEvent {
         /// The option.
         "property" => property: Option<OptionProperty>,

@@ -1,11 +1,10 @@
-//! The places of what could not be read.
+//! The paths of malformed fields.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The places in a body whose values could not be read as expected, and were left out: paths, and
-/// never values.
+/// The paths of values in a body that were malformed and left out. It never contains values.
 ///
 /// A path is written as in `issue.fields.labels[0]`. There are at most [`LeftOut::MOST`] of them,
 /// in the order of the text, each of at most [`LeftOut::LONGEST`] bytes; [`total`](Self::total)
@@ -17,9 +16,9 @@ pub struct LeftOut {
 }
 
 impl LeftOut {
-    /// The most paths that are kept.
+    /// The maximum number of paths.
     pub const MOST: usize = 20;
-    /// The most bytes of a path that are kept.
+    /// The maximum length of a path, in bytes.
     pub const LONGEST: usize = 200;
 
     /// The paths.
@@ -27,12 +26,12 @@ impl LeftOut {
         self.paths.iter().map(String::as_str)
     }
 
-    /// How many places there are.
+    /// The number of malformed values, those without a path included.
     pub fn total(&self) -> usize {
         self.total
     }
 
-    /// Whether there is none.
+    /// Whether no value was left out.
     pub fn is_empty(&self) -> bool {
         self.total == 0
     }
@@ -60,7 +59,7 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// A path without what a terminal obeys, and not too long: both ends say more than the middle.
+/// A path without control characters, shortened in the middle if it is too long.
 fn plain(path: String) -> String {
     const GAP: &str = "…";
     let path = path.replace(char::is_control, "\u{FFFD}");

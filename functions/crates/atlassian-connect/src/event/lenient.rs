@@ -1,8 +1,8 @@
-//! Reading that gives what it can: a value of another kind than expected costs itself alone.
+//! Lenient deserialization: a malformed value is left out, and the rest of the document is read.
 //!
-//! serde gives up a whole document where one value does not fit, and cannot go on behind it. So
-//! every value is read by a visitor that takes any kind, and says afterwards whether it was
-//! [what was asked for](Taken). One pass over the text is enough, and nothing is buffered.
+//! Serde fails for a whole document if one value has the wrong type, and cannot continue after it.
+//! So every value is read by a visitor that accepts any type and then returns whether the value was
+//! [as expected](Taken). One pass over the text is enough, and nothing is buffered.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -15,9 +15,10 @@ use serde_json::value::RawValue;
 use super::left_out::LeftOut;
 use super::object::Key;
 
-/// What can be read from a value of any kind. Each kind that is no `Self` is `None`.
+/// A type that can be read from a JSON value of any type. Every JSON type that is not a `Self`
+/// gives `None`.
 pub trait Lenient: Sized {
-    /// What belongs here, for an error.
+    /// The expected type, for errors.
     const EXPECTED: &'static str;
 
     /// Whether it may be missing from whatever it is a part of, and nobody minds.
@@ -55,25 +56,25 @@ pub trait Lenient: Sized {
         Ok(None)
     }
 
-    /// What stands for a value that is missing, or is none of these; nothing if it is needed.
+    /// The value in place of one that is absent or malformed. `None` if it is required.
     fn absent() -> Option<Self> {
         None
     }
 
-    /// Reads any value. Fails for nothing but a text that is not JSON.
+    /// Reads any value. Fails only if the text is not JSON.
     fn take<'de, D: Deserializer<'de>>(json: D, at: &At<'_>) -> Result<Taken<Self>, D::Error> {
         json.deserialize_any(AnyKind(at, PhantomData))
     }
 }
 
-/// What became of a value.
+/// The result of reading a value.
 #[derive(Debug)]
 pub enum Taken<T> {
-    /// It is what was asked for.
+    /// The value is as expected.
     Value(T),
-    /// It is null, or an empty text where no text belongs: as good as absent.
+    /// The value counts as absent: null, or an empty text where no text is expected.
     Null,
-    /// It is something else, and was read over.
+    /// The value is malformed, and was skipped.
     Odd,
 }
 
@@ -87,7 +88,7 @@ impl<T> Taken<T> {
     }
 }
 
-/// A place in a document, by the steps that lead to it.
+/// A path in a document.
 #[derive(Debug)]
 pub struct At<'a> {
     above: Option<&'a Self>,
@@ -96,7 +97,7 @@ pub struct At<'a> {
     pass: &'a Pass,
 }
 
-/// One step from the outside in.
+/// A segment of a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Step {
     Root,
@@ -104,32 +105,32 @@ pub(super) enum Step {
     Item(usize),
 }
 
-/// One pass over a document, and what it could not read.
+/// The state of reading a document: the current path, and the paths that were left out.
 #[derive(Debug, Default)]
 pub(super) struct Pass {
-    /// Whether to read each value from its own text, so that not even one that serde cannot go on
-    /// behind, such as the number 1e999, costs more than itself.
+    /// Whether to read each value from its own text. Then even a value after which serde cannot
+    /// continue, such as the number 1e999, is left out alone.
     careful: bool,
     left_out: RefCell<LeftOut>,
     lack: RefCell<Option<Lack>>,
 }
 
-/// What is needed, and is not there.
+/// A required value that is missing.
 #[derive(Debug)]
 pub(super) struct Lack {
-    /// The steps to the value that is of another kind, or to the object without the field.
+    /// The path of the value with another type, or of the object without the field.
     pub(super) path: Vec<Step>,
-    /// The name of the missing field; else what was expected in its place.
+    /// The name of the missing field, or the expected type.
     pub(super) problem: Result<&'static str, &'static str>,
 }
 
-/// How many levels of a document are read, one for each object and list. serde_json ends at 128.
+/// The maximum depth of objects and lists that is read. The limit of serde_json is 128.
 const DEEPEST: usize = 100;
-/// How many levels down an object may be in one of its own kind: each takes its stack.
+/// The maximum depth of an object in objects of its own type. Each level uses stack.
 const DEEPEST_BOX: usize = 20;
 
 impl Pass {
-    /// Reads a document, and says what it lacks if it cannot be read.
+    /// Reads a document, or returns what it lacks.
     pub(super) fn read<'de, T: Lenient, D: Deserializer<'de>>(
         &self,
         json: D,
@@ -143,7 +144,7 @@ impl Pass {
     }
 }
 
-/// Reads a text that is known to be JSON, and says what was left out of it.
+/// Reads a text that is known to be JSON, and returns what was left out.
 pub(super) fn read<T: Lenient>(json: &str, left_out: &mut LeftOut) -> Result<T, Lack> {
     let mut pass = Pass::default();
     let mut read = pass.read(&mut serde_json::Deserializer::from_str(json));
@@ -155,7 +156,7 @@ pub(super) fn read<T: Lenient>(json: &str, left_out: &mut LeftOut) -> Result<T, 
     read.unwrap_or(Err(Lack { path: Vec::new(), problem: Err("JSON") }))
 }
 
-/// The line and column of what a document lacks, from 1.
+/// The position of what a document lacks: line and column, from 1.
 pub(super) fn locate(json: &str, lack: &Lack) -> (usize, usize) {
     let seek = Seek { path: &lack.path, to_the_end: lack.problem.is_ok() };
     let sought = seek.deserialize(&mut serde_json::Deserializer::from_str(json));
@@ -175,7 +176,7 @@ impl<'a> At<'a> {
         path
     }
 
-    /// Notes that the value here is left out.
+    /// Records that the value at the current path is left out.
     #[cold]
     fn leave_out(&self) {
         let path = self.path();
@@ -191,7 +192,7 @@ impl<'a> At<'a> {
     }
 }
 
-/// A path as people write it: `issue.fields.labels[0]`; `.` for the document itself.
+/// A path as text: `issue.fields.labels[0]`, or `.` for the document itself.
 pub(super) fn written(path: &[Step]) -> String {
     let mut text = String::new();
     for step in path {
@@ -232,7 +233,7 @@ fn odd<T: Lenient>(at: &At<'_>) {
     }
 }
 
-/// What a field is in the end; nothing if it is needed and is not there.
+/// The final value of a field. `None` if it is required and missing.
 pub(super) fn finish<T: Lenient>(field: Option<T>, at: &At<'_>, name: &'static str) -> Option<T> {
     match field {
         None if T::OPTIONAL => T::absent(),
@@ -247,13 +248,13 @@ fn missing<T: Lenient>(at: &At<'_>, name: &'static str) -> Option<T> {
     if absent.is_none() {
         at.lacks(Ok(name));
     } else if at.depth == 0 {
-        // What the event is about: nothing is said of it.
+        // The object that the event is about: its absence is not reported.
         at.below(Step::Field(name)).leave_out();
     }
     absent
 }
 
-/// Reads an optional value. `T` is never needed, as it may be missing.
+/// Reads an optional value.
 impl<T: Lenient> Lenient for Option<T> {
     const EXPECTED: &'static str = T::EXPECTED;
     const OPTIONAL: bool = true;
@@ -284,7 +285,7 @@ impl<T: Lenient> Lenient for Box<T> {
     }
 }
 
-/// Reads a list, and leaves out the items that are none of its kind.
+/// Reads a list, and leaves out malformed items.
 impl<T: Lenient> Lenient for Vec<T> {
     const EXPECTED: &'static str = "a list";
     const OPTIONAL: bool = true;
@@ -332,7 +333,7 @@ impl Lenient for i64 {
     }
 }
 
-/// Keeps any value, as it came.
+/// Keeps any value as raw JSON.
 impl Lenient for Box<RawValue> {
     const EXPECTED: &'static str = "any value";
 
@@ -341,7 +342,7 @@ impl Lenient for Box<RawValue> {
     }
 }
 
-/// Reads one value of a document, wherever it is.
+/// Reads one value of a document, at any path.
 struct Seed<'a, T>(&'a At<'a>, PhantomData<T>);
 
 impl<'de, T: Lenient> DeserializeSeed<'de> for Seed<'_, T> {
@@ -362,7 +363,7 @@ impl<'de, T: Lenient> DeserializeSeed<'de> for Seed<'_, T> {
     }
 }
 
-/// Reads a value of any kind.
+/// A visitor that accepts a value of any type.
 struct AnyKind<'a, T>(&'a At<'a>, PhantomData<T>);
 
 impl<T> AnyKind<'_, T> {
@@ -417,10 +418,10 @@ impl<'de, T: Lenient> Visitor<'de> for AnyKind<'_, T> {
     }
 }
 
-/// Follows a path, and fails where it ends, which is how `serde_json` tells the place.
+/// Follows a path and fails at its end, so that `serde_json` reports the position.
 struct Seek<'a> {
     path: &'a [Step],
-    /// Whether it fails behind the object to which the path leads, and not before it.
+    /// Whether it fails after the object at the path, rather than before it.
     to_the_end: bool,
 }
 
@@ -438,7 +439,7 @@ impl<'de> DeserializeSeed<'de> for Seek<'_> {
     }
 }
 
-/// Every other kind is an error.
+/// Every other type is an error.
 impl<'de> Visitor<'de> for Seek<'_> {
     type Value = ();
 

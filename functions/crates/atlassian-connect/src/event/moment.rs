@@ -1,4 +1,4 @@
-//! Dates and times, in every form that Atlassian writes.
+//! Dates and times in every format that Atlassian writes.
 
 use jiff::Timestamp;
 use jiff::civil;
@@ -6,22 +6,22 @@ use jiff::civil;
 use super::lenient::Lenient;
 use super::object::alone;
 
-/// A point in time; kept as text where it cannot be read as one.
+/// A point in time, or the text of one that cannot be parsed.
 ///
 /// Atlassian writes milliseconds since 1970 (`1795428000123`), ISO 8601 with an offset that has no
-/// colon (`2026-11-23T10:00:00.000+0000`), RFC 3339, and, in places, what suits the locale of the
-/// site. No handler should lose an event over a form that nobody foresaw, so reading a text or a
-/// number always works, and [`Moment::timestamp`] says whether it is a time.
+/// colon (`2026-11-23T10:00:00.000+0000`), RFC 3339, and sometimes a format of the site's locale.
+/// An event should not be lost because of an unexpected format, so any text or number is accepted,
+/// and [`Moment::timestamp`] returns the time if it is one.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Moment {
     /// A point in time. The offset it was written with is in the raw payload.
     At(Timestamp),
-    /// Anything else, as it came; empty for a time that does not exist.
+    /// Any other text, as it came. Empty if there is no time.
     Text(Box<str>),
 }
 
 impl Moment {
-    /// The point in time; `None` for a text that is none.
+    /// The point in time, or `None` if it could not be parsed.
     pub fn timestamp(&self) -> Option<Timestamp> {
         match self {
             Self::At(timestamp) => Some(*timestamp),
@@ -51,19 +51,19 @@ impl Lenient for Moment {
 
 alone!(Moment);
 
-/// A day without a time; kept as text where it cannot be read as one.
+/// A day without a time, or the text of one that cannot be parsed.
 ///
 /// Atlassian writes `2026-11-23`.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Day {
     /// A day.
     On(civil::Date),
-    /// Anything else, as it came.
+    /// Any other text, as it came.
     Text(Box<str>),
 }
 
 impl Day {
-    /// The day; `None` for a text that is none.
+    /// The day, or `None` if it could not be parsed.
     pub fn date(&self) -> Option<civil::Date> {
         match self {
             Self::On(date) => Some(*date),

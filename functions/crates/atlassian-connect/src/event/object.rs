@@ -1,13 +1,13 @@
-//! Objects, of which every field that is not needed may be missing or odd.
+//! Objects whose optional fields can be missing or malformed.
 
-/// Makes an object that reads the listed fields, each on its own: one that cannot be read as its
-/// type costs itself alone.
+/// Makes an object type that reads each listed field separately: a field that cannot be read as its
+/// type is left out, and the others are read.
 ///
-/// What is needed follows from the types. An `Option` and a list may be missing, and so may an
-/// object that needs nothing itself; any other type is needed. `..rest` keeps the fields that are
-/// not listed. `text => …` makes the object of a text that stands in its place.
+/// The types decide which fields are required. An `Option`, a list, and an object without required
+/// fields are optional; every other type is required. `..rest` keeps the fields that are not
+/// listed. `text => …` makes the object from a text in its place.
 ///
-/// Written out, because serde's derived code gives up the object at the first odd field, and its
+/// Serde's derived code is not used, because it fails at the first malformed field, and its
 /// `flatten` buffers the object and cannot keep raw JSON.
 macro_rules! object {
     (
@@ -98,7 +98,7 @@ use super::moment::Moment;
 use super::read::PayloadType;
 
 object! {
-    /// An event of which Atlassian documents nothing but the name: its time, and the rest raw.
+    /// An event of which only the name is documented: its time, and the other fields as raw JSON.
     ///
     /// Inferred.
     #[derive(Default)]
@@ -122,18 +122,18 @@ pub(super) fn read<'de, T: Lenient, D: Deserializer<'de>>(json: D) -> Result<T, 
     })
 }
 
-/// Fields of an object that its type does not list, in their order, as they came.
+/// The fields of an object that its type does not list, in their order, as raw JSON.
 #[derive(Clone, Default)]
 pub struct Rest(Vec<(Box<str>, Box<RawValue>)>);
 
 impl Rest {
-    /// The JSON text of a field; the last one if there are several of this name.
+    /// The JSON text of a field, the last one if there are several with this name.
     pub fn get(&self, name: &str) -> Option<&str> {
         // A list, because every event writes one and few ever look into it.
         self.iter().rev().find(|(field, _)| *field == name).map(|(_, json)| json)
     }
 
-    /// Reads a field as a type of your own; `None` if there is no such field.
+    /// Parses a field as a type of your own. `None` if there is no such field.
     ///
     /// # Errors
     ///
@@ -142,7 +142,7 @@ impl Rest {
         self.get(name).map(serde_json::from_str).transpose()
     }
 
-    /// Names and JSON texts, in their order.
+    /// The names and JSON texts of all fields, in their order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, json)| (&**name, json.get()))
     }

@@ -1,4 +1,4 @@
-//! From a payload to its type, with errors that tell where and never what.
+//! Reading payloads as their types. Errors name the path of a value, and never the value.
 
 use serde::de::DeserializeOwned;
 
@@ -7,7 +7,7 @@ use super::lenient::{self, Lenient, written};
 use super::{Event, EventName, Product, TABLE};
 use crate::payload::Payload;
 
-/// What a delivery's payload can be read as.
+/// The types that a delivery's payload can be read as.
 ///
 /// | type | takes | links |
 /// |---|---|---|
@@ -16,12 +16,12 @@ use crate::payload::Payload;
 /// | [`jira::Event`](super::jira::Event), [`confluence::Event`](super::confluence::Event) | the events of one product | the readers of the product |
 /// | [`Event`] | every event | every reader |
 pub trait FromPayload: Sized {
-    /// Reads the payload of this event of this product, and says in `reading` how that went; a
-    /// payload that nobody reads leaves it as it is.
+    /// Reads the payload of an event, and sets `reading` to the outcome. The type `()` reads
+    /// nothing and leaves it unchanged.
     ///
     /// # Errors
     ///
-    /// [`Unreadable`]. An event that is not in the tables is no error for an enum of events.
+    /// [`Unreadable`]. For an enum of events, an unknown event is not an error.
     fn from_payload(
         product: Product,
         event: &EventName,
@@ -30,12 +30,12 @@ pub trait FromPayload: Sized {
     ) -> Result<Self, Unreadable>;
 }
 
-/// A type in the tables: what one or more events carry.
+/// A payload type: the type of the payload of one or more events.
 pub trait PayloadType: Lenient + DeserializeOwned + 'static {}
 
-/// A payload that cannot be read as what was asked for.
+/// Why a payload cannot be read as a type.
 ///
-/// It never quotes the payload, which holds what people wrote; names of fields it does.
+/// The error contains names of fields, but never quotes a value, which a user may have written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unreadable {
@@ -53,7 +53,7 @@ pub enum Unreadable {
         payload: &'static str,
         /// What is wrong, without the value.
         problem: Box<str>,
-        /// Where: the names of the fields and the numbers of the items, from the outside in.
+        /// The path: the names of fields and the indices of items, from the outside in.
         path: Box<str>,
         /// Where in the text, from 1.
         line: usize,
@@ -71,36 +71,36 @@ pub enum Unreadable {
         /// The event.
         event: EventName,
     },
-    /// Another event carries what was asked for.
+    /// The event has another payload type.
     #[error("{event} from {product} is not for this handler, which takes {takes}")]
     OtherEvent {
         /// The product that sent it.
         product: Product,
         /// The event.
         event: EventName,
-        /// What the type that was asked for takes.
+        /// The events that have the requested type.
         takes: Box<str>,
     },
 }
 
-/// How a payload was read: by the receiver, which takes the event in any case, and then by the
-/// handler that asks for a type.
+/// How well a payload could be read: by the receiver, which queues the event in any case, and then
+/// by a handler that takes a type.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum Reading {
-    /// As the payload type of its event; or there is no body to read.
+    /// It was read as the payload type of its event, or there is no body.
     #[default]
     Read,
-    /// As the payload type of its event, but for what these paths lead to. The fields are as if they
-    /// were absent.
+    /// It was read as the payload type of its event, without the fields at these paths. They are as
+    /// if they were absent.
     Partly(LeftOut),
-    /// Not: the event is known, and its body lacks what the payload type needs. With the reason.
+    /// It could not be read: the body lacks what the payload type needs. With the reason.
     Unreadable(Box<str>),
-    /// Not: nobody knows the event.
+    /// It could not be read: the event is unknown.
     Unknown,
 }
 
 impl Reading {
-    /// Tries to read a payload as what its event carries, and says how it went.
+    /// Tries to read a payload as the payload type of its event.
     pub fn of(product: Product, event: &EventName, payload: &Payload) -> Self {
         let mut reading = Self::Read;
         if event.line(product).is_none() {
@@ -112,7 +112,7 @@ impl Reading {
         }
     }
 
-    /// The word that the logs use.
+    /// The word for this reading in logs.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Read => "read",
@@ -122,7 +122,7 @@ impl Reading {
         }
     }
 
-    /// The places that were left out, if there are any.
+    /// The paths that were left out, if any.
     pub fn left_out(&self) -> Option<&LeftOut> {
         match self {
             Self::Partly(left_out) => Some(left_out),
@@ -130,7 +130,7 @@ impl Reading {
         }
     }
 
-    /// Why the payload could not be read, if it could not.
+    /// The reason why the payload could not be read, if there is one.
     pub fn why(&self) -> Option<&str> {
         match self {
             Self::Unreadable(why) => Some(why),

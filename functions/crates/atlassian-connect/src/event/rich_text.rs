@@ -1,4 +1,4 @@
-//! Text with formatting, in either of the forms that Atlassian writes it.
+//! Formatted text, in either of the formats that Atlassian writes.
 
 use std::borrow::Cow;
 
@@ -11,26 +11,26 @@ use super::left_out::LeftOut;
 use super::lenient::{self, At, Lenient, Taken};
 use super::object::{alone, object};
 
-/// Text with formatting: a text in wiki markup, or a document.
+/// Formatted text: wiki markup, or a document.
 ///
-/// Webhooks carry the former, and in places the latter: version 2 of the REST API of Jira writes
-/// wiki markup, version 3 the Atlassian Document Format. [`plain_text`](Self::plain_text) has the
-/// words of either.
+/// Webhooks mostly contain wiki markup, as version 2 of Jira's REST API writes it, and sometimes
+/// the Atlassian Document Format of version 3. [`plain_text`](Self::plain_text) returns the words
+/// of either.
 #[derive(Clone, Debug)]
 pub enum RichText {
-    /// A text, in wiki markup or without any.
+    /// Text, with or without wiki markup.
     Text(Box<str>),
     /// A document in the Atlassian Document Format, as it came.
     Document(Box<RawValue>),
 }
 
 impl RichText {
-    /// What people read, without formatting.
+    /// The text without formatting.
     ///
-    /// Of a text it is the text, markup included. Of a document it is its paragraphs with a blank
-    /// line between them, its lists with a line for each item, its tables with a line for each row;
-    /// a mention, an emoji, a date or a link is what people see of it. A node that is not known here
-    /// is what its children are. What is nested more than some fifty nodes deep is left out.
+    /// Wiki markup is returned as it is. Of a document, paragraphs are separated by a blank line,
+    /// lists have a line for each item, and tables a line for each row; mentions, emojis, dates and
+    /// links are returned as they are displayed. Of an unknown node, its children are returned.
+    /// Nodes nested more than about fifty levels deep are left out.
     pub fn plain_text(&self) -> Cow<'_, str> {
         match self {
             Self::Text(text) => Cow::Borrowed(text),

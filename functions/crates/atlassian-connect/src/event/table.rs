@@ -1,6 +1,7 @@
-//! The macros that read the tables.
+//! The macros that expand the tables of events.
 
-/// Makes [`EventName`](super::EventName) of all names, and [`TABLE`](super::TABLE) of all lines.
+/// Makes [`EventName`](super::EventName) from all names, and [`TABLE`](super::TABLE) from all
+/// lines.
 macro_rules! names {
     (
         shared { $($both:literal => $Both:ident:
@@ -11,8 +12,8 @@ macro_rules! names {
     ) => {
         /// The name of an event.
         ///
-        /// Reading one never fails: a name that is not in the tables is kept as it came, so that
-        /// an event that is new to this code passes through it unharmed.
+        /// Deserializing never fails: a name that is not in the tables is kept as it came, so that
+        /// unknown events are passed on.
         #[derive(Clone, Debug, Deserialize, Eq, Hash, PartialEq, Serialize)]
         #[serde(from = "String", into = "String")]
         #[non_exhaustive]
@@ -24,13 +25,13 @@ macro_rules! names {
             _Other(OtherName),
         }
 
-        /// A name that is not in the tables: read, never built.
+        /// A name that is not in the tables. It can only be deserialized, not constructed.
         #[doc(hidden)]
         #[derive(Clone, Debug, Eq, Hash, PartialEq)]
         pub struct OtherName(Box<str>);
 
         impl EventName {
-            /// Every event in the tables, in their order.
+            /// All events in the tables, in their order.
             pub const ALL: &[Self] =
                 &[$(Self::$Both,)+ $(Self::$Jira,)+ $(Self::$Confluence,)+];
 
@@ -44,7 +45,7 @@ macro_rules! names {
                 }
             }
 
-            /// The products that send the event; none for a name that is not in the tables.
+            /// The products that send the event. Empty for a name that is not in the tables.
             pub fn products(&self) -> &'static [Product] {
                 match self {
                     $(Self::$Both)|+ => &[Product::Jira, Product::Confluence],
@@ -66,7 +67,7 @@ macro_rules! names {
             }
         }
 
-        /// Every event of every product, as the tables list them.
+        /// All events of both products.
         ///
         /// | event | product | era | basis | payload |
         /// |---|---|---|---|---|
@@ -157,8 +158,8 @@ macro_rules! product_events {
         #[non_exhaustive]
         pub enum Event {
             $( #[doc = concat!("`", $name, "`")] $Name(Box<$Payload>), )+
-            /// An event that the product's table does not list: its name alone. The payload, which
-            /// nobody read, is in the delivery.
+            /// An event that the product's table does not list. Only its name; the delivery
+            /// contains the unread payload.
             Unknown(EventName),
         }
 

@@ -1,11 +1,11 @@
-//! Words that Atlassian chooses from a list, and may add to.
+//! Enums of words, to which Atlassian may add new ones.
 
-/// Makes an enum of words. Reading one never fails: a word that is not listed is kept.
+/// Makes an enum of words. Deserializing never fails: an unknown word is kept.
 macro_rules! vocabulary {
     ($(#[$doc:meta])+ pub enum $Name:ident { $($word:literal => $Word:ident,)+ }) => {
         $(#[$doc])+
         ///
-        /// Open: a word that is not listed here is kept, and [`as_str`](Self::as_str) gives it.
+        /// An unknown word is kept, and [`as_str`](Self::as_str) returns it.
         #[derive(Clone, Debug, Eq, Hash, PartialEq)]
         #[non_exhaustive]
         pub enum $Name {
@@ -50,7 +50,7 @@ macro_rules! vocabulary {
 pub(super) use vocabulary;
 
 vocabulary! {
-    /// What kind of account somebody has.
+    /// The type of an account.
     ///
     /// Jira Cloud platform REST API, "Users"; in Confluence `customer` is what every person has.
     pub enum AccountType {
@@ -60,7 +60,7 @@ vocabulary! {
     }
 }
 
-/// A word that is not in its list: read, never built.
+/// An unknown word. It can only be deserialized, not constructed.
 #[doc(hidden)]
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct OtherWord(Box<str>);

@@ -1,17 +1,17 @@
-//! Text that JSON's grammar allows and a Rust string cannot hold.
+//! Replacement of lone surrogates in JSON.
 //!
-//! A string of JSON is UTF-16 where it is escaped, and may hold one half of a surrogate pair without
-//! the other (RFC 8259, section 8.2), as it does where a product cuts a text in the middle of an
-//! emoji. `serde_json` refuses the whole text for it.
+//! Escapes in a JSON string are UTF-16, and can contain half of a surrogate pair without the other
+//! (RFC 8259, section 8.2). That happens when a product cuts a text in the middle of an emoji.
+//! `serde_json` refuses the whole text then.
 
 use memchr::memchr;
 
-/// The JSON text with `\ufffd` in the place of every half of a surrogate pair that stands alone;
-/// `None` if there is none. Both are as long, so that every other character stays where it is.
+/// The JSON text with every lone surrogate replaced by `\ufffd`, or `None` if there is none. The
+/// length does not change, so every other character keeps its position.
 pub(super) fn mended(json: &str) -> Option<Box<str>> {
     let mut mended: Option<Vec<u8>> = None;
     let mut from = 0;
-    // A backslash is in a string, and before what it escapes.
+    // A backslash is always inside a string, before the character that it escapes.
     while let Some(at) = json.as_bytes().get(from..).and_then(|rest| memchr(b'\\', rest)) {
         let at = from + at;
         from = at + 2;
@@ -31,7 +31,7 @@ pub(super) fn mended(json: &str) -> Option<Box<str>> {
     Some(text.into())
 }
 
-/// The unit of UTF-16 that is escaped here, if one is.
+/// The UTF-16 code unit of an escape at this position, if there is one.
 fn escaped(json: &str, at: usize) -> Option<u16> {
     let digits = json.get(at..at + 6)?.strip_prefix(r"\u")?;
     u16::from_str_radix(digits, 16).ok()

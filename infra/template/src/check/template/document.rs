@@ -1,11 +1,11 @@
-//! A template in plain JSON: its resources, and what their values refer to.
+//! A parsed template: its resources, and what their values refer to.
 
 use sam_template::resource_type::{FUNCTION, HTTP_API};
 use serde_json::Value;
 
 use crate::check::Finding;
 
-/// A template, its short forms written out.
+/// A parsed template.
 #[derive(Clone, Copy)]
 pub(crate) struct Document<'t> {
     file: &'t str,
@@ -19,7 +19,7 @@ pub(super) struct Resource<'t> {
     pub(super) id: &'t str,
     /// Its type.
     pub(super) kind: &'t str,
-    /// All that stands below its logical id.
+    /// The body of the resource: everything below its logical id.
     pub(super) body: &'t Value,
     globals: Option<&'t Value>,
 }
@@ -35,18 +35,18 @@ pub(super) struct Event<'t> {
     pub(super) properties: &'t Value,
 }
 
-/// What a function is for, by the binary it runs.
+/// The role of a function, according to its binary.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Job<'t> {
     Descriptor,
     Lifecycle,
     Receiver,
-    /// By the name of the handler.
+    /// A handler, by its name.
     Handler(&'t str),
 }
 
 impl<'t> Document<'t> {
-    /// Takes a template as [`sam_template::parse()`] returns it.
+    /// Wraps a template as [`sam_template::parse()`] returns it.
     pub(crate) fn new(file: &'t str, document: &'t Value) -> Self {
         Self { file, root: document }
     }
@@ -72,12 +72,12 @@ impl<'t> Document<'t> {
         self.resources().find(|resource| resource.id == id)
     }
 
-    /// The resource of a type that a value points to.
+    /// The resource of a type that a value refers to.
     pub(super) fn target(&self, value: Option<&'t Value>, kind: &str) -> Option<Resource<'t>> {
         self.resource(pointed(value?)?).filter(|resource| resource.kind == kind)
     }
 
-    /// A value that is no reference; of a parameter, its default.
+    /// A literal value, or the default of the parameter that it refers to.
     pub(super) fn plain<'v>(&'v self, value: &'v Value) -> Option<&'v Value> {
         match pointed(value) {
             Some(name) => self.root.get("Parameters")?.get(name)?.get("Default"),
@@ -85,16 +85,16 @@ impl<'t> Document<'t> {
         }
     }
 
-    /// A whole number; of a parameter, its default.
+    /// A whole number, or the default of the parameter that it refers to.
     pub(super) fn number(&self, value: Option<&Value>) -> Option<u64> {
         let value = self.plain(value?)?;
         value.as_u64().or_else(|| value.as_str()?.parse().ok())
     }
 
-    /// What CloudFormation counts when SAM has expanded its own resources: an API has a stage, an
-    /// event of the API is a permission, an event of a queue an event source, an alias comes with a
-    /// version, and a deployment by degrees with a deployment group, besides an application and a
-    /// role for all of those.
+    /// The number of resources after SAM's expansion: an API has a stage, an event of the API is a
+    /// permission, an event of a queue is an event source, an alias comes with a version, and a
+    /// canary deployment with a deployment group, plus one application and one role for all of
+    /// them.
     pub(crate) fn expanded_resources(&self) -> usize {
         let has = |resource: &Resource<'_>, name| usize::from(resource.property(name).is_some());
         let expanded = self.resources().map(|resource| match resource.kind {
@@ -110,21 +110,20 @@ impl<'t> Document<'t> {
         expanded.sum::<usize>() + if by_degrees { 2 } else { 0 }
     }
 
-    /// How many routes the API has.
+    /// The number of routes of the API.
     pub(crate) fn routes(&self) -> usize {
         let events = self.of_kind(FUNCTION).flat_map(|function| function.events());
         events.filter(|event| event.kind == "HttpApi").count()
     }
 
-    /// A finding about a resource, or anything else that has a name.
+    /// Makes a finding about a resource or another named entry.
     pub(super) fn finding(&self, name: &str, advice: impl Into<String>) -> Finding {
         Finding::error(format!("{}: {name}", self.file), advice)
     }
 }
 
 impl<'t> Resource<'t> {
-    /// A property by its name, or by the path to it; of a function, its global value if it has none
-    /// of its own.
+    /// A property by its name or path. For a function, falls back to its value in `Globals`.
     pub(super) fn property(&self, path: &str) -> Option<&'t Value> {
         let at = |value: &'t Value| value.pointer(&format!("/{}", path.replace('.', "/")));
         self.body.get("Properties").and_then(at).or_else(|| at(self.globals?))
@@ -168,12 +167,12 @@ impl<'t> Resource<'t> {
     }
 }
 
-/// The name that a `Ref` or `Fn::GetAtt` points to.
+/// The name that a `Ref` or `Fn::GetAtt` refers to.
 pub(super) fn pointed(value: &Value) -> Option<&str> {
     value.get("Ref").or_else(|| value.get("Fn::GetAtt")?.get(0))?.as_str()
 }
 
-/// A value as `Fn::Sub` would write it: `!GetAtt A.Arn` is `${A.Arn}`.
+/// A value in the syntax of `Fn::Sub`: `!GetAtt A.Arn` is `${A.Arn}`.
 pub(super) fn as_text(value: &Value) -> Option<String> {
     if let Some(name) = value.get("Ref").and_then(Value::as_str) {
         return Some(format!("${{{name}}}"));

@@ -7,30 +7,30 @@ use super::Document;
 use super::document::as_text;
 use crate::check::Finding;
 
-/// The most resources of a stack ("CloudFormation quotas").
+/// The maximum number of resources in a stack ("CloudFormation quotas").
 pub(crate) const MAX_RESOURCES: usize = 500;
 
-/// The most routes of an HTTP API, and the most integrations, which cannot be raised ("Quotas for
-/// configuring and running an HTTP API").
+/// The maximum number of routes, and of integrations, of an HTTP API, which cannot be raised
+/// ("Quotas for configuring and running an HTTP API").
 pub(crate) const MAX_ROUTES: usize = 300;
 
-/// The most outputs, and the most parameters.
+/// The maximum number of outputs, and of parameters.
 const MAX_ENTRIES: usize = 200;
 
-/// The longest template that CloudFormation takes from S3, in bytes.
+/// The maximum size of a template in S3, in bytes.
 const MAX_TEMPLATE: usize = 1_000_000;
 
-/// The longest environment of a function, names and values, in bytes ("Lambda quotas").
+/// The maximum size of a function's environment, names and values, in bytes ("Lambda quotas").
 const MAX_ENVIRONMENT: usize = 4096;
 
-/// What a URL, a name or an ARN that AWS makes up is taken for, in bytes.
+/// The assumed length of a URL, a name or an ARN that AWS generates, in bytes.
 const REFERENCE: usize = 150;
 
-/// The longest name of a queue; and what of it the stack's name has to find room in.
+/// The maximum length of a queue's name, and the part of it that is reserved for the stack's name.
 const MAX_QUEUE_NAME: usize = 80;
 const STACK_NAME: usize = 30;
 
-/// The longest that a function behind an HTTP API may take, in seconds: the API stops waiting after
+/// The maximum timeout of a function behind an HTTP API, in seconds. The API stops waiting after
 /// thirty.
 const MAX_HTTP_TIMEOUT: u64 = 29;
 

@@ -1,4 +1,5 @@
-//! Checks that every reference resolves. SAM passes a wrong one on, and the deployment fails half-way.
+//! Checks that every reference resolves. SAM does not check them, and the deployment would fail
+//! halfway.
 
 use sam_template::resource_type::{
     ALARM, BUCKET, FUNCTION, HTTP_API, KEY, LOG_GROUP, QUEUE, ROLE, TABLE, TOPIC,
@@ -19,8 +20,8 @@ pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The attributes that a type has for `Fn::GetAtt`, as the CloudFormation Template Reference Guide
-/// lists them under "Return values". Of any other type, `Arn` alone.
+/// The attributes of a type for `Fn::GetAtt`, from "Return values" in the CloudFormation Template
+/// Reference Guide. For any other type, only `Arn`.
 fn attributes(kind: &str) -> &'static [&'static str] {
     match kind {
         FUNCTION | ALARM | LOG_GROUP => &["Arn"],
@@ -38,7 +39,7 @@ fn attributes(kind: &str) -> &'static [&'static str] {
 
 struct Walk<'w, 't> {
     template: &'w Document<'t>,
-    /// The entry of the section that is walked through.
+    /// The entry of the section that is checked.
     name: &'t str,
     findings: &'w mut Vec<Finding>,
 }

@@ -46,20 +46,20 @@ pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Some actions on one resource.
+/// Permissions for actions on one resource.
 #[derive(Debug, Eq, PartialEq)]
 struct Grant {
-    /// What a function could not do without.
+    /// The required actions.
     needed: Vec<&'static str>,
-    /// What it may do besides.
+    /// The optional actions.
     optional: Vec<&'static str>,
-    /// As [`as_text`] writes it.
+    /// The resource, in the syntax of [`as_text`].
     resource: String,
-    /// The condition that narrows it: the key that has to be there.
+    /// The required key of a condition, if there must be one.
     condition: Option<&'static str>,
 }
 
-/// All that a function may be allowed.
+/// The permissions that a function can have.
 fn grants(template: &Document<'_>, function: Resource<'_>) -> Vec<Grant> {
     let grant = |needed: &[&'static str], resource: &str| Grant {
         needed: needed.to_vec(),
@@ -68,8 +68,8 @@ fn grants(template: &Document<'_>, function: Resource<'_>) -> Vec<Grant> {
         condition: None,
     };
     let mut grants = vec![grant(&["logs:CreateLogStream", "logs:PutLogEvents"], "${Logs.Arn}")];
-    // The one action for which AWS has no narrower resource ("Actions, resources, and condition keys
-    // for AWS X-Ray").
+    // The one action for which AWS has no narrower resource ("Actions, resources, and condition
+    // keys for AWS X-Ray").
     grants.push(Grant {
         needed: Vec::new(),
         optional: vec!["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
@@ -116,7 +116,7 @@ fn grants(template: &Document<'_>, function: Resource<'_>) -> Vec<Grant> {
                     "sqs:DeleteMessage",
                     "sqs:ChangeMessageVisibility",
                     "sqs:GetQueueAttributes",
-                    // Copies of messages whose turn has not come.
+                    // Copies of messages that were not begun.
                     "sqs:SendMessage",
                 ];
                 grants.push(grant(&actions, &format!("${{{}.Arn}}", queue.id)));
@@ -199,7 +199,7 @@ fn check_statements(
     }
 }
 
-/// The statements of a policy, those of both branches of an `Fn::If` among them.
+/// The statements of a policy, including both branches of an `Fn::If`.
 fn collect<'t>(value: &'t Value, statements: &mut Vec<&'t Value>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| collect(item, statements)),

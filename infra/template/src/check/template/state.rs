@@ -8,12 +8,12 @@ use super::Document;
 use super::document::{Job, Resource, as_text, pointed};
 use crate::check::Finding;
 
-/// What Amazon SQS keeps messages for, if a queue does not say, in seconds.
+/// The default retention of messages in SQS, in seconds.
 const DEFAULT_RETENTION: u64 = 345_600;
 
-/// How often SQS has to hand a message out for each attempt of its handler, at least. Receives are
-/// spent without an attempt when a function is throttled (AWS Lambda Developer Guide, "Using Lambda
-/// with Amazon SQS"), when it is killed with a batch, or when it cannot start.
+/// The minimum ratio of `maxReceiveCount` to a handler's attempts. Receives are spent without an
+/// attempt when a function is throttled (AWS Lambda Developer Guide, "Using Lambda with Amazon
+/// SQS"), when it is killed during a batch, or when it cannot start.
 const RECEIVES_PER_ATTEMPT: u64 = 10;
 
 pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
@@ -52,7 +52,7 @@ pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// A queue that a handler reads, and its dead-letter queue.
+/// Checks a handler's queue and its dead-letter queue.
 fn check_source(
     template: &Document<'_>,
     handler: Resource<'_>,
@@ -98,7 +98,7 @@ fn check_source(
     let retention = |queue: Resource<'_>| {
         template.number(queue.property("MessageRetentionPeriod")).unwrap_or(DEFAULT_RETENTION)
     };
-    // What the handler is told of its queue has to be what holds of it.
+    // The handler's variables must match its queue.
     for (name, told) in [(variable::QUEUE_URL, queue), (variable::DEAD_LETTER_QUEUE_URL, dead)] {
         if handler.variable(name).and_then(pointed) != Some(told.id) {
             find(handler.id, format!("{name} has to be {}", told.id));
@@ -149,7 +149,7 @@ fn check_source(
     }
 }
 
-/// A bucket of deliveries: what a message names has to be there as long as the message.
+/// Checks a bucket of deliveries: objects must be kept as long as the messages that refer to them.
 fn check_bodies(template: &Document<'_>, bucket: Resource<'_>, findings: &mut Vec<Finding>) {
     let retention = |queue: Resource<'_>| template.number(queue.property("MessageRetentionPeriod"));
     let longest = template.of_kind(QUEUE).filter_map(retention).max().unwrap_or(DEFAULT_RETENTION);
@@ -175,7 +175,7 @@ fn check_bodies(template: &Document<'_>, bucket: Resource<'_>, findings: &mut Ve
     }
 }
 
-/// A key of the tenants' secrets: what it encrypted can be read as long as it is there.
+/// Checks the key of the tenants' secrets: without it they cannot be decrypted.
 fn check_key(template: &Document<'_>, key: Resource<'_>, findings: &mut Vec<Finding>) {
     let retained = |policy| key.body[policy] == "Retain";
     let rules = [

@@ -89,7 +89,7 @@ fn check_routes(template: &Document<'_>, plan: &Plan, findings: &mut Vec<Finding
     }
 }
 
-/// What a route of the descriptor leads to.
+/// The resources that a route leads to.
 #[derive(Clone, Copy)]
 enum Route<'p> {
     Descriptor,

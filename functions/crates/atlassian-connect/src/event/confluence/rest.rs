@@ -1,4 +1,4 @@
-//! Content as the REST API writes it.
+//! Content in the format of the REST API.
 
 use super::content::ContentKind;
 use crate::event::Id;
@@ -13,28 +13,28 @@ object! {
     pub struct RestContent {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// What it is. Types of plugins are written in full, as in
+        /// The type. Types of plugins are written in full, as in
         /// `com.atlassian.confluence.plugins.confluence-content-property-storage:content-property`.
         "type" => kind: Option<ContentKind>,
-        /// Whether it is there.
+        /// The status.
         "status" => status: Option<ContentStatus>,
-        /// What it is called.
+        /// The title.
         "title" => title: Option<String>,
-        /// Where it is.
+        /// The space.
         "space" => space: Option<RestSpace>,
-        /// How it came about.
+        /// The history.
         "history" => history: Option<History>,
-        /// Which edition it is.
+        /// The version.
         "version" => version: Option<RestVersion>,
-        /// What is known about it.
+        /// The metadata.
         "metadata" => metadata: Option<Metadata>,
-        /// Where it is found.
+        /// The links.
         "_links" => links: Option<Links>,
     }
 }
 
 vocabulary! {
-    /// Whether a piece of content, or a space, is there.
+    /// The status of a piece of content or a space.
     pub enum ContentStatus {
         "archived" => Archived,
         "current" => Current,
@@ -54,19 +54,19 @@ object! {
         "id" => id: Option<Id>,
         /// The key, as in `/wiki/spaces/DOC`.
         "key" => key: Option<String>,
-        /// What it is called.
+        /// The name.
         "name" => name: Option<String>,
-        /// Whose it is.
+        /// The owner.
         "type" => kind: Option<SpaceKind>,
-        /// Whether it is there.
+        /// The status.
         "status" => status: Option<ContentStatus>,
-        /// Where it is found.
+        /// The links.
         "_links" => links: Option<Links>,
     }
 }
 
 vocabulary! {
-    /// Whose a space is.
+    /// The type of a space.
     pub enum SpaceKind {
         "collaboration" => Collaboration,
         "global" => Global,
@@ -76,83 +76,83 @@ vocabulary! {
 }
 
 object! {
-    /// How a piece of content came about.
+    /// The history of a piece of content.
     pub struct History {
-        /// Whether this is the newest edition.
+        /// Whether this is the latest version.
         "latest" => latest: Option<bool>,
-        /// Whoever created it.
+        /// The creator.
         "createdBy" => created_by: Option<Contributor>,
         /// When it was created.
         "createdDate" => created_date: Option<Moment>,
-        /// Where it is found.
+        /// The links.
         "_links" => links: Option<Links>,
     }
 }
 
 object! {
-    /// An edition of a piece of content.
+    /// A version of a piece of content.
     pub struct RestVersion {
-        /// Which edition it is, from 1.
+        /// The version number, from 1.
         "number" => number: Option<i64>,
-        /// Whoever made it.
+        /// The author.
         "by" => by: Option<Contributor>,
-        /// When it was made.
+        /// When it was created.
         "when" => when: Option<Moment>,
-        /// When it was made, for people, as in `yesterday at 4:13 PM`.
+        /// When it was created, as displayed, as in `yesterday at 4:13 PM`.
         "friendlyWhen" => friendly_when: Option<String>,
-        /// What was said about it.
+        /// The comment.
         "message" => message: Option<String>,
-        /// Whether watchers were not to be told.
+        /// Whether watchers were not notified.
         "minorEdit" => minor_edit: Option<bool>,
-        /// Whether it became another type of content.
+        /// Whether the type of the content changed.
         "contentTypeModified" => content_type_modified: Option<bool>,
-        /// Where it is found.
+        /// The links.
         "_links" => links: Option<Links>,
     }
 }
 
 object! {
-    /// Whoever made an edition.
+    /// The author of a version.
     pub struct Contributor {
-        /// The account.
+        /// The account id.
         "accountId" => account_id: Option<String>,
-        /// What kind of account it is.
+        /// The type of account.
         "accountType" => account_type: Option<AccountType>,
         /// `known`, `anonymous` or `user`.
         "type" => kind: Option<String>,
-        /// What the user is called.
+        /// The display name of the user.
         "displayName" => display_name: Option<String>,
-        /// What strangers may call the user.
+        /// The public name of the user.
         "publicName" => public_name: Option<String>,
-        /// The address of the user; empty if hidden.
+        /// The email address of the user; empty if hidden.
         "email" => email: Option<String>,
         /// Whether the user is a guest.
         "isExternalCollaborator" => is_external_collaborator: Option<bool>,
-        /// The picture.
+        /// The avatar.
         "profilePicture" => profile_picture: Option<Icon>,
-        /// Where it is found.
+        /// The links.
         "_links" => links: Option<Links>,
     }
 }
 
 object! {
-    /// A picture.
+    /// An avatar or icon.
     pub struct Icon {
-        /// Its address, relative to the site.
+        /// The URL, relative to the site.
         "path" => path: Option<String>,
-        /// How wide it is, in pixels.
+        /// The width, in pixels.
         "width" => width: Option<i64>,
-        /// How high it is, in pixels.
+        /// The height, in pixels.
         "height" => height: Option<i64>,
-        /// Whether nobody chose it.
+        /// Whether it is the default.
         "isDefault" => is_default: Option<bool>,
     }
 }
 
 object! {
-    /// What is known about a piece of content.
+    /// The metadata of a piece of content.
     pub struct Metadata {
-        /// Its labels.
+        /// The labels.
         "labels" => labels: Option<Labels>,
     }
 }
@@ -162,13 +162,13 @@ object! {
     pub struct Labels {
         /// The labels.
         "results" => results: Vec<RestLabel>,
-        /// How many come before.
+        /// The offset of the page.
         "start" => start: Option<i64>,
-        /// How many fit on a page.
+        /// The page size.
         "limit" => limit: Option<i64>,
-        /// How many are on this one.
+        /// The number on this page.
         "size" => size: Option<i64>,
-        /// Where it is found.
+        /// The links.
         "_links" => links: Option<Links>,
     }
 }
@@ -178,9 +178,9 @@ object! {
     pub struct RestLabel {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// What it says.
+        /// The name.
         "name" => name: Option<String>,
-        /// What it says, for people.
+        /// The text, as displayed.
         "label" => label: Option<String>,
         /// `global`, `my` or `team`.
         "prefix" => prefix: Option<String>,
@@ -188,19 +188,19 @@ object! {
 }
 
 object! {
-    /// Where something is found.
+    /// The links of an object.
     pub struct Links {
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
-        /// The address of the site.
+        /// The URL of the site.
         "base" => base: Option<String>,
-        /// What comes before every relative address, as in `/wiki`.
+        /// The prefix of relative URLs, as in `/wiki`.
         "context" => context: Option<String>,
-        /// The address for people, relative to the site.
+        /// The web URL, relative to the site.
         "webui" => webui: Option<String>,
-        /// The address of all content in the REST API, relative to the site.
+        /// The URL of the collection in the REST API, relative to the site.
         "collection" => collection: Option<String>,
-        /// The address of the next page.
+        /// The URL of the next page.
         "next" => next: Option<String>,
     }
 }

@@ -1,4 +1,4 @@
-//! Spaces and people.
+//! Spaces and users.
 
 use super::content::ContentReference;
 use crate::event::Id;
@@ -14,31 +14,31 @@ object! {
         "id" => id: Option<Id>,
         /// The key, as in `/wiki/spaces/DOC`.
         "key" => key: Option<String>,
-        /// What it is called.
+        /// The title.
         "title" => title: Option<String>,
-        /// What it is, in words.
+        /// The description.
         "description" => description: Option<String>,
-        /// Whether it belongs to one person.
+        /// Whether it is a personal space.
         "isPersonalSpace" => is_personal_space: Option<bool>,
-        /// Its first page.
+        /// The home page.
         "homePage" => home_page: Option<ContentReference>,
         /// When it was created; on the wire in milliseconds since 1970, or empty.
         "creationDate" => creation_date: Option<Moment>,
         /// When it was last changed; on the wire in milliseconds since 1970, or empty.
         "modificationDate" => modification_date: Option<Moment>,
-        /// The account of whoever created it. Since 2019.
+        /// The account id of the creator. Since 2019.
         "creatorAccountId" => creator_account_id: Option<String>,
-        /// The account of whoever last changed it. Since 2019.
+        /// The account id of the last editor. Since 2019.
         "lastModifierAccountId" => last_modifier_account_id: Option<String>,
-        /// The username of whoever created it. Until 2019.
+        /// The username of the creator. Until 2019.
         "creatorName" => creator_name: Option<String>,
-        /// The key of whoever created it. Until 2019.
+        /// The key of the creator. Until 2019.
         "creatorKey" => creator_key: Option<String>,
-        /// The username of whoever last changed it. Until 2019.
+        /// The username of the last editor. Until 2019.
         "lastModifierName" => last_modifier_name: Option<String>,
-        /// The key of whoever last changed it. Until 2019.
+        /// The key of the last editor. Until 2019.
         "lastModifierKey" => last_modifier_key: Option<String>,
-        /// The address for people.
+        /// The web URL.
         "self" => self_url: Option<String>,
     }
 }
@@ -48,15 +48,15 @@ object! {
     ///
     /// Connect, `UserEventMapper`; the account inferred.
     pub struct UserProfile {
-        /// The account. Since 2019.
+        /// The account id. Since 2019.
         "accountId" => account_id: Option<String>,
         /// The key. Until 2019.
         "userKey" => user_key: Option<String>,
         /// The username. Until 2019.
         "username" => username: Option<String>,
-        /// What the user is called.
+        /// The display name of the user.
         "fullName" => full_name: Option<String>,
-        /// The address of the user.
+        /// The email address of the user.
         "email" => email: Option<String>,
     }
 }

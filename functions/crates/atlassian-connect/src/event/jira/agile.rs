@@ -12,27 +12,27 @@ object! {
     pub struct Sprint {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// What it is called.
+        /// The name.
         "name" => name: Option<String>,
-        /// How far it is.
+        /// The state.
         "state" => state: Option<SprintState>,
-        /// When it begins.
+        /// The start date.
         "startDate" => start_date: Option<Moment>,
-        /// When it is to end.
+        /// The planned end date.
         "endDate" => end_date: Option<Moment>,
-        /// When it ended.
+        /// The actual end date.
         "completeDate" => complete_date: Option<Moment>,
-        /// The board it was made on.
+        /// The board that it was created on.
         "originBoardId" => origin_board_id: Option<Id>,
-        /// What it is for.
+        /// The goal.
         "goal" => goal: Option<String>,
-        /// The address in the REST API. Absent once it is deleted.
+        /// The URL in the REST API. Absent after deletion.
         "self" => self_url: Option<String>,
     }
 }
 
 vocabulary! {
-    /// How far a sprint is.
+    /// The state of a sprint.
     pub enum SprintState {
         "active" => Active,
         "closed" => Closed,
@@ -47,17 +47,17 @@ object! {
     pub struct Board {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// What it is called.
+        /// The name.
         "name" => name: Option<String>,
-        /// What kind of board it is.
+        /// The type of board.
         "type" => kind: Option<BoardType>,
-        /// The address in the REST API. Absent once it is deleted.
+        /// The URL in the REST API. Absent after deletion.
         "self" => self_url: Option<String>,
     }
 }
 
 vocabulary! {
-    /// What kind of board it is.
+    /// The type of board.
     pub enum BoardType {
         "kanban" => Kanban,
         "scrum" => Scrum,
@@ -66,41 +66,41 @@ vocabulary! {
 }
 
 object! {
-    /// What a board shows.
+    /// The configuration of a board.
     ///
     /// Jira Software Cloud REST API, "Get configuration" of a board.
     pub struct BoardConfiguration {
         /// The identifier of the board.
         "id" => id: Option<Id>,
-        /// What it is called.
+        /// The name.
         "name" => name: Option<String>,
-        /// What kind of board it is.
+        /// The type of board.
         "type" => kind: Option<BoardType>,
-        /// Whose it is.
+        /// The owner.
         "location" => location: Option<BoardLocation>,
-        /// The saved filter that chooses its issues.
+        /// The saved filter that selects its issues.
         "filter" => filter: Option<BoardFilter>,
         /// Its columns.
         "columnConfig" => column_config: Option<BoardColumns>,
-        /// How its issues are ordered.
+        /// The ranking of its issues.
         "ranking" => ranking: Option<Ranking>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
 
 object! {
-    /// Whose a board is.
+    /// The project or user that a board belongs to.
     pub struct BoardLocation {
         /// The identifier.
         "id" => id: Option<Id>,
         /// The key of the project.
         "key" => key: Option<String>,
-        /// What it is called.
+        /// The name.
         "name" => name: Option<String>,
         /// `project` or `user`.
         "type" => kind: Option<String>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
@@ -110,7 +110,7 @@ object! {
     pub struct BoardFilter {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
@@ -118,9 +118,9 @@ object! {
 object! {
     /// The columns of a board.
     pub struct BoardColumns {
-        /// From left to right.
+        /// The columns, from left to right.
         "columns" => columns: Vec<BoardColumn>,
-        /// What is limited: `none`, `issueCount` or `issueCountExclSubs`.
+        /// The kind of limit: `none`, `issueCount` or `issueCountExclSubs`.
         "constraintType" => constraint_type: Option<String>,
     }
 }
@@ -128,9 +128,9 @@ object! {
 object! {
     /// A column of a board.
     pub struct BoardColumn {
-        /// What it is called.
+        /// The name.
         "name" => name: Option<String>,
-        /// The issues in it have one of these.
+        /// The statuses of the issues in it.
         "statuses" => statuses: Vec<BoardStatus>,
     }
 }
@@ -140,13 +140,13 @@ object! {
     pub struct BoardStatus {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
 
 object! {
-    /// How the issues of a board are ordered.
+    /// The ranking of the issues of a board.
     pub struct Ranking {
         /// The number of the custom field that holds the rank.
         "rankCustomFieldId" => rank_custom_field_id: Option<Id>,

@@ -1,4 +1,4 @@
-//! Issues and what hangs on them.
+//! Issues, comments, worklogs, attachments and links.
 
 use serde_json::value::RawValue;
 
@@ -18,9 +18,9 @@ object! {
         "id" => id: Id,
         /// The key, as in `DEMO-42`. It changes when the issue moves to another project.
         "key" => key: String,
-        /// What it holds.
+        /// The fields.
         "fields" => fields: Fields,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
@@ -28,7 +28,7 @@ object! {
 object! {
     /// The fields of an issue.
     ///
-    /// Which are there depends on the event, on the project and on the site. The custom fields,
+    /// The fields depend on the event, the project and the site. The custom fields,
     /// `customfield_10020` and the like, are in `rest`, to be read with [`Rest::read`].
     ///
     /// [`Rest::read`]: crate::event::Rest::read
@@ -36,25 +36,25 @@ object! {
     pub struct Fields {
         /// The title.
         "summary" => summary: Option<String>,
-        /// What it is about.
+        /// The description.
         "description" => description: Option<RichText>,
-        /// Where it happens.
+        /// The environment.
         "environment" => environment: Option<RichText>,
-        /// What kind of issue it is.
+        /// The type of issue.
         "issuetype" => issue_type: Option<IssueType>,
-        /// The project it is in.
+        /// The project.
         "project" => project: Option<Project>,
-        /// How far it is.
+        /// The status.
         "status" => status: Option<Status>,
-        /// How important it is.
+        /// The priority.
         "priority" => priority: Option<Priority>,
-        /// How it ended.
+        /// The resolution.
         "resolution" => resolution: Option<Resolution>,
-        /// Whoever is to do it.
+        /// The assignee.
         "assignee" => assignee: Option<User>,
-        /// Whoever asked for it.
+        /// The reporter.
         "reporter" => reporter: Option<User>,
-        /// Whoever wrote it down.
+        /// The creator.
         "creator" => creator: Option<User>,
         /// When it was created.
         "created" => created: Option<Moment>,
@@ -68,114 +68,114 @@ object! {
         "lastViewed" => last_viewed: Option<Moment>,
         /// When it is due.
         "duedate" => due_date: Option<Day>,
-        /// Its labels.
+        /// The labels.
         "labels" => labels: Vec<String>,
-        /// The parts of the project it is about.
+        /// The components.
         "components" => components: Vec<Component>,
-        /// The versions it is about.
+        /// The affected versions.
         "versions" => versions: Vec<Version>,
-        /// The versions it is to be done in.
+        /// The fix versions.
         "fixVersions" => fix_versions: Vec<Version>,
-        /// The issue it is a part of.
+        /// The parent issue.
         "parent" => parent: Option<LinkedIssue>,
-        /// Its parts.
+        /// The subtasks.
         "subtasks" => subtasks: Vec<LinkedIssue>,
-        /// Its links to other issues.
+        /// The links to other issues.
         "issuelinks" => issue_links: Vec<FieldLink>,
-        /// Its files.
+        /// The attachments.
         "attachment" => attachment: Vec<Attachment>,
-        /// Its comments; seen where an issue is deleted.
+        /// The comments. Observed when an issue is deleted.
         "comment" => comment: Option<Comments>,
-        /// The work logged on it; seen where an issue is deleted.
+        /// The worklog. Observed when an issue is deleted.
         "worklog" => worklog: Option<Worklogs>,
-        /// Votes for it.
+        /// The votes.
         "votes" => votes: Option<Votes>,
-        /// Whoever watches it.
+        /// The watchers.
         "watches" => watches: Option<Watches>,
-        /// Work spent on it.
+        /// The time spent.
         "progress" => progress: Option<Progress>,
-        /// Work spent on it and its parts.
+        /// The time spent, subtasks included.
         "aggregateprogress" => aggregate_progress: Option<Progress>,
-        /// Work spent and estimated, for people and in seconds.
+        /// The time spent and estimated, as text and in seconds.
         "timetracking" => time_tracking: Option<TimeTracking>,
-        /// Work spent, in seconds.
+        /// The time spent, in seconds.
         "timespent" => time_spent: Option<i64>,
-        /// Work left, in seconds.
+        /// The remaining estimate, in seconds.
         "timeestimate" => time_estimate: Option<i64>,
-        /// Work estimated at first, in seconds.
+        /// The original estimate, in seconds.
         "timeoriginalestimate" => time_original_estimate: Option<i64>,
-        /// Work spent on it and its parts, in seconds.
+        /// The time spent, subtasks included, in seconds.
         "aggregatetimespent" => aggregate_time_spent: Option<i64>,
-        /// Work left on it and its parts, in seconds.
+        /// The remaining estimate, subtasks included, in seconds.
         "aggregatetimeestimate" => aggregate_time_estimate: Option<i64>,
-        /// Work estimated at first for it and its parts, in seconds.
+        /// The original estimate, subtasks included, in seconds.
         "aggregatetimeoriginalestimate" => aggregate_time_original_estimate: Option<i64>,
-        /// Work spent, in percent of the first estimate; -1 without one.
+        /// The time spent in percent of the original estimate; -1 without one.
         "workratio" => work_ratio: Option<i64>,
         ..rest
     }
 }
 
 object! {
-    /// What kind of issue it is.
+    /// The type of issue.
     pub struct IssueType {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// What it is called.
+        /// The name.
         "name" => name: Option<String>,
-        /// What it is, in words.
+        /// The description.
         "description" => description: Option<String>,
-        /// Whether its issues are parts of others.
+        /// Whether its issues are subtasks.
         "subtask" => subtask: Option<bool>,
-        /// -1 for a part, 0 for an ordinary issue, 1 for an epic.
+        /// The level: -1 for a subtask, 0 for an ordinary issue, 1 for an epic.
         "hierarchyLevel" => hierarchy_level: Option<i64>,
         /// The identifier of a type of a team-managed project.
         "entityId" => entity_id: Option<String>,
-        /// The picture.
+        /// The avatar.
         "avatarId" => avatar_id: Option<Id>,
-        /// The address of the picture.
+        /// The URL of the icon.
         "iconUrl" => icon_url: Option<String>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
 
 object! {
-    /// How far an issue is.
+    /// The status of an issue.
     pub struct Status {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// What it is called.
+        /// The name.
         "name" => name: Option<String>,
-        /// What it is, in words.
+        /// The description.
         "description" => description: Option<String>,
-        /// What it amounts to.
+        /// The status category.
         "statusCategory" => status_category: Option<StatusCategory>,
-        /// The address of the picture.
+        /// The URL of the icon.
         "iconUrl" => icon_url: Option<String>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
 
 object! {
-    /// What a status amounts to, on every site.
+    /// A status category, the same on every site.
     pub struct StatusCategory {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// Which of the few it is.
+        /// The key.
         "key" => key: Option<StatusCategoryKey>,
-        /// What it is called.
+        /// The name.
         "name" => name: Option<String>,
         /// Its colour, as in `blue-gray`.
         "colorName" => color_name: Option<String>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
 
 vocabulary! {
-    /// What a status amounts to.
+    /// The key of a status category.
     pub enum StatusCategoryKey {
         "done" => Done,
         "indeterminate" => InProgress,
@@ -185,29 +185,29 @@ vocabulary! {
 }
 
 object! {
-    /// How important an issue is.
+    /// The priority of an issue.
     pub struct Priority {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// What it is called.
+        /// The name.
         "name" => name: Option<String>,
-        /// The address of the picture.
+        /// The URL of the icon.
         "iconUrl" => icon_url: Option<String>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
 
 object! {
-    /// How an issue ended.
+    /// The resolution of an issue.
     pub struct Resolution {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// What it is called.
+        /// The name.
         "name" => name: Option<String>,
-        /// What it is, in words.
+        /// The description.
         "description" => description: Option<String>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
@@ -215,59 +215,59 @@ object! {
 object! {
     /// Votes for an issue.
     pub struct Votes {
-        /// How many.
+        /// The number.
         "votes" => votes: Option<i64>,
         /// Whether the user of the event voted.
         "hasVoted" => has_voted: Option<bool>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
 
 object! {
-    /// Whoever watches an issue.
+    /// The watchers of an issue.
     pub struct Watches {
-        /// How many.
+        /// The number.
         "watchCount" => watch_count: Option<i64>,
-        /// Whether the user of the event does.
+        /// Whether the user of the event watches it.
         "isWatching" => is_watching: Option<bool>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
 
 object! {
-    /// Work spent on an issue, in seconds.
+    /// The time spent on an issue, in seconds.
     pub struct Progress {
-        /// Spent.
+        /// The time spent.
         "progress" => progress: Option<i64>,
-        /// Spent and left.
+        /// The time spent and the remaining estimate.
         "total" => total: Option<i64>,
-        /// Spent, in percent of the total.
+        /// The time spent, in percent of the total.
         "percent" => percent: Option<i64>,
     }
 }
 
 object! {
-    /// Work spent on an issue, for people (`3h 20m`) and in seconds.
+    /// The time spent on an issue, as text (`3h 20m`) and in seconds.
     pub struct TimeTracking {
-        /// Estimated at first.
+        /// The original estimate.
         "originalEstimate" => original_estimate: Option<String>,
-        /// Left.
+        /// The remaining estimate.
         "remainingEstimate" => remaining_estimate: Option<String>,
-        /// Spent.
+        /// The time spent.
         "timeSpent" => time_spent: Option<String>,
-        /// Estimated at first, in seconds.
+        /// The original estimate, in seconds.
         "originalEstimateSeconds" => original_estimate_seconds: Option<i64>,
-        /// Left, in seconds.
+        /// The remaining estimate, in seconds.
         "remainingEstimateSeconds" => remaining_estimate_seconds: Option<i64>,
-        /// Spent, in seconds.
+        /// The time spent, in seconds.
         "timeSpentSeconds" => time_spent_seconds: Option<i64>,
     }
 }
 
 object! {
-    /// An issue as another one names it.
+    /// An issue that another issue refers to.
     pub struct LinkedIssue {
         /// The identifier.
         "id" => id: Option<Id>,
@@ -275,99 +275,99 @@ object! {
         "key" => key: Option<String>,
         /// A few of its fields.
         "fields" => fields: Option<LinkedFields>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
 
 object! {
-    /// What another issue says of an issue that it names.
+    /// The fields of an issue that another issue refers to.
     pub struct LinkedFields {
         /// The title.
         "summary" => summary: Option<String>,
-        /// What kind of issue it is.
+        /// The type of issue.
         "issuetype" => issue_type: Option<IssueType>,
-        /// How far it is.
+        /// The status.
         "status" => status: Option<Status>,
-        /// How important it is.
+        /// The priority.
         "priority" => priority: Option<Priority>,
     }
 }
 
 object! {
-    /// A link as a field of an issue: to the one issue or from the other.
+    /// A link in the form of an issue field: inward or outward.
     pub struct FieldLink {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// What the link says.
+        /// The type of the link.
         "type" => kind: Option<FieldLinkType>,
-        /// The issue from which the link comes.
+        /// The source of an inward link.
         "inwardIssue" => inward_issue: Option<LinkedIssue>,
-        /// The issue to which the link goes.
+        /// The destination of an outward link.
         "outwardIssue" => outward_issue: Option<LinkedIssue>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
 
 object! {
-    /// What a link says, as a field of an issue spells it.
+    /// The type of a link, in the form of an issue field.
     pub struct FieldLinkType {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// What it is called.
+        /// The name.
         "name" => name: Option<String>,
-        /// Read backwards, as in `is blocked by`.
+        /// The inward text, as in `is blocked by`.
         "inward" => inward: Option<String>,
-        /// Read forwards, as in `blocks`.
+        /// The outward text, as in `blocks`.
         "outward" => outward: Option<String>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
 
 object! {
-    /// A link between two issues, as its own event spells it.
+    /// A link between two issues, in the form of an event of the link.
     pub struct IssueLink {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// The issue from which it goes.
+        /// The source issue.
         "sourceIssueId" => source_issue_id: Option<Id>,
-        /// The issue to which it goes.
+        /// The destination issue.
         "destinationIssueId" => destination_issue_id: Option<Id>,
-        /// What it says.
+        /// The text.
         "issueLinkType" => issue_link_type: Option<IssueLinkType>,
-        /// Whether Jira made it, and not a person.
+        /// Whether Jira created it, rather than a user.
         "systemLink" => system_link: Option<bool>,
     }
 }
 
 object! {
-    /// What a link says, as the event of the link spells it.
+    /// The type of a link, in the form of an event of the link.
     pub struct IssueLinkType {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// What it is called.
+        /// The name.
         "name" => name: Option<String>,
-        /// Read backwards, as in `is blocked by`.
+        /// The inward text, as in `is blocked by`.
         "inwardName" => inward_name: Option<String>,
-        /// Read forwards, as in `blocks`.
+        /// The outward text, as in `blocks`.
         "outwardName" => outward_name: Option<String>,
-        /// Whether it links a part to its whole.
+        /// Whether it links a subtask to its parent.
         "isSubTaskLinkType" => is_sub_task_link_type: Option<bool>,
-        /// Whether it is Jira's own.
+        /// Whether it is a type of Jira itself.
         "isSystemLinkType" => is_system_link_type: Option<bool>,
     }
 }
 
 object! {
-    /// What changed in an issue.
+    /// The changes of an issue.
     ///
     /// Atlassian's documentation, "Webhooks", section "Changelog".
     pub struct Changelog {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// One for each field that changed.
+        /// The changed fields.
         "items" => items: Vec<Change>,
     }
 }
@@ -375,32 +375,32 @@ object! {
 object! {
     /// A field of an issue that changed.
     ///
-    /// `from` and `to` are what Jira stores, such as an identifier; `from_string` and `to_string` are
-    /// what people see.
+    /// `from` and `to` are what Jira stores, such as an identifier; `from_string` and `to_string`
+    /// are what people see.
     pub struct Change {
-        /// What the field is called.
+        /// The name of the field.
         "field" => field: Option<String>,
-        /// Who defines the field.
+        /// Whether the field is a field of Jira or a custom field.
         "fieldtype" => field_type: Option<FieldType>,
         /// The identifier of the field.
         "fieldId" => field_id: Option<String>,
         /// The value before.
         "from" => from: Option<String>,
-        /// The value before, for people.
+        /// The value before, as displayed.
         "fromString" => from_string: Option<String>,
         /// The value now.
         "to" => to: Option<String>,
-        /// The value now, for people.
+        /// The value now, as displayed.
         "toString" => to_string: Option<String>,
-        /// The account before, where the field holds a user.
+        /// The account id before, if the field is a user.
         "tmpFromAccountId" => tmp_from_account_id: Option<String>,
-        /// The account now, where the field holds a user.
+        /// The account id now, if the field is a user.
         "tmpToAccountId" => tmp_to_account_id: Option<String>,
     }
 }
 
 vocabulary! {
-    /// Who defines a field.
+    /// Whether a field is a field of Jira or a custom field.
     pub enum FieldType {
         "custom" => Custom,
         "jira" => Jira,
@@ -408,7 +408,7 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// What kind of change an issue event is about. Administrators can add their own.
+    /// The kind of change of an issue event. Administrators can add their own.
     pub enum IssueEventType {
         "issue_assigned" => Assigned,
         "issue_closed" => Closed,
@@ -435,7 +435,7 @@ object! {
     ///
     /// The sources of Connect 1.0.1, `IssueEventMapper`.
     pub struct UpdatedField {
-        /// What the field is called.
+        /// The name of the field.
         "name" => name: Option<String>,
         /// The value before.
         "oldValue" => old_value: Option<String>,
@@ -452,30 +452,30 @@ object! {
     pub struct Comment {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// What it says.
+        /// The text.
         "body" => body: Option<RichText>,
-        /// Whoever wrote it.
+        /// The author.
         "author" => author: Option<User>,
-        /// Whoever last edited it.
+        /// The last editor.
         "updateAuthor" => update_author: Option<User>,
         /// When it was written.
         "created" => created: Option<Moment>,
         /// When it was last edited.
         "updated" => updated: Option<Moment>,
-        /// Who may read it; everybody who may read the issue, if there is none.
+        /// Who can read it. Everyone who can read the issue, if absent.
         "visibility" => visibility: Option<Visibility>,
-        /// Whether the customers of a service project may read it.
+        /// Whether the customers of a service project can read it.
         "jsdPublic" => jsd_public: Option<bool>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
     text => Some(Self { body: Some(RichText::Text(text.into())), ..Self::absent()? })
 }
 
 object! {
-    /// Who may read a comment or a worklog.
+    /// Who can read a comment or a worklog.
     pub struct Visibility {
-        /// What `value` names.
+        /// Whether `value` is a role or a group.
         "type" => kind: Option<VisibilityType>,
         /// The name of a role or a group.
         "value" => value: Option<String>,
@@ -485,7 +485,7 @@ object! {
 }
 
 vocabulary! {
-    /// Whether a role or a group may read something.
+    /// A kind of visibility: role or group.
     pub enum VisibilityType {
         "group" => Group,
         "role" => Role,
@@ -497,11 +497,11 @@ object! {
     pub struct Comments {
         /// The comments.
         "comments" => comments: Vec<Comment>,
-        /// How many fit on a page.
+        /// The page size.
         "maxResults" => max_results: Option<i64>,
-        /// How many come before.
+        /// The offset of the page.
         "startAt" => start_at: Option<i64>,
-        /// How many there are.
+        /// The total number.
         "total" => total: Option<i64>,
     }
 }
@@ -515,25 +515,25 @@ object! {
         "id" => id: Option<Id>,
         /// The identifier of the issue.
         "issueId" => issue_id: Option<Id>,
-        /// What was done.
+        /// The description of the work.
         "comment" => comment: Option<RichText>,
-        /// Whoever did it.
+        /// The user who did it.
         "author" => author: Option<User>,
-        /// Whoever last edited the entry.
+        /// The last editor of the entry.
         "updateAuthor" => update_author: Option<User>,
         /// When the work began.
         "started" => started: Option<Moment>,
-        /// How long it took, for people, as in `3h 20m`.
+        /// The duration, as in `3h 20m`.
         "timeSpent" => time_spent: Option<String>,
-        /// How long it took, in seconds.
+        /// The duration, in seconds.
         "timeSpentSeconds" => time_spent_seconds: Option<i64>,
         /// When the entry was made.
         "created" => created: Option<Moment>,
         /// When the entry was last edited.
         "updated" => updated: Option<Moment>,
-        /// Who may read it; everybody who may read the issue, if there is none.
+        /// Who can read it. Everyone who can read the issue, if absent.
         "visibility" => visibility: Option<Visibility>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
@@ -543,37 +543,37 @@ object! {
     pub struct Worklogs {
         /// The entries.
         "worklogs" => worklogs: Vec<Worklog>,
-        /// How many fit on a page.
+        /// The page size.
         "maxResults" => max_results: Option<i64>,
-        /// How many come before.
+        /// The offset of the page.
         "startAt" => start_at: Option<i64>,
-        /// How many there are.
+        /// The total number.
         "total" => total: Option<i64>,
     }
 }
 
 object! {
-    /// A file on an issue.
+    /// An attachment of an issue.
     ///
     /// Jira Cloud platform REST API, "Issue attachments".
     pub struct Attachment {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// What it is called.
+        /// The file name.
         "filename" => filename: Option<String>,
-        /// Whoever attached it.
+        /// The user who attached it.
         "author" => author: Option<User>,
         /// When it was attached.
         "created" => created: Option<Moment>,
-        /// How large it is, in bytes.
+        /// The size, in bytes.
         "size" => size: Option<i64>,
-        /// What it is, as in `image/png`.
+        /// The media type, as in `image/png`.
         "mimeType" => mime_type: Option<String>,
-        /// The address of the file.
+        /// The URL of the file.
         "content" => content: Option<String>,
-        /// The address of a small picture of it.
+        /// The URL of a thumbnail.
         "thumbnail" => thumbnail: Option<String>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
@@ -581,11 +581,11 @@ object! {
 object! {
     /// An option of the site. Inferred.
     pub struct OptionProperty {
-        /// What it is called, as in `jira.option.voting`.
+        /// The key, as in `jira.option.voting`.
         "key" => key: Option<String>,
-        /// What it is now, as it came.
+        /// The current value, as it came.
         "value" => value: Option<Box<RawValue>>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }

@@ -1,4 +1,4 @@
-//! Projects and what they are divided into.
+//! Projects, components and versions.
 
 use super::user::{AvatarUrls, User};
 use crate::event::Id;
@@ -9,48 +9,48 @@ use crate::event::vocabulary::vocabulary;
 object! {
     /// A project.
     ///
-    /// Jira Cloud platform REST API, "Projects". An issue names fewer of these fields than an event of
-    /// the project itself.
+    /// Jira Cloud platform REST API, "Projects". An issue names fewer of these fields than an event
+    /// of the project itself.
     pub struct Project {
         /// The identifier.
         "id" => id: Option<Id>,
         /// The key, as in `DEMO-42`. It can change.
         "key" => key: Option<String>,
-        /// What it is called.
+        /// The name.
         "name" => name: Option<String>,
-        /// What it is for.
+        /// The project type.
         "projectTypeKey" => project_type_key: Option<ProjectType>,
-        /// Whether a team manages it, and not an administrator.
+        /// Whether it is a team-managed project.
         "simplified" => simplified: Option<bool>,
-        /// What it belongs to.
+        /// The project category.
         "projectCategory" => project_category: Option<ProjectCategory>,
-        /// Whoever leads it; in events of the project only.
+        /// The project lead. Only in events of the project.
         "projectLead" => project_lead: Option<User>,
-        /// Who gets a new issue; in events of the project only.
+        /// The default assignee. Only in events of the project.
         "assigneeType" => assignee_type: Option<AssigneeType>,
-        /// Pictures.
+        /// The avatars.
         "avatarUrls" => avatar_urls: Option<AvatarUrls>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
 
 object! {
-    /// A group of projects.
+    /// A project category.
     pub struct ProjectCategory {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// What it is called.
+        /// The name.
         "name" => name: Option<String>,
-        /// What it is, in words.
+        /// The description.
         "description" => description: Option<String>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
 
 vocabulary! {
-    /// What a project is for.
+    /// The type of a project.
     pub enum ProjectType {
         "business" => Business,
         "product_discovery" => ProductDiscovery,
@@ -60,7 +60,7 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// Who gets a new issue of a project.
+    /// The default assignee of a project.
     pub enum AssigneeType {
         "admin.assignee.type.project.lead" => ProjectLead,
         "admin.assignee.type.unassigned" => Unassigned,
@@ -68,15 +68,15 @@ vocabulary! {
 }
 
 object! {
-    /// A part of a project.
+    /// A component of a project.
     pub struct Component {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// What it is called.
+        /// The name.
         "name" => name: Option<String>,
-        /// What it is, in words.
+        /// The description.
         "description" => description: Option<String>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }
@@ -88,27 +88,27 @@ object! {
     pub struct Version {
         /// The identifier.
         "id" => id: Option<Id>,
-        /// What it is called.
+        /// The name.
         "name" => name: Option<String>,
-        /// What it is, in words.
+        /// The description.
         "description" => description: Option<String>,
         /// The project.
         "projectId" => project_id: Option<Id>,
-        /// Whether it is no longer offered.
+        /// Whether it is archived.
         "archived" => archived: Option<bool>,
-        /// Whether it is out.
+        /// Whether it is released.
         "released" => released: Option<bool>,
-        /// Whether it should be out by now.
+        /// Whether its release date has passed.
         "overdue" => overdue: Option<bool>,
-        /// When work on it begins.
+        /// The start date.
         "startDate" => start_date: Option<Day>,
-        /// When it is to come out.
+        /// The release date.
         "releaseDate" => release_date: Option<Day>,
-        /// When work on it begins, as the site writes dates.
+        /// The start date, in the site's format.
         "userStartDate" => user_start_date: Option<String>,
-        /// When it is to come out, as the site writes dates.
+        /// The release date, in the site's format.
         "userReleaseDate" => user_release_date: Option<String>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
 }

@@ -1,4 +1,4 @@
-//! People and apps.
+//! Users.
 
 use crate::event::object::object;
 use crate::event::vocabulary::AccountType;
@@ -10,41 +10,41 @@ object! {
     /// person. In 2014 it could be a username and nothing else, which is then the `name`.
     #[derive(Default)]
     pub struct User {
-        /// The account, the same on every site.
+        /// The account id, the same on every site.
         "accountId" => account_id: Option<String>,
-        /// What kind of account it is.
+        /// The type of account.
         "accountType" => account_type: Option<AccountType>,
-        /// What the user is called.
+        /// The display name of the user.
         "displayName" => display_name: Option<String>,
         /// Whether the user may log in.
         "active" => active: Option<bool>,
-        /// Where the user's clock is, as in `Australia/Sydney`.
+        /// The time zone of the user, as in `Australia/Sydney`.
         "timeZone" => time_zone: Option<String>,
-        /// Pictures.
+        /// The avatars.
         "avatarUrls" => avatar_urls: Option<AvatarUrls>,
-        /// The address of the user.
+        /// The email address of the user.
         "emailAddress" => email_address: Option<String>,
         /// The username. Until 2019, and on Jira Server.
         "name" => name: Option<String>,
         /// The key. Until 2019, and on Jira Server.
         "key" => key: Option<String>,
-        /// The address in the REST API.
+        /// The URL in the REST API.
         "self" => self_url: Option<String>,
     }
     text => Some(Self { name: Some(text.into()), ..Self::default() })
 }
 
 object! {
-    /// The addresses of a picture, in pixels.
+    /// The URLs of an avatar, by its size in pixels.
     #[derive(Default)]
     pub struct AvatarUrls {
-        /// The smallest.
+        /// The URL of the 16-pixel avatar.
         "16x16" => x16: Option<String>,
-        /// A small one.
+        /// The URL of the 24-pixel avatar.
         "24x24" => x24: Option<String>,
-        /// A larger one.
+        /// The URL of the 32-pixel avatar.
         "32x32" => x32: Option<String>,
-        /// The largest.
+        /// The URL of the 48-pixel avatar.
         "48x48" => x48: Option<String>,
     }
 }
