@@ -191,7 +191,7 @@ mod tests {
         ] {
             let message = Message::from(record.clone());
             assert_eq!((message.origin(), message.attempts()), ("", 1), "{record}");
-            assert_eq!((message.body, message.first_sent()), (record.to_string(), None));
+            assert_eq!((&*message.body, message.first_sent()), (&*record.to_string(), None));
         }
     }
 }
