@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use atlassian_connect::delivery::{Delivery, Payload, Webhook};
+use atlassian_connect::delivery::{Delivery, Webhook};
 use atlassian_connect::event::{Product, Reading};
+use atlassian_connect::payload::Payload;
 use atlassian_simulator::Site;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, SendMessageBatchRequestEntry};
 use serde_json::json;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use atlassian_connect::delivery::{Delivery, Parcel, Payload, Webhook};
+use atlassian_connect::delivery::{Delivery, Parcel, Webhook};
 use atlassian_connect::event::{EventName, Product, Reading};
+use atlassian_connect::payload::Payload;
 use cargo_hooks::template::{Extras, render_with};
 use receiver::Enqueue as _;
 use serde_json::json;

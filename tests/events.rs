@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use atlassian_connect::delivery::{Delivery, Payload, Webhook};
+use atlassian_connect::delivery::{Delivery, Encoded, Webhook, encode};
 use atlassian_connect::event::{
     Event, EventName, LeftOut, Product, Reading, RichText, TABLE, Unreadable, confluence, jira,
 };
+use atlassian_connect::payload::Payload;
 use atlassian_connect::tenant::ClientKey;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -296,7 +297,12 @@ fn depth_and_number_of_what_is_odd_are_bounded() {
 /// A delivery on each of the ways that it can take to a handler.
 fn roads(product: Product, event: &str, body: &str) -> [Delivery; 2] {
     let sent = Sample::new(product, &event.into(), body.into()).delivery();
-    [sent.to_message(), sent.to_packed_message()].map(|message| {
+    let params = [("padding".to_owned(), "x".repeat(10_000))].into();
+    let long = Delivery { params, ..sent.clone() };
+    let Encoded::Message(compressed) = encode(&long, long.to_message().len() - 1) else {
+        panic!("{event} does not become shorter")
+    };
+    [sent.to_message(), compressed].map(|message| {
         let received = Delivery::from_message(&message).unwrap();
         assert_eq!(received.reading, sent.reading);
         received

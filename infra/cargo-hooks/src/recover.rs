@@ -9,9 +9,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use atlassian_connect::delivery::{Delivery, Payload, Webhook};
+use atlassian_connect::delivery::{Delivery, Webhook};
 use atlassian_connect::event::{Product, Reading};
 use atlassian_connect::jwt::{self, Statement};
+use atlassian_connect::payload::Payload;
 use atlassian_connect::qsh;
 use atlassian_connect::tenant::{ClientKey, SharedSecret};
 use jiff::Timestamp;

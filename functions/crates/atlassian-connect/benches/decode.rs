@@ -4,8 +4,8 @@
 //! without white space as on the wire; the largest is an issue with as many custom fields as large
 //! sites have.
 
-use atlassian_connect::delivery::Payload;
 use atlassian_connect::event::{Event, EventName, FromPayload, Product, Reading, confluence, jira};
+use atlassian_connect::payload::Payload;
 use divan::{Bencher, black_box, counter::BytesCount};
 use serde_json::{Value, json};
 

@@ -58,7 +58,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::delivery::Payload;
+use crate::payload::Payload;
 use lenient::Lenient;
 use table::{line, line_doc, names};
 

@@ -22,5 +22,6 @@ pub mod descriptor;
 pub mod event;
 pub mod jwt;
 pub mod lifecycle;
+pub mod payload;
 pub mod qsh;
 pub mod tenant;

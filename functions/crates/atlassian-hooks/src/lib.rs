@@ -28,7 +28,8 @@ pub mod descriptor;
 pub mod lifecycle;
 pub mod receiver;
 
-pub use atlassian_connect::delivery::{Delivery, Payload, Webhook};
+pub use atlassian_connect::delivery::{Delivery, Webhook};
 pub use atlassian_connect::event::{Event, confluence, jira};
+pub use atlassian_connect::payload::Payload;
 #[doc(inline)]
 pub use handler::{Error, LONGEST_DELAY, Runner, give_up, retry_after, run};

@@ -1,8 +1,8 @@
 //! Rejections: the status, the response body and the log text of every refused request.
 
-use atlassian_connect::delivery::NotJson;
 use atlassian_connect::jwt::Untrusted;
 use atlassian_connect::lifecycle::Disagreement;
+use atlassian_connect::payload::NotJson;
 use atlassian_connect::tenant::ClientKey;
 use lambda_http::http::StatusCode;
 

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 
-use atlassian_connect::delivery::Payload;
 use atlassian_connect::descriptor::Webhook;
 use atlassian_connect::event::Product;
+use atlassian_connect::payload::Payload;
 use gateway::Rejection;
 use serde::Deserialize;
 use serde::de::IgnoredAny;

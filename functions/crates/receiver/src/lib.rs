@@ -12,9 +12,10 @@ pub use queue::{Enqueue, Queue, Refused};
 
 use std::time::{Duration, Instant};
 
-use atlassian_connect::delivery::{Delivery, Payload, Webhook};
+use atlassian_connect::delivery::{Delivery, Webhook};
 use atlassian_connect::event::{Product, Reading};
 use atlassian_connect::jwt::Unverified;
+use atlassian_connect::payload::Payload;
 use contract::metric;
 use gateway::{Call, Rejection};
 use jiff::Timestamp;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use atlassian_connect::delivery::{DEAD_LETTER_ROOM, Delivery, Stored};
+use atlassian_connect::delivery::{DEAD_LETTER_ROOM, Delivery, Encoded, Stored, encode};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::send_message::SendMessageError;
@@ -71,23 +71,21 @@ impl Queue {
 
 impl Enqueue for Queue {
     async fn enqueue(&self, delivery: &Delivery, patience: Duration) -> Result<String, Refused> {
-        let mut message = delivery.to_message();
         let attributes = [(EVENT, delivery.event.as_str()), (TENANT, delivery.tenant.as_str())];
         let described: usize =
             attributes.iter().map(|(name, value)| name.len() + STRING.len() + value.len()).sum();
-        if message.len() + described > Self::MAX_MESSAGE {
-            message = delivery.to_packed_message();
-        }
-        let bytes = message.len() + described;
-        if bytes > Self::MAX_MESSAGE {
-            let bodies = self.bodies.as_ref().ok_or(Refused::TooLarge { bytes })?;
-            let text = delivery.to_message();
-            let stored = Stored::of(delivery, &text);
-            // First, so that no message refers to a missing object.
-            let put = bodies.put(&stored, text).await;
-            put.map_err(|error| Refused::Unavailable(error.into()))?;
-            message = stored.to_message();
-        }
+        let message = match encode(delivery, Self::MAX_MESSAGE.saturating_sub(described)) {
+            Encoded::Message(message) => message,
+            Encoded::TooLong { bytes, text } => {
+                let bytes = bytes + described;
+                let bodies = self.bodies.as_ref().ok_or(Refused::TooLarge { bytes })?;
+                let stored = Stored::of(delivery, &text);
+                // First, so that no message refers to a missing object.
+                let put = bodies.put(&stored, text).await;
+                put.map_err(|error| Refused::Unavailable(error.into()))?;
+                stored.to_message()
+            }
+        };
         let mut request = self
             .client
             .send_message()

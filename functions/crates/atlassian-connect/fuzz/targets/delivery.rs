@@ -1,7 +1,8 @@
 //! Every body is carried byte for byte, and is read as its type or not, without a panic.
 #![no_main]
 
-use atlassian_connect::delivery::{Delivery, Payload, Webhook};
+use atlassian_connect::delivery::{Delivery, Webhook};
+use atlassian_connect::payload::Payload;
 use atlassian_connect::event::{EventName, Product, Reading};
 use atlassian_connect::tenant::ClientKey;
 use jiff::Timestamp;

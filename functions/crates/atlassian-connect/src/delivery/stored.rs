@@ -4,35 +4,7 @@ use contract::bodies_bucket::PREFIX;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
-use super::{Delivery, Unreadable, hash, not_a_delivery, version};
-
-/// The content of a message.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one for each message, opened at once")]
-pub enum Parcel {
-    /// A delivery.
-    Delivery(Delivery),
-    /// A reference to a stored delivery.
-    Stored(Stored),
-}
-
-impl Parcel {
-    /// Parses a message body.
-    ///
-    /// # Errors
-    ///
-    /// [`Unreadable`] if it is neither, or has another version.
-    pub fn open(message: &str) -> Result<Self, Unreadable> {
-        if version(message)? != Stored::VERSION {
-            return Delivery::from_message(message).map(Self::Delivery);
-        }
-        let Message { stored, .. } = serde_json::from_str(message).map_err(not_a_delivery)?;
-        if !stored.is_ours() {
-            return Err(Unreadable::Astray);
-        }
-        Ok(Self::Stored(stored))
-    }
-}
+use super::{Delivery, Unreadable, hash};
 
 /// A reference to a delivery stored in S3. The bucket comes from configuration, never from the
 /// message.
@@ -43,9 +15,6 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// The version of a message with a reference.
-    pub const VERSION: u32 = 3;
-
     /// The reference to a delivery whose serialised form is `text`.
     pub fn of(delivery: &Delivery, text: &str) -> Self {
         let day = delivery.received_at.strftime("%F");
@@ -56,12 +25,6 @@ impl Stored {
     /// The key of the object.
     pub fn object(&self) -> &str {
         &self.object
-    }
-
-    /// Serialises the reference as a message body.
-    pub fn to_message(&self) -> String {
-        let message = Message { version: Self::VERSION, stored: self.clone() };
-        serde_json::to_string(&message).expect("a number and strings always serialise")
     }
 
     /// Reads the delivery from the stored object.
@@ -77,6 +40,11 @@ impl Stored {
         Delivery::from_plain_message(text)
     }
 
+    /// Refuses a reference to where no receiver writes.
+    pub(super) fn check(self) -> Result<Self, Unreadable> {
+        if self.is_ours() { Ok(self) } else { Err(Unreadable::Astray) }
+    }
+
     /// Whether the key is one that receivers write.
     fn is_ours(&self) -> bool {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
@@ -88,14 +56,9 @@ impl Stored {
     }
 }
 
-#[derive(Deserialize, Serialize)]
-struct Message {
-    version: u32,
-    stored: Stored,
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::Parcel;
     use super::*;
 
     #[test]

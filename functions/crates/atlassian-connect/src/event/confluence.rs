@@ -30,7 +30,7 @@ use super::read::{FromPayload, PayloadType, Reading, Unreadable, decode};
 use super::table::confluence_events;
 use super::vocabulary::{AccountType, vocabulary};
 use super::{EventName, Product, tables};
-use crate::delivery::Payload;
+use crate::payload::Payload;
 
 tables!(confluence_events!);
 

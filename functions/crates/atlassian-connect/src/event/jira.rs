@@ -34,7 +34,7 @@ use super::object::object;
 use super::read::{FromPayload, PayloadType, Reading, Unreadable, decode};
 use super::table::jira_events;
 use super::{EventName, Id, Product, tables};
-use crate::delivery::Payload;
+use crate::payload::Payload;
 
 tables!(jira_events!);
 

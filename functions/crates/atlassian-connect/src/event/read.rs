@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use super::left_out::LeftOut;
 use super::lenient::{self, Lenient, written};
 use super::{Event, EventName, Product, TABLE};
-use crate::delivery::Payload;
+use crate::payload::Payload;
 
 /// The types that a delivery's payload can be read as.
 ///
