@@ -17,11 +17,12 @@ use crate::event::{self, EventName, FromPayload, Product, Reading};
 use crate::payload::Payload;
 use crate::tenant::ClientKey;
 
-/// The bytes that a message leaves free below the limit of SQS, so that it also fits as a dead letter.
+/// The bytes that a message leaves free below the limit of SQS, so that it also fits as a dead
+/// letter.
 ///
-/// A dead letter also has the attributes of [`contract::message_attribute`], and SQS counts
-/// names, types and values: up to 2000 bytes for the longest reason, and less than 200 for the
-/// rest. The value is twice that, to leave room for future attributes.
+/// A dead letter also has the attributes of [`contract::message_attribute`], and SQS counts names,
+/// types and values: up to 2000 bytes for the longest reason, and less than 200 for the rest. The
+/// value is twice that, to leave room for future attributes.
 pub const DEAD_LETTER_ROOM: usize = 4096;
 
 /// A verified webhook on its way from a receiver to a handler.

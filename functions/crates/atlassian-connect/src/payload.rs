@@ -1,4 +1,4 @@
-//! The body of a webhook: its text, and what was read from it.
+//! Payloads: the bodies of webhooks, as text and as parsed values.
 
 mod mended;
 
@@ -9,20 +9,20 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// The body of a webhook: a JSON text, byte for byte, or nothing; and what was read from it.
+/// The body of a webhook: its JSON text, byte for byte, and the value that was parsed from it.
 ///
-/// It is empty when the descriptor's entry says `excludeBody`. What was read is reached through it:
-/// `delivery.payload.issue.key`.
+/// The text is empty if the descriptor's entry has `excludeBody`. A payload dereferences to the
+/// value: `delivery.payload.issue.key`.
 #[derive(Clone)]
 pub struct Payload<T = ()> {
     body: Body,
-    /// The text as Rust can hold it, where that is another one.
+    /// The text with lone surrogates replaced, if there are any.
     mended: OnceLock<Option<Box<str>>>,
     value: T,
 }
 
 impl Payload {
-    /// Takes the body of a request.
+    /// Checks that the body of a request is JSON or empty.
     ///
     /// # Errors
     ///
@@ -33,8 +33,9 @@ impl Payload {
         }
         let json: &RawValue = serde_json::from_str(&body)
             .map_err(|error| NotJson { line: error.line(), column: error.column() })?;
-        // Embedded as it is, a JSON text loses the white space around it, `null` its presence, and
-        // a character that SQS refuses its form. Those travel as a string instead.
+        // Embedded as raw JSON, surrounding white space would be lost, `null` would read as absent,
+        // and characters that SQS refuses would change their form. Such bodies are carried as a
+        // string.
         let survives =
             json.get().len() == body.len() && json.get() != "null" && !body.contains(NONCHARACTERS);
         Ok(Self::new(if survives {
@@ -48,7 +49,7 @@ impl Payload {
         Self { body, mended: OnceLock::new(), value: () }
     }
 
-    /// The same payload with what was read from it.
+    /// The same payload with a value that was parsed from it.
     pub(crate) fn with<T>(self, value: T) -> Payload<T> {
         Payload { body: self.body, mended: self.mended, value }
     }
@@ -59,12 +60,12 @@ impl Payload {
 }
 
 impl<T> Payload<T> {
-    /// What was read, without the text.
+    /// The value, without the text.
     pub fn into_inner(self) -> T {
         self.value
     }
 
-    /// The body as it arrived; empty if there was none.
+    /// The body as it arrived, empty if there was none.
     pub fn as_str(&self) -> &str {
         match &self.body {
             Body::Empty => "",
@@ -73,16 +74,16 @@ impl<T> Payload<T> {
         }
     }
 
-    /// The text that is read: the body, but that half of a surrogate pair is U+FFFD. Every other
-    /// character is where it is in the body.
+    /// The text that is parsed: the body, with each lone surrogate replaced by U+FFFD. Every other
+    /// character has the same position as in the body.
     pub(crate) fn text(&self) -> &str {
         let mended = self.mended.get_or_init(|| mended::mended(self.as_str()));
         mended.as_deref().unwrap_or_else(|| self.as_str())
     }
 
-    /// Reads the body as a type of your own, borrowing from it where the type does.
+    /// Parses the body as a type of your own, which can borrow from it.
     ///
-    /// Half of a surrogate pair, which JSON can write and Rust cannot hold, is U+FFFD.
+    /// A lone surrogate, which JSON can write and Rust cannot represent, is read as U+FFFD.
     ///
     /// # Errors
     ///
@@ -100,14 +101,14 @@ impl<T> Deref for Payload<T> {
     }
 }
 
-/// Prints the size alone: a payload holds what people wrote.
+/// Prints only the size, because a payload contains what users wrote.
 impl<T> fmt::Debug for Payload<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Payload({} bytes)", self.as_str().len())
     }
 }
 
-/// A request's body that is neither empty nor JSON.
+/// A body that is neither empty nor JSON.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the body is not JSON: line {line}, column {column}")]
 pub struct NotJson {
@@ -117,7 +118,7 @@ pub struct NotJson {
     pub column: usize,
 }
 
-/// A body in the form in which it travels through the queue.
+/// A body in the form in which the queue carries it.
 #[derive(Clone)]
 pub(crate) enum Body {
     Empty,
@@ -125,7 +126,7 @@ pub(crate) enum Body {
     Text(Box<str>),
 }
 
-/// The two characters that JSON allows and SQS does not.
+/// The two characters that JSON allows and SQS refuses.
 pub(crate) const NONCHARACTERS: [char; 2] = ['\u{FFFE}', '\u{FFFF}'];
 
 #[cfg(test)]

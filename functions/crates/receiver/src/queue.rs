@@ -80,7 +80,7 @@ impl Enqueue for Queue {
                 let bytes = bytes + described;
                 let bodies = self.bodies.as_ref().ok_or(Refused::TooLarge { bytes })?;
                 let stored = Stored::of(delivery, &text);
-                // First, so that no message names what is not there.
+                // First, so that no message refers to a missing object.
                 let put = bodies.put(&stored, text).await;
                 put.map_err(|error| Refused::Unavailable(error.into()))?;
                 stored.to_message()

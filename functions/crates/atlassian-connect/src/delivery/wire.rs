@@ -1,7 +1,7 @@
-//! The message that is a delivery on the queue.
+//! The wire format: deliveries as message bodies.
 //!
-//! It is a JSON object with a version, and a reader refuses a version that it does not know: a
-//! handler that is older than the receiver fails, and reads nothing wrong.
+//! A message body is a JSON object with a version. A handler that is older than the receiver fails
+//! at an unknown version, instead of misreading it.
 
 use std::collections::BTreeMap;
 
@@ -14,20 +14,20 @@ use crate::event::{EventName, LeftOut, Product, Reading};
 use crate::payload::{Body, NONCHARACTERS, Payload};
 use crate::tenant::ClientKey;
 
-/// A delivery, encoded for a queue.
+/// A delivery that is encoded for a queue.
 pub enum Encoded {
-    /// The message body, compressed if it would be too long otherwise.
+    /// The message body, compressed if necessary.
     Message(String),
-    /// The message body would be too long even compressed.
+    /// The message body exceeds the limit even when compressed.
     TooLong {
-        /// Its length, compressed, in bytes.
+        /// The length of the compressed message body, in bytes.
         bytes: usize,
-        /// The delivery's text: what [`Stored`] names.
+        /// The text to store: the object that a [`Stored`] refers to.
         text: String,
     },
 }
 
-/// Encodes a delivery as a message body of so many bytes at most.
+/// Encodes a delivery as a message body with a limit in bytes.
 pub fn encode(delivery: &Delivery, limit: usize) -> Encoded {
     let text = delivery.to_message();
     if text.len() <= limit {
@@ -40,22 +40,22 @@ pub fn encode(delivery: &Delivery, limit: usize) -> Encoded {
     Encoded::TooLong { bytes: message.len(), text }
 }
 
-/// What a message body holds.
+/// The content of a message body.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one for each message, opened at once")]
 pub enum Parcel {
-    /// The delivery.
+    /// A delivery.
     Delivery(Delivery),
-    /// Where it is.
+    /// A reference to a stored delivery.
     Stored(Stored),
 }
 
 impl Parcel {
-    /// Reads a message body.
+    /// Parses a message body.
     ///
     /// # Errors
     ///
-    /// [`Unreadable`] if it is neither, or one of another version.
+    /// [`Unreadable`] if it is neither, or has another version.
     pub fn open(message: &str) -> Result<Self, Unreadable> {
         Ok(match version(message)? {
             Version::Plain => Self::Delivery(Delivery::from_plain_message(message)?),
@@ -80,14 +80,14 @@ impl Parcel {
 }
 
 impl Delivery {
-    /// Writes the message body, as it is, however long.
+    /// Serialises the delivery as an uncompressed message body of any length.
     ///
-    /// What was left out of the payload, and why it could not be read, are members of their own,
-    /// `leftOut` and `why`: a handler that was built before there were such reads over them, and
-    /// takes the payload for read. Without them a message is read as before.
+    /// The fields that were left out of the payload, and the reason why it could not be read, have
+    /// members of their own, `leftOut` and `why`. Older handlers ignore them, and older messages
+    /// without them can still be read.
     ///
-    /// Amazon SQS refuses U+FFFE and U+FFFF (its API reference, `SendMessage`), which JSON allows in
-    /// a string. They are written as escapes, and read back as what they were.
+    /// Amazon SQS refuses U+FFFE and U+FFFF (its API reference, `SendMessage`), which JSON allows
+    /// in a string. They are written as escapes.
     pub fn to_message(&self) -> String {
         let (payload, payload_text) = match self.payload.body() {
             Body::Empty => (None, None),
@@ -121,11 +121,11 @@ impl Delivery {
         }
     }
 
-    /// Reads a message body, compressed or not.
+    /// Parses a message body, compressed or not.
     ///
     /// # Errors
     ///
-    /// [`Unreadable`] if it is not a delivery, or one of another version.
+    /// [`Unreadable`] if it is not a delivery, or has another version.
     pub fn from_message(message: &str) -> Result<Self, Unreadable> {
         match Parcel::open(message)? {
             Parcel::Delivery(delivery) => Ok(delivery),
@@ -159,18 +159,18 @@ impl Delivery {
 }
 
 impl Stored {
-    /// Writes the message body.
+    /// Serialises the reference as a message body.
     pub fn to_message(&self) -> String {
         let message = Reference { version: Version::Stored, stored: self };
         serde_json::to_string(&message).expect("a number and strings always serialise")
     }
 }
 
-/// A message that is not a delivery this code can read.
+/// Why a message cannot be read as a delivery.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unreadable {
-    /// Something else than a receiver wrote it, or it was cut off.
+    /// The message was not written by a receiver, or is truncated.
     #[error("the message is not a delivery: line {line}, column {column}")]
     NotADelivery {
         /// Where the first error is, from 1.
@@ -178,37 +178,37 @@ pub enum Unreadable {
         /// Where the first error is, from 1.
         column: usize,
     },
-    /// It is compressed and does not unpack, or what it names was changed.
+    /// The message cannot be decompressed, or the object that it refers to was changed.
     #[error("what the message unpacks to, or names, is not what a receiver wrote")]
     Damaged,
-    /// It says that the delivery is where no receiver writes.
+    /// The reference points outside the key prefix that receivers write to.
     #[error("the message names an object that no receiver writes; find out who sent it")]
     Astray,
-    /// A newer receiver wrote it.
+    /// The message has a newer version.
     #[error(
         "the delivery has version {version}, this handler reads up to version {}; \
          deploy the handlers before the receivers, then replay the dead-letter queue",
         Version::Stored as u32
     )]
     Version {
-        /// The version it has.
+        /// The version of the message.
         version: u32,
     },
 }
 
-/// Keeps the place of an error, and leaves out its text, which quotes the message.
+/// Keeps the position of an error, and drops its text, which quotes the message.
 fn not_a_delivery(error: serde_json::Error) -> Unreadable {
     Unreadable::NotADelivery { line: error.line(), column: error.column() }
 }
 
-/// The version of a message, its member `version`.
+/// The versions of a message: its member `version`.
 #[derive(Clone, Copy)]
 enum Version {
-    /// The delivery as it is.
+    /// An uncompressed delivery.
     Plain = 1,
-    /// The same, compressed.
+    /// A compressed delivery.
     Compressed = 2,
-    /// A reference to where the delivery is.
+    /// A reference to a stored delivery.
     Stored = 3,
 }
 
@@ -258,8 +258,8 @@ struct Reference<'a> {
     stored: &'a Stored,
 }
 
-/// How the payload was read, as every version of this code has written it. What is left out of a
-/// payload that was read is a member of its own, over which older handlers read.
+/// The `reading` member of a message, in the words of every version of this code. Left out fields
+/// are in a member of their own, which older handlers ignore.
 #[derive(Clone, Copy, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Word {
