@@ -95,7 +95,7 @@ fn read_descriptor(path: &Path) -> Result<Descriptor, Finding> {
 }
 
 /// A path as a person in the current folder would write it.
-pub(crate) fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     let folder = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(folder).unwrap_or(path).display().to_string()
 }
