@@ -80,6 +80,11 @@ pub fn sound_descriptor(path: &Path) -> Result<Descriptor, Vec<Finding>> {
     if sound { Ok(descriptor) } else { Err(findings) }
 }
 
+/// Checks a descriptor alone.
+pub fn check_descriptor(descriptor: &Descriptor) -> Vec<Finding> {
+    descriptor::check(descriptor)
+}
+
 /// Reads a descriptor.
 ///
 /// # Errors

@@ -12,6 +12,7 @@
 //! - [`terminal`] escapes foreign text before any of these prints it.
 
 pub mod account;
+pub mod addition;
 pub mod app;
 pub mod binaries;
 pub mod check;
@@ -19,6 +20,7 @@ pub mod commands;
 pub mod dead;
 pub mod plan;
 pub mod recover;
+pub mod scaffold;
 pub mod session;
 pub mod template;
 pub mod terminal;

@@ -2,7 +2,9 @@
 
 use std::process::ExitCode;
 
-use cargo_hooks::commands::{check, dead, events, local, recover, replay, send, template};
+use cargo_hooks::commands::{
+    add, check, dead, events, local, new, recover, replay, send, template,
+};
 use cargo_hooks::terminal::escaped;
 use clap::{Parser, Subcommand};
 
@@ -26,6 +28,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    New(new::Args),
+    Add(add::Args),
     Local(local::Args),
     Send(send::Args),
     Template(template::Args),
@@ -43,6 +47,8 @@ fn main() -> ExitCode {
         arguments.remove(1);
     }
     let outcome = match Cli::parse_from(arguments).command {
+        Command::New(args) => new::run(&args),
+        Command::Add(args) => add::run(&args),
         Command::Local(args) => wait_for(local::run(args)),
         Command::Send(args) => wait_for(send::run(args)),
         Command::Template(args) => template::run(&args),

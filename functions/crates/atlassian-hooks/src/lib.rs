@@ -27,8 +27,10 @@
 pub mod descriptor;
 pub mod lifecycle;
 pub mod receiver;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use atlassian_connect::delivery::{Delivery, Payload, Webhook};
-pub use atlassian_connect::event::{Event, confluence, jira};
+pub use atlassian_connect::event::{Event, Product, confluence, jira};
 #[doc(inline)]
 pub use handler::{Error, LONGEST_DELAY, Runner, give_up, retry_after, run};

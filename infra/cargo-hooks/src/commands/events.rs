@@ -5,6 +5,8 @@ use std::io::Write as _;
 
 use atlassian_connect::event::{Basis, Era, Line, TABLE};
 
+use crate::addition::slug;
+
 /// List every event with its product, its payload type, and a URL for it
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
@@ -70,11 +72,6 @@ fn basis(basis: Basis) -> &'static str {
         Basis::Documented => "documented",
         Basis::Inferred => "inferred",
     }
-}
-
-/// The URL that a webhook of this event would naturally have.
-pub(super) fn slug(event: &str) -> String {
-    event.trim_start_matches("jira:").replace(|c: char| !c.is_ascii_alphanumeric(), "-")
 }
 
 #[cfg(test)]
