@@ -3,6 +3,7 @@
 mod descriptor;
 mod handlers;
 mod template;
+mod versions;
 
 pub use template::invariants;
 
@@ -64,6 +65,7 @@ pub fn check(app: &App) -> Vec<Finding> {
     if findings.iter().all(|finding| finding.severity == Severity::Warning) {
         findings.extend(handlers::check(&descriptor, &app.handlers_path()));
         findings.extend(template::check(app, &descriptor));
+        findings.extend(versions::check(app));
     }
     findings
 }
@@ -130,6 +132,7 @@ mod tests {
 
     const DESCRIPTOR: &str = r#"{
         "key": "com.example.checked", "authentication": {"type": "jwt"}, "scopes": ["READ"],
+        "apiMigrations": {"gdpr": true, "signed-install": true, "context-qsh": true},
         "lifecycle": {"installed": "/installed", "uninstalled": "/uninstalled"},
         "modules": {"webhooks": [
             {"event": "jira:issue_created", "url": "/issue-created"},
@@ -150,7 +153,17 @@ mod tests {
     #[test]
     fn finds_each_disagreement_by_its_file() {
         type Spoil = fn(&Path);
-        let rows: [(Spoil, &[&str]); 6] = [
+        let rows: [(Spoil, &[&str]); 7] = [
+            (
+                |at| {
+                    let path = at.join("template.yaml");
+                    let text = fs::read_to_string(&path).unwrap();
+                    let old = text.replacen(crate::template::VERSION, "0.0.9", 1);
+                    assert_ne!(old, text);
+                    fs::write(path, old).unwrap();
+                },
+                &["template.yaml", "version 0.0.9", "cargo hooks template"],
+            ),
             (
                 |at| {
                     fs::remove_file(at.join("functions/handlers/src/bin/page-created.rs")).unwrap()

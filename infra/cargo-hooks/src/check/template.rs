@@ -18,7 +18,8 @@ use atlassian_connect::descriptor::Descriptor;
 
 use super::{Finding, shown};
 use crate::app::App;
-use crate::template::{Extras, render_with};
+use crate::check::versions;
+use crate::template::{Extras, VERSION, render_with, version_of};
 use sam_template_runner::template::parse;
 
 pub(super) fn check(app: &App, descriptor: &Descriptor) -> Vec<Finding> {
@@ -35,7 +36,9 @@ pub(super) fn check(app: &App, descriptor: &Descriptor) -> Vec<Finding> {
         Err(error) => return vec![Finding::error("template.yaml.j2", error.to_string())],
     };
     let mut findings = Vec::new();
-    if written != wanted {
+    if let Some(version) = version_of(&written).filter(|version| *version != VERSION) {
+        findings.push(Finding::error(shown(path), versions::advice(version)));
+    } else if written != wanted {
         let same = written.lines().zip(wanted.lines()).take_while(|(a, b)| a == b).count();
         let advice = format!(
             "it is not what the descriptor asks for, from line {} on; run `cargo hooks template` \
