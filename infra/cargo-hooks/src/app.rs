@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use atlassian_connect::descriptor::Descriptor;
 use serde_json::Value;
 
-use crate::check::{Severity, sound_descriptor};
+use template::check::{Severity, shown, sound_descriptor};
 
 /// An app, by the folder of its workspace.
 #[derive(Clone, Debug)]
@@ -49,13 +49,7 @@ impl App {
             .output()
             .context("cargo could not be started; install a Rust toolchain")?;
         if !output.status.success() {
-            let problem = String::from_utf8_lossy(&output.stderr);
-            bail!(
-                "there is no app in {}: {}; go to an app's folder, or make one with \
-                 `cargo hooks new my-app`",
-                folder.display(),
-                problem.trim().trim_start_matches("error: "),
-            );
+            bail!("{}", unreadable(folder, &String::from_utf8_lossy(&output.stderr)));
         }
         let metadata: Value =
             serde_json::from_slice(&output.stdout).context("cargo metadata did not print JSON")?;
@@ -94,12 +88,29 @@ impl App {
         self.root.join("infra/atlassian-connect.json")
     }
 
+    /// The text of the descriptor.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn descriptor_text(&self) -> anyhow::Result<String> {
+        let path = self.descriptor_path();
+        std::fs::read_to_string(&path).with_context(|| {
+            format!(
+                "the app has no descriptor in {}; restore it, or create an app with one by \
+                 `cargo hooks new my-app`",
+                shown(&path)
+            )
+        })
+    }
+
     /// The descriptor, if a template can be made from it. What is wrong with it is printed.
     ///
     /// # Errors
     ///
     /// When it cannot be read, or something in it is wrong.
     pub fn descriptor(&self) -> anyhow::Result<Descriptor> {
+        self.descriptor_text()?;
         sound_descriptor(&self.descriptor_path()).map_err(|findings| {
             let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
             errors.for_each(|finding| eprintln!("{finding}"));
@@ -136,6 +147,23 @@ impl App {
     pub fn cargo(&self) -> Command {
         cargo(&self.root)
     }
+}
+
+/// Why cargo finds no workspace, in one sentence.
+fn unreadable(folder: &Path, problem: &str) -> String {
+    if problem.contains("could not find `Cargo.toml`") {
+        return format!(
+            "there is no app in {} or above it; go to an app's folder, or create one with \
+             `cargo hooks new my-app`",
+            folder.display(),
+        );
+    }
+    // The first line says what, and one with an arrow where.
+    let mut lines = problem.lines().map(str::trim).filter(|line| !line.is_empty());
+    let what = lines.next().unwrap_or("it says nothing").trim_start_matches("error: ");
+    let place = lines.find_map(|line| line.strip_prefix("--> "));
+    let place = place.map_or_else(String::new, |place| format!(" at {place}"));
+    format!("cargo cannot read the app's manifests: {what}{place}; correct that first")
 }
 
 fn cargo(folder: &Path) -> Command {

@@ -1,20 +1,23 @@
-//! The commands of `cargo hooks`: the template that deploys the functions, the checks of it, the local
-//! run, and the operator's tools.
+//! The library behind `cargo hooks`.
 //!
-//! - [`template`] writes `template.yaml` from the descriptor, and checks that all files agree.
-//! - [`local`] runs the committed template on this machine with [`sam_template_runner`], and installs
-//!   the app and sends webhooks with [`atlassian_simulator`].
-//! - [`dead`] lists dead letters, and moves them back to their queues.
-//! - [`recover`] fetches the webhooks that Jira could not deliver.
+//! - [`commands`] has one module for each command: its arguments, and `run`.
+//! - [`app`] finds the app that a command works on.
+//! - [`scaffold`] writes the files of a new app, and [`addition`] those of a new webhook.
+//! - [`binaries`] builds the functions, and [`session`] is what a running local stack tells the other
+//!   commands.
+//! - [`account`] finds a deployed stack, [`dead`] lists and replays its dead letters, and [`recover`]
+//!   fetches the webhooks that Jira could not deliver.
 //! - [`terminal`] escapes foreign text before any of these prints it.
 
+pub mod account;
+pub mod addition;
 pub mod app;
 pub mod binaries;
+pub mod commands;
 pub mod dead;
-pub mod events;
-pub mod local;
 pub mod recover;
-pub mod send;
+pub mod scaffold;
+pub mod session;
 pub mod terminal;
 
 pub use ::template;

@@ -24,8 +24,8 @@ use tenants::Table;
 use uuid::Uuid;
 
 use crate::dead::Queues;
-use crate::plan::{Plan, Url};
 use crate::terminal::escaped;
+use template::plan::{Plan, Url};
 
 /// The options of a recovery.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 mod descriptor;
 mod handlers;
 mod template;
+mod versions;
 
 pub use template::invariants;
 
@@ -23,6 +24,8 @@ pub struct Files<'a> {
     pub handlers: &'a Path,
     /// What `cargo metadata` says of the workspace, for its manifests.
     pub metadata: &'a Value,
+    /// The lock file of the workspace, for the versions of its crates.
+    pub lock: &'a Path,
 }
 
 /// Something that is wrong, or looks wrong, and what to do about it.
@@ -76,6 +79,7 @@ pub fn check(files: &Files<'_>) -> Vec<Finding> {
     if findings.iter().all(|finding| finding.severity == Severity::Warning) {
         findings.extend(handlers::check(&descriptor, files.handlers));
         findings.extend(template::check(files, &descriptor));
+        findings.extend(versions::check(files.lock));
     }
     findings
 }
@@ -90,6 +94,11 @@ pub fn sound_descriptor(path: &Path) -> Result<Descriptor, Vec<Finding>> {
     let findings = descriptor::check(&descriptor);
     let sound = findings.iter().all(|finding| finding.severity == Severity::Warning);
     if sound { Ok(descriptor) } else { Err(findings) }
+}
+
+/// Checks a descriptor alone.
+pub fn check_descriptor(descriptor: &Descriptor) -> Vec<Finding> {
+    descriptor::check(descriptor)
 }
 
 /// Reads a descriptor.
@@ -107,7 +116,7 @@ fn read_descriptor(path: &Path) -> Result<Descriptor, Finding> {
 }
 
 /// A path as a person in the current folder would write it.
-pub(crate) fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     let folder = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(folder).unwrap_or(path).display().to_string()
 }
@@ -154,6 +163,7 @@ mod tests {
             template: &folder.path().join("template.yaml"),
             handlers: &folder.path().join(HANDLERS),
             metadata: &metadata("receiver", crate::HTTP_TIMEOUT),
+            lock: &folder.path().join("Cargo.lock"),
         };
         check(&files).iter().map(Finding::to_string).collect()
     }
@@ -176,7 +186,17 @@ mod tests {
     #[test]
     fn finds_each_disagreement_by_its_file() {
         type Spoil = fn(&Path);
-        let rows: [(Spoil, &[&str]); 6] = [
+        let rows: [(Spoil, &[&str]); 7] = [
+            (
+                |at| {
+                    let path = at.join("template.yaml");
+                    let text = fs::read_to_string(&path).unwrap();
+                    let old = text.replacen(crate::VERSION, "0.0.9", 1);
+                    assert_ne!(old, text);
+                    fs::write(path, old).unwrap();
+                },
+                &["template.yaml", "version 0.0.9", "cargo hooks template"],
+            ),
             (
                 |at| {
                     fs::remove_file(at.join("functions/handlers/src/bin/page-created.rs")).unwrap()

@@ -56,6 +56,15 @@ const ACCESS_LOG: [(&str, &str); 8] = [
     ("sourceIp", "identity.sourceIp"),
 ];
 
+/// The version of the generator, which a template names in its first line.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The version of the generator that wrote a template, if it says so.
+pub fn version_of(template: &str) -> Option<&str> {
+    let (_, rest) = template.lines().next()?.split_once(", version ")?;
+    rest.split_once(", ").map(|(version, _)| version)
+}
+
 /// The optional parts of a template.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Extras {
@@ -104,6 +113,7 @@ pub fn render_with(descriptor: &Descriptor, extras: Extras) -> Result<String, mi
     jinja.add_filter("quoted", |text: String| quoted(&text));
     jinja.add_template("template.yaml", include_str!("template.yaml.j2"))?;
     jinja.get_template("template.yaml")?.render(context! {
+        version => VERSION,
         variable => context! {
             app_key => variable::APP_KEY,
             base_url => variable::BASE_URL,

@@ -27,9 +27,11 @@
 pub mod descriptor;
 pub mod lifecycle;
 pub mod receiver;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use atlassian_connect::delivery::{Delivery, Webhook};
-pub use atlassian_connect::event::{Event, confluence, jira};
+pub use atlassian_connect::event::{Event, Product, confluence, jira};
 pub use atlassian_connect::payload::Payload;
 #[doc(inline)]
 pub use handler::{Error, LONGEST_DELAY, Runner, give_up, retry_after, run};

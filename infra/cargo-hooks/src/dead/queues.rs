@@ -9,11 +9,13 @@ use aws_sdk_sqs::types::{
     ChangeMessageVisibilityBatchRequestEntry, Message, MessageSystemAttributeName,
     QueueAttributeName,
 };
+use aws_types::SdkConfig;
 
+use crate::account::Stack;
 use crate::app::App;
-use crate::local::Session;
-use crate::plan::Plan;
+use crate::session::Session;
 use sam_template_runner::sqs_client;
+use template::plan::{Handler, Plan};
 
 /// A handler's queue, and the dead-letter queue behind it.
 #[derive(Clone, Debug)]
@@ -39,50 +41,48 @@ impl Queues {
     /// hidden for no longer.
     pub const HELD: Duration = Duration::from_secs(300);
 
-    /// Finds the queues of a deployed stack by its name, or of the local stack that runs; of one
-    /// handler, or of all that the descriptor has.
+    /// The queues of a deployed stack, by its outputs; of one handler, or of all in the descriptor.
     ///
     /// # Errors
     ///
-    /// When there is no such handler, stack or queue, or nobody may ask.
-    pub async fn find(stack: Option<&str>, handler: Option<&str>) -> anyhow::Result<Self> {
-        match stack {
-            Some(stack) => {
-                let config = runtime::aws::config().map_err(anyhow::Error::from_boxed).context(
-                    "AWS is reached with AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and \
-                     AWS_SESSION_TOKEN in the environment; `aws configure export-credentials \
-                     --format env` writes the last three",
-                )?;
-                Self::of(Client::new(&config), stack, handler).await
-            }
-            None => Self::of(sqs_client(&Session::read()?.sqs), "local", handler).await,
+    /// When there is no such handler, or the stack has no queue for it.
+    pub fn deployed(
+        config: &SdkConfig,
+        stack: &Stack,
+        handler: Option<&str>,
+    ) -> anyhow::Result<Self> {
+        let pair = |handler: Handler| {
+            Ok(Pair {
+                queue: stack.output(&format!("{}QueueUrl", handler.id))?,
+                dead_letters: stack.output(&format!("{}DeadLetterQueueUrl", handler.id))?,
+                handler: handler.name,
+            })
+        };
+        let pairs = handlers(handler)?.into_iter().map(pair).collect::<anyhow::Result<_>>()?;
+        Ok(Self { client: Client::new(config), pairs, held: Self::HELD })
+    }
+
+    /// The queues of the local stack that is running; of one handler, or of all in the descriptor.
+    ///
+    /// # Errors
+    ///
+    /// When no local stack is running, or it has no such handler.
+    pub async fn local(handler: Option<&str>) -> anyhow::Result<Self> {
+        let client = sqs_client(&Session::read()?.sqs);
+        let mut pairs = Vec::new();
+        for Handler { name, .. } in handlers(handler)? {
+            pairs.push(Pair {
+                queue: url(&client, &format!("local-{name}")).await?,
+                dead_letters: url(&client, &format!("local-{name}-dead")).await?,
+                handler: name,
+            });
         }
+        Ok(Self { client, pairs, held: Self::HELD })
     }
 
     /// Queues at an SQS on this machine, and how long a letter is held.
     pub fn at(endpoint: &str, pairs: Vec<Pair>, held: Duration) -> Self {
         Self { client: sqs_client(endpoint), pairs, held }
-    }
-
-    async fn of(client: Client, stack: &str, handler: Option<&str>) -> anyhow::Result<Self> {
-        let descriptor = App::find()?.descriptor()?;
-        let plan = Plan::of(&descriptor);
-        let names = plan.handlers.iter().map(|handler| handler.name.as_str());
-        let wanted: Vec<&str> =
-            names.clone().filter(|name| handler.is_none_or(|handler| handler == *name)).collect();
-        if let ([], Some(handler)) = (&wanted[..], handler) {
-            let names: Vec<&str> = names.collect();
-            bail!("there is no handler {handler}; there are {}", names.join(", "));
-        }
-        let mut pairs = Vec::new();
-        for name in wanted {
-            pairs.push(Pair {
-                handler: name.into(),
-                queue: url(&client, &format!("{stack}-{name}")).await?,
-                dead_letters: url(&client, &format!("{stack}-{name}-dead")).await?,
-            });
-        }
-        Ok(Self { client, pairs, held: Self::HELD })
     }
 
     /// One for each handler.
@@ -145,12 +145,24 @@ impl Queues {
     }
 }
 
+/// The handlers in the descriptor, or the one of this name.
+fn handlers(wanted: Option<&str>) -> anyhow::Result<Vec<Handler>> {
+    let all = Plan::of(&App::find()?.descriptor()?).handlers;
+    let Some(wanted) = wanted else { return Ok(all) };
+    let found = all.iter().find(|handler| handler.name == wanted).cloned();
+    let found = found.with_context(|| {
+        let names: Vec<&str> = all.iter().map(|handler| handler.name.as_str()).collect();
+        format!("there is no handler {wanted}; there are {}", names.join(", "))
+    })?;
+    Ok(vec![found])
+}
+
 async fn url(client: &Client, name: &str) -> anyhow::Result<String> {
     match client.get_queue_url().queue_name(name).send().await {
         Ok(found) => found.queue_url.with_context(|| format!("SQS does not say where {name} is")),
-        Err(SdkError::ServiceError(error)) if error.err().is_queue_does_not_exist() => bail!(
-            "there is no queue {name}; is the stack deployed in this region, from this descriptor?"
-        ),
+        Err(SdkError::ServiceError(error)) if error.err().is_queue_does_not_exist() => {
+            bail!("the local stack has no queue {name}; restart it with `cargo hooks local`")
+        }
         Err(error) => Err(error).with_context(|| format!("SQS does not say where {name} is")),
     }
 }

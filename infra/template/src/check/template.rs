@@ -18,7 +18,8 @@ pub(super) use limits::{MAX_RESOURCES, MAX_ROUTES};
 use atlassian_connect::descriptor::Descriptor;
 
 use super::{Files, Finding, shown};
-use crate::{Extras, render_with};
+use crate::check::versions;
+use crate::{Extras, VERSION, render_with, version_of};
 use sam_template::parse;
 use serde_json::Value;
 
@@ -36,7 +37,9 @@ pub(super) fn check(files: &Files<'_>, descriptor: &Descriptor) -> Vec<Finding> 
         Err(error) => return vec![Finding::error("template.yaml.j2", error.to_string())],
     };
     let mut findings = Vec::new();
-    if written != wanted {
+    if let Some(version) = version_of(&written).filter(|version| *version != VERSION) {
+        findings.push(Finding::error(shown(path), versions::advice(version)));
+    } else if written != wanted {
         let same = written.lines().zip(wanted.lines()).take_while(|(a, b)| a == b).count();
         let advice = format!(
             "it is not what the descriptor asks for, from line {} on; run `cargo hooks template` \

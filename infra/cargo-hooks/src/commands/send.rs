@@ -1,4 +1,4 @@
-//! Signs an event and posts it, to the local stack or to a deployed app.
+//! `cargo hooks send`
 
 use std::path::PathBuf;
 
@@ -6,31 +6,40 @@ use anyhow::{Context as _, bail};
 use atlassian_connect::descriptor::{Descriptor, Webhook};
 use atlassian_connect::event::{EventName, Product};
 use atlassian_connect::tenant::{ClientKey, SharedSecret};
+use runtime::environment;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::local::Session;
 use atlassian_simulator::client;
 use atlassian_simulator::samples::sample;
 
 use crate::app::App;
+use crate::session::Session;
 use crate::terminal::escaped;
 
-/// What to send, and where.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The event's name.
-    pub event: String,
-    /// The base URL; the local stack's if there is none.
-    pub url: Option<String>,
-    /// The tenant's client key; a demo site's if there is none.
-    pub tenant: Option<String>,
-    /// The tenant's secret; needed with `url`.
-    pub secret: Option<SharedSecret>,
-    /// A file with the body; a sample if there is none.
-    pub body: Option<PathBuf>,
-    /// How many times.
-    pub count: u32,
+/// Sign an event as a tenant does, and post it
+///
+/// Without --url it goes to the local stack that is running. For a deployed app, give --url, --tenant,
+/// and the tenant's shared secret in the environment variable HOOKS_SHARED_SECRET.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  \
+        cargo hooks send jira:issue_created\n  \
+        cargo hooks send page_created --body tests/events/confluence/page_created.json --count 3")]
+pub struct Args {
+    /// Name of the event, as in jira:issue_created
+    event: String,
+    /// Base URL of a deployed app: the output BaseUrl of its stack
+    #[arg(long)]
+    url: Option<String>,
+    /// Client key of the tenant
+    #[arg(long, value_name = "CLIENT_KEY")]
+    tenant: Option<String>,
+    /// File with the body; without it a sample of the event
+    #[arg(long, value_name = "FILE")]
+    body: Option<PathBuf>,
+    /// How many times to send it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    count: u32,
 }
 
 /// Sends it, and prints what was answered.
@@ -38,16 +47,17 @@ pub struct Options {
 /// # Errors
 ///
 /// When it could not be sent, or was refused.
-pub async fn run(options: Options) -> anyhow::Result<()> {
+pub async fn run(args: Args) -> anyhow::Result<()> {
     let descriptor = App::find()?.descriptor()?;
-    let event = EventName::from(options.event.as_str());
+    let event = EventName::from(args.event.as_str());
     let webhook = declared(&descriptor, &event)?;
-    let tenant = options.tenant.as_deref().map(ClientKey::new).transpose()?;
-    let (product, base_url, tenant, secret) = match options.url {
+    let tenant = args.tenant.as_deref().map(ClientKey::new).transpose()?;
+    let (product, base_url, tenant, secret) = match args.url {
         Some(url) => {
             let tenant = tenant.context("a deployed app needs --tenant, the client key")?;
-            let secret = options
-                .secret
+            // In the environment, because a command line is seen by everybody on the machine.
+            let secret = environment::optional("HOOKS_SHARED_SECRET")
+                .map(SharedSecret::new)
                 .context("a deployed app needs the tenant's secret in HOOKS_SHARED_SECRET")?;
             // Of a tenant that is only a key, the product is the event's.
             let product = event.products().first().copied().unwrap_or(Product::Jira);
@@ -62,13 +72,13 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
             (site.product, session.url, site.client_key, site.secret)
         }
     };
-    let body = match &options.body {
+    let body = match &args.body {
         Some(path) => std::fs::read_to_string(path)
             .with_context(|| format!("the body {} cannot be read", path.display()))?,
         None => sample(product, &event).map_or_else(|| placeholder(&event), str::to_owned),
     };
     let client = client()?;
-    for _ in 0..options.count {
+    for _ in 0..args.count {
         let identifier = (product == Product::Jira).then(|| Uuid::new_v4().to_string());
         let (url, body) = (webhook.url.as_str(), body.clone());
         let sent = atlassian_simulator::Webhook { base_url: &base_url, url, body, identifier };
@@ -92,8 +102,8 @@ fn declared<'a>(descriptor: &'a Descriptor, event: &EventName) -> anyhow::Result
     webhooks.iter().find(|webhook| webhook.event == *event).with_context(|| {
         let names: Vec<&str> = webhooks.iter().map(|webhook| webhook.event.as_str()).collect();
         format!(
-            "the descriptor does not declare {event}; it declares {}. Add a webhook to \
-             infra/atlassian-connect.json, then run `cargo hooks template`",
+            "the descriptor does not declare {event}; it declares {}. Add it with \
+             `cargo hooks add {event}`",
             names.join(", "),
         )
     })

@@ -1,10 +1,7 @@
-//! A local run: the stack, the simulated sites, and the journey of one delivery.
+//! `cargo hooks local`: the stack, the simulated sites, and the journey of one delivery.
 
 mod console;
 mod journey;
-mod session;
-
-pub use session::Session;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,25 +17,40 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::App;
 use crate::binaries::{self, Profile};
+use crate::session::Session;
 use atlassian_simulator::{Atlassian, InstallKey, Site};
 use sam_template_runner::Stack;
 use sam_template_runner::deployment::Function;
 
-/// What a user can choose.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The port of the HTTP API; 0 for any that is free.
-    pub port: u16,
-    /// The template to run; the app's own if there is none.
-    pub template: Option<PathBuf>,
-    /// Where tables and queues are kept; in memory if nowhere.
-    pub state: Option<PathBuf>,
-    /// How the functions are built.
-    pub profile: Profile,
-    /// How many environments of one function run at once.
-    pub concurrency: usize,
-    /// Whether to stop after the journey.
-    pub once: bool,
+/// Build the functions and run all of template.yaml on this machine
+///
+/// The functions run as they are deployed, each in processes of its own, behind a local HTTP API, with
+/// a DynamoDB and an SQS that run inside this command. Two demo sites, a Jira and a Confluence, install
+/// the app, one sends a webhook, and its way to the handler is shown. The stack runs until Ctrl-C.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  \
+        cargo hooks local\n  \
+        cargo hooks local --once              # as a smoke test in CI\n  \
+        cargo hooks local --state .hooks/state")]
+pub struct Args {
+    /// Port of the HTTP API; 0 for any that is free
+    #[arg(long, default_value_t = 3000)]
+    port: u16,
+    /// Template to run; template.yaml without it
+    #[arg(long, value_name = "FILE")]
+    template: Option<PathBuf>,
+    /// Folder in which tables and queues survive a restart; without it they are kept in memory
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Build the functions as they are deployed: slower to build, faster to run
+    #[arg(long)]
+    release: bool,
+    /// Most processes of one function at once
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
+    concurrency: u16,
+    /// Stop when the first webhook is handled
+    #[arg(long)]
+    once: bool,
 }
 
 /// Builds, starts, plays Atlassian once, and stays up until it is told to stop.
@@ -46,27 +58,28 @@ pub struct Options {
 /// # Errors
 ///
 /// When something could not be built or started, or the delivery did not arrive.
-pub async fn run(options: Options) -> anyhow::Result<()> {
+pub async fn run(args: Args) -> anyhow::Result<()> {
     let app = App::find()?;
     let descriptor = app.descriptor()?;
     console::step("Building", "the functions");
-    let binaries = binaries::build(app, options.profile).await?;
+    let profile = if args.release { Profile::Release } else { Profile::Dev };
+    let binaries = binaries::build(app, profile).await?;
 
     let start = Instant::now();
     let key = tokio::task::spawn_blocking(InstallKey::generate).await??;
     let atlassian = Atlassian::start(key).await?;
     let keys_url = atlassian.keys_url().to_owned();
     let stack = Stack::start(sam_template_runner::Options {
-        template: options.template.unwrap_or_else(|| app.template_path()),
+        template: args.template.unwrap_or_else(|| app.template_path()),
         binaries,
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, options.port)),
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
         parameters: BTreeMap::from([("InstallKeysUrl".into(), keys_url)]),
         url_parameter: Some("BaseUrl".to_owned()),
-        state: options.state.clone(),
-        concurrency: options.concurrency,
+        state: args.state.clone(),
+        concurrency: args.concurrency.into(),
     })
     .await?;
-    let kept = options.state.as_ref().map(|folder| folder.display().to_string());
+    let kept = args.state.as_ref().map(|folder| folder.display().to_string());
     console::step("Started", &format!("{} ({})", stack.url(), summary(&stack)));
     console::step("Keeping", &kept.unwrap_or_else(|| "tables and queues in memory".into()));
     let encrypts = |function: &Function| function.environment.contains_key(variable::TENANTS_KEY);
@@ -76,7 +89,7 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         console::step("Encrypting", "nothing: no function has the variable TENANTS_KEY");
     }
 
-    let outcome = play(&descriptor, &stack, &atlassian, start, options.once).await;
+    let outcome = play(&descriptor, &stack, &atlassian, start, args.once).await;
     console::step("Stopping", "");
     Session::remove(stack.url());
     stack.stop().await;

@@ -1,11 +1,36 @@
-//! The list of every event, for people.
+//! `cargo hooks events`
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 
 use atlassian_connect::event::{Basis, Era, Line, TABLE};
 
+use crate::addition::slug;
+
+/// List every event with its product, its payload type, and a URL for it
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  \
+        cargo hooks events confluence\n  \
+        cargo hooks events sprint")]
+pub struct Args {
+    /// Only events of this product, or with this in their name
+    #[arg(default_value = "")]
+    filter: String,
+}
+
+/// Runs it.
+///
+/// # Errors
+///
+/// None.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    // A reader that has seen enough, such as `head`, closes the pipe.
+    let _ = std::io::stdout().write_all(list(&args.filter).as_bytes());
+    Ok(())
+}
+
 /// The events of the tables whose name or product contains `filter`, as a table of text.
-pub fn list(filter: &str) -> String {
+fn list(filter: &str) -> String {
     let lines: Vec<&Line> = TABLE
         .iter()
         .filter(|line| line.event.as_str().contains(filter) || line.product.as_str() == filter)
@@ -47,11 +72,6 @@ fn basis(basis: Basis) -> &'static str {
         Basis::Documented => "documented",
         Basis::Inferred => "inferred",
     }
-}
-
-/// The URL that a webhook of this event would naturally have.
-fn slug(event: &str) -> String {
-    event.trim_start_matches("jira:").replace(|c: char| !c.is_ascii_alphanumeric(), "-")
 }
 
 #[cfg(test)]

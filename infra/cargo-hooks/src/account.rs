@@ -1,0 +1,199 @@
+//! The AWS account of whoever runs a command, and a stack that is deployed in it.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use anyhow::{Context as _, bail};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::ProvideCredentials as _;
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_types::service_config::ServiceConfigKey;
+use reqwest::header::CONTENT_TYPE;
+
+use crate::terminal::escaped;
+
+/// How AWS is reached: as the AWS CLI does, by environment, profile or SSO.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Account {
+    /// Profile of the AWS CLI's configuration; AWS_PROFILE without it
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// AWS region; AWS_REGION or the profile's without it
+    #[arg(long)]
+    region: Option<String>,
+}
+
+impl Account {
+    /// Region and credentials, by the chain that all of AWS's own tools go through.
+    pub async fn config(&self) -> SdkConfig {
+        let client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(client);
+        if let Some(profile) = &self.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = &self.region {
+            loader = loader.region(Region::new(region.clone()));
+        }
+        loader.load().await
+    }
+
+    /// The stack of this name.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or AWS cannot be asked.
+    pub async fn stack(config: &SdkConfig, name: &str) -> anyhow::Result<Stack> {
+        let outputs = outputs(&describe(config, name).await?)?;
+        Ok(Stack { name: name.to_owned(), outputs })
+    }
+}
+
+/// A deployed stack.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    name: String,
+    outputs: BTreeMap<String, String>,
+}
+
+impl Stack {
+    /// The value of an output, as `template.yaml` declares it.
+    ///
+    /// # Errors
+    ///
+    /// When the stack has no such output.
+    pub fn output(&self, key: &str) -> anyhow::Result<String> {
+        self.outputs.get(key).cloned().with_context(|| {
+            format!(
+                "the stack {} has no output {key}; deploy the template of this app to it, or name \
+                 the stack that has it",
+                self.name
+            )
+        })
+    }
+}
+
+/// Asks CloudFormation, whose SDK would be a third of the tool's build.
+async fn describe(config: &SdkConfig, stack: &str) -> anyhow::Result<String> {
+    let region = config
+        .region()
+        .context("no AWS region is set; name one with --region or AWS_REGION, or in the profile")?;
+    let credentials = match config.credentials_provider() {
+        Some(provider) => provider.provide_credentials().await.map_err(anyhow::Error::from),
+        None => Err(anyhow::anyhow!("no source of credentials")),
+    };
+    let credentials = credentials.context(
+        "there are no AWS credentials; sign in with `aws sso login`, or name a profile with \
+         --profile",
+    )?;
+    let own = ServiceConfigKey::builder()
+        .service_id("CloudFormation")
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()?;
+    let url = config
+        .service_config()
+        .and_then(|service| service.load_config(own))
+        .or_else(|| config.endpoint_url().map(str::to_owned))
+        .unwrap_or_else(|| {
+            let suffix = if region.as_ref().starts_with("cn-") { ".cn" } else { "" };
+            format!("https://cloudformation.{region}.amazonaws.com{suffix}")
+        });
+    // The client signs what it sends: a URL always has a path.
+    let url = reqwest::Url::parse(&url).with_context(|| format!("{url} is not a URL"))?;
+    let body = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([
+            ("Action", "DescribeStacks"),
+            ("Version", "2010-05-15"),
+            ("StackName", stack),
+        ])
+        .finish();
+    let form = "application/x-www-form-urlencoded";
+
+    let identity = credentials.into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region.as_ref())
+        .name("cloudformation")
+        .time(SystemTime::now())
+        .settings(SigningSettings::default())
+        .build()?
+        .into();
+    let headers = std::iter::once((CONTENT_TYPE.as_str(), form));
+    let request =
+        SignableRequest::new("POST", url.as_str(), headers, SignableBody::Bytes(body.as_bytes()))?;
+    let (signed, _) = sign(request, &params)?.into_parts();
+
+    let client = atlassian_simulator::client()?;
+    let mut request = client.post(url.clone()).header(CONTENT_TYPE, form).body(body);
+    for (name, value) in signed.headers() {
+        request = request.header(name, value);
+    }
+    let answer = request.send().await.with_context(|| format!("{url} did not answer"))?;
+    let status = answer.status();
+    let text = answer.text().await?;
+    if !status.is_success() {
+        bail!(
+            "CloudFormation does not describe the stack {stack} in {region}: {}; are name, region \
+             and profile right?",
+            message(&text).map_or_else(|| status.to_string(), |text| escaped(&text).into_owned()),
+        );
+    }
+    Ok(text)
+}
+
+/// The outputs in CloudFormation's answer to `DescribeStacks`.
+fn outputs(answer: &str) -> anyhow::Result<BTreeMap<String, String>> {
+    let document = roxmltree::Document::parse(answer)
+        .context("CloudFormation answered what is not XML; try again later")?;
+    let members = document.descendants().filter(|node| node.tag_name().name() == "member");
+    let named = |node: roxmltree::Node<'_, '_>, name: &str| {
+        let child = node.children().find(|child| child.tag_name().name() == name);
+        child.and_then(|child| child.text()).map(str::to_owned)
+    };
+    Ok(members
+        .filter_map(|node| Some((named(node, "OutputKey")?, named(node, "OutputValue")?)))
+        .collect())
+}
+
+/// What CloudFormation says in place of an answer.
+fn message(answer: &str) -> Option<String> {
+    let document = roxmltree::Document::parse(answer).ok()?;
+    let mut nodes = document.descendants();
+    nodes.find(|node| node.tag_name().name() == "Message")?.text().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &str = r#"<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/">
+      <DescribeStacksResult><Stacks><member>
+        <StackName>hooks</StackName>
+        <Parameters><member><ParameterKey>BaseUrl</ParameterKey><ParameterValue/></member></Parameters>
+        <Outputs>
+          <member><OutputKey>TenantsTable</OutputKey><OutputValue>hooks-Tenants&amp;1</OutputValue></member>
+          <member><Description>d</Description><OutputKey>TenantsKey</OutputKey><OutputValue>arn:k</OutputValue></member>
+        </Outputs>
+      </member></Stacks></DescribeStacksResult></DescribeStacksResponse>"#;
+
+    #[test]
+    fn reads_the_outputs_of_a_stack() {
+        let stack = Stack { name: "hooks".into(), outputs: outputs(ANSWER).unwrap() };
+        assert_eq!(stack.outputs.len(), 2);
+        assert_eq!(stack.output("TenantsTable").unwrap(), "hooks-Tenants&1");
+        let missing = stack.output("IssueQueueUrl").unwrap_err().to_string();
+        assert!(missing.contains("hooks has no output IssueQueueUrl; deploy"), "{missing}");
+    }
+
+    #[test]
+    fn reads_why_there_is_no_answer() {
+        let refused = "<ErrorResponse><Error><Code>ValidationError</Code>\
+                       <Message>Stack with id x does not exist</Message></Error></ErrorResponse>";
+        assert_eq!(message(refused).unwrap(), "Stack with id x does not exist");
+        assert_eq!(message("gone"), None);
+    }
+}

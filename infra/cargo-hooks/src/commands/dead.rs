@@ -1,0 +1,74 @@
+//! `cargo hooks dead`
+
+use std::io::stdout;
+
+use crate::account::Account;
+use crate::dead::{Filter, Form, Queues, list};
+
+/// List dead letters: events that no handler could handle, and why
+///
+/// Listing leaves them in their dead-letter queues. Without --stack, those of the local stack are
+/// listed.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  \
+        cargo hooks dead --stack my-app\n  \
+        cargo hooks dead --stack my-app --event jira:issue_created --json\n\n\
+        AWS: cloudformation:DescribeStacks, sqs:ReceiveMessage, sqs:ChangeMessageVisibility")]
+pub struct Args {
+    #[command(flatten)]
+    letters: Letters,
+    /// Most dead letters of one handler to look at
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    limit: usize,
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which dead letters are meant.
+#[derive(clap::Args, Debug)]
+pub struct Letters {
+    /// Name of a deployed stack; without it, the local stack that is running
+    #[arg(long, value_name = "NAME")]
+    stack: Option<String>,
+    #[command(flatten)]
+    account: Account,
+    /// Only those of this handler
+    #[arg(long, value_name = "NAME")]
+    handler: Option<String>,
+    /// Only those of this event, as in jira:issue_created
+    #[arg(long)]
+    event: Option<String>,
+    /// Only those of this tenant
+    #[arg(long, value_name = "CLIENT_KEY")]
+    tenant: Option<String>,
+}
+
+impl Letters {
+    pub(super) async fn queues(&self) -> anyhow::Result<Queues> {
+        let handler = self.handler.as_deref();
+        match &self.stack {
+            Some(stack) => {
+                let config = self.account.config().await;
+                Queues::deployed(&config, &Account::stack(&config, stack).await?, handler)
+            }
+            None => Queues::local(handler).await,
+        }
+    }
+
+    pub(super) fn filter(&self) -> Filter {
+        Filter { event: self.event.clone(), tenant: self.tenant.clone() }
+    }
+}
+
+/// Runs it.
+///
+/// # Errors
+///
+/// When there is no such stack or handler, or AWS does not answer.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let queues = args.letters.queues().await?;
+    let form = if args.json { Form::Json } else { Form::Table };
+    list(&queues, &args.letters.filter(), args.limit, form, &mut stdout()).await?;
+    Ok(())
+}

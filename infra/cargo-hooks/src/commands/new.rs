@@ -1,0 +1,157 @@
+//! `cargo hooks new`
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, bail};
+use atlassian_connect::descriptor::Descriptor;
+use clap::ValueEnum;
+
+use crate::addition::{Wanted, add, formatted};
+use crate::scaffold::{self, Framework, Scaffold};
+use template::render;
+
+/// Create an app in a new folder
+///
+/// Writes a Cargo workspace with the functions, one handler for each product with its test, the app
+/// descriptor, and the template that deploys it.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  \
+        cargo hooks new my-app --key com.example.my-app\n  \
+        cargo hooks new my-app --key com.example.my-app --product jira\n  \
+        cargo hooks new my-app --framework ../atlassian-hooks")]
+pub struct Args {
+    /// Folder to create; it must not exist, or be empty
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Key of the app, unique among all Atlassian apps; com.example.DIR without it
+    #[arg(long, value_name = "com.example.my-app")]
+    key: Option<String>,
+    /// Product whose events the app handles
+    #[arg(long, value_enum, default_value_t = Products::Both)]
+    product: Products,
+    /// Folder with a checkout of the framework, or URL of its git repository, optionally with #REF;
+    /// without it, the released version of this tool
+    #[arg(long, value_name = "PATH|GIT_URL[#REF]")]
+    framework: Option<String>,
+}
+
+/// The products of a new app.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Products {
+    /// Jira
+    Jira,
+    /// Confluence
+    Confluence,
+    /// Jira and Confluence
+    Both,
+}
+
+impl Products {
+    fn events(self) -> Vec<String> {
+        let events: &[&str] = match self {
+            Self::Jira => &["jira:issue_created"],
+            Self::Confluence => &["page_created"],
+            Self::Both => &["jira:issue_created", "page_created"],
+        };
+        events.iter().map(|&event| event.to_owned()).collect()
+    }
+
+    fn names(self) -> &'static str {
+        match self {
+            Self::Jira => "Jira",
+            Self::Confluence => "Confluence",
+            Self::Both => "Jira and Confluence",
+        }
+    }
+}
+
+/// Runs it.
+///
+/// # Errors
+///
+/// When the folder is not empty, the key is no key, or a file cannot be written.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let folder = &args.folder;
+    let is_empty = match fs::read_dir(folder) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(_) => !folder.exists(),
+    };
+    if !is_empty {
+        bail!("{} is not an empty folder; name one that does not exist yet", folder.display());
+    }
+    let name = folder.file_name().and_then(|name| name.to_str());
+    let name = name.context("the folder needs a name; name one, as in `cargo hooks new my-app`")?;
+    let plain = slug(name);
+    let files = files(
+        &Scaffold {
+            key: args.key.clone().unwrap_or_else(|| format!("com.example.{plain}")),
+            name: name.to_owned(),
+            stack: plain,
+            products: args.product.names(),
+            framework: Framework::of(args.framework.as_deref())?,
+        },
+        args.product,
+    )?;
+
+    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    for (path, text) in &files {
+        let is_rust = path.extension().is_some_and(|extension| extension == "rs");
+        let text = if is_rust { formatted(text, folder) } else { text.clone() };
+        let path = folder.join(path);
+        let written = path.parent().map_or(Ok(()), fs::create_dir_all);
+        let written = written.and_then(|()| fs::write(&path, text));
+        written.with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    lock(folder, args.framework.as_deref());
+    println!(
+        "created {}, an app for {}, in {} files\n\n\
+         next:\n  \
+           cd {0}\n  \
+           cargo hooks local                  # build it, run it here, send it a webhook\n  \
+           cargo test --workspace\n  \
+           cargo hooks add EVENT              # `cargo hooks events` lists them",
+        folder.display(),
+        args.product.names(),
+        files.len(),
+    );
+    if args.key.is_none() {
+        println!("\nbefore you install it, choose its key in infra/atlassian-connect.json");
+    }
+    Ok(())
+}
+
+/// All files of the app, by their paths in it.
+fn files(scaffold: &Scaffold, products: Products) -> anyhow::Result<Vec<(PathBuf, String)>> {
+    let mut files = scaffold::files(scaffold)?;
+    let descriptor = files.iter_mut().find(|(path, _)| path.ends_with("atlassian-connect.json"));
+    let (_, descriptor) = descriptor.context("the tool was built without a descriptor")?;
+    let events = products.events();
+    let addition = add(descriptor, Wanted { events: &events, ..Wanted::default() }, |_| false)?;
+    *descriptor = addition.descriptor;
+    let template = render(&Descriptor::parse(descriptor)?)?;
+    files.extend(addition.files);
+    files.push(("template.yaml".into(), template));
+    Ok(files)
+}
+
+/// Letters, digits and single hyphens: what can name a stack, and end a key.
+fn slug(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let slug = words.collect::<Vec<_>>().join("-").to_ascii_lowercase();
+    if slug.starts_with(|c: char| c.is_ascii_alphabetic()) { slug } else { format!("app-{slug}") }
+}
+
+/// Writes `Cargo.lock` from what is on this machine, and from what the framework was tested with.
+/// Where that is not enough, cargo writes it at the first build.
+fn lock(folder: &Path, framework: Option<&str>) {
+    if let Some(framework) = framework.filter(|framework| !scaffold::is_url(framework)) {
+        let _ = fs::copy(Path::new(framework).join("Cargo.lock"), folder.join("Cargo.lock"));
+    }
+    let _ = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["update", "--workspace", "--offline", "--quiet"])
+        .current_dir(folder)
+        .stderr(Stdio::null())
+        .status();
+}

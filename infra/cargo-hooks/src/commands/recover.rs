@@ -1,0 +1,81 @@
+//! `cargo hooks recover`
+
+use jiff::{SignedDuration, Timestamp};
+use tenants::{Secrets, Table};
+
+use crate::account::Account;
+use crate::app::App;
+use crate::dead::Queues;
+use crate::recover::{Recover, jiras, recover};
+use crate::terminal::escaped;
+use template::plan::Plan;
+
+/// Fetch the webhooks that Jira could not deliver, and queue them
+///
+/// Jira keeps for 72 hours what an app did not take after the last retry. Each webhook keeps its
+/// identifier, so what did arrive is not handled twice. Confluence keeps no such list.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  \
+        cargo hooks recover --stack my-app --dry-run\n  \
+        cargo hooks recover --stack my-app --hours 6\n\n\
+        AWS: cloudformation:DescribeStacks, dynamodb:Scan, kms:Decrypt, sqs:SendMessage")]
+pub struct Args {
+    /// Name of a deployed stack; its outputs name the table, the key and the queues
+    #[arg(long, value_name = "NAME")]
+    stack: String,
+    #[command(flatten)]
+    account: Account,
+    /// Only this tenant
+    #[arg(long, value_name = "CLIENT_KEY")]
+    tenant: Option<String>,
+    /// Only what failed in the last so many hours
+    #[arg(long, value_name = "HOURS", default_value_t = 72, value_parser = clap::value_parser!(u16).range(1..=72))]
+    hours: u16,
+    /// Say how many would be queued, and queue none
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs it.
+///
+/// # Errors
+///
+/// When there is no such stack, or AWS or one of the sites does not answer.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let descriptor = App::find()?.descriptor()?;
+    let plan = Plan::of(&descriptor);
+    let config = args.account.config().await;
+    let stack = Account::stack(&config, &args.stack).await?;
+    let queues = Queues::deployed(&config, &stack, None)?;
+    let secrets = Secrets::new(&config, stack.output("TenantsKey").ok(), &plan.app_key);
+    let table = Table::new(&config, stack.output("TenantsTable")?, secrets);
+    let now = Timestamp::now();
+    let what = Recover {
+        since: now - SignedDuration::from_hours(args.hours.into()),
+        dry_run: args.dry_run,
+    };
+    let client = atlassian_simulator::client()?;
+    let mut failures = 0;
+    for jira in jiras(&table, now).await? {
+        if args.tenant.as_deref().is_some_and(|tenant| tenant != jira.key.as_str()) {
+            continue;
+        }
+        let site = escaped(&jira.base_url);
+        match recover(&jira, &plan, &client, &what, &queues).await {
+            Ok(done) => {
+                let verb = if args.dry_run { "would be queued" } else { "queued" };
+                println!("{site}: {} {verb}, {} left", done.queued, done.left);
+                if done.crowded > 0 {
+                    println!("{site}: perhaps not all, see above; Jira lists no more");
+                }
+            }
+            // One site that is away does not keep the others from theirs.
+            Err(error) => {
+                failures += 1;
+                eprintln!("{site}: {}", escaped(&format!("{error:#}")));
+            }
+        }
+    }
+    anyhow::ensure!(failures == 0, "{failures} sites failed; run it again for those");
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! `cargo hooks template`
+
+use std::io::Write as _;
+
+use anyhow::Context as _;
+
+use crate::app::App;
+use template::check::shown;
+use template::{Extras, render_with};
+
+/// Write template.yaml from infra/atlassian-connect.json
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  \
+        cargo hooks template\n  \
+        cargo hooks template --canary --bodies\n  \
+        cargo hooks template --print | diff template.yaml -")]
+pub struct Args {
+    /// Print the template instead of writing it
+    #[arg(long)]
+    print: bool,
+    /// Canary deployment: shift traffic to a new version gradually, roll back on an alarm
+    ///
+    /// Adds three resources for each function. A stack can have 500.
+    #[arg(long)]
+    canary: bool,
+    /// Add an S3 bucket for events that are too long for a queue: over 1 MiB when compressed
+    #[arg(long)]
+    bodies: bool,
+}
+
+/// Runs it.
+///
+/// # Errors
+///
+/// When there is no app, its descriptor is wrong, or the file cannot be written.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let app = App::find()?;
+    let descriptor = app.descriptor()?;
+    let extras = Extras { by_degrees: args.canary, bodies: args.bodies };
+    let text = render_with(&descriptor, extras)?;
+    if args.print {
+        return Ok(std::io::stdout().write_all(text.as_bytes())?);
+    }
+    let path = app.template_path();
+    std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+    println!("wrote {}", shown(&path));
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! The commands that write an app, as a user types them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+/// Runs `cargo hooks …` in a folder: whether it succeeded, and all that it printed.
+fn hooks(folder: &Path, arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_cargo-hooks"))
+        .arg("hooks")
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(text).unwrap())
+}
+
+/// A new app in a folder of its own.
+fn app(arguments: &[&str]) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let (created, text) = hooks(folder.path(), &[&["new", "my-app"], arguments].concat());
+    assert!(created && text.contains("cargo hooks local"), "{text}");
+    let app = folder.path().join("my-app");
+    (folder, app)
+}
+
+fn files(app: &Path) -> Vec<String> {
+    let mut files = Vec::new();
+    let mut folders = vec![app.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.push(path.strip_prefix(app).unwrap().display().to_string());
+            }
+        }
+    }
+    // It is there if cargo finds the released crates on this machine.
+    files.retain(|file| file != "Cargo.lock");
+    files.sort();
+    files
+}
+
+#[test]
+fn creates_an_app_in_which_everything_agrees() {
+    let (_folder, app) = app(&["--key", "com.example.mine"]);
+    let wanted = [
+        ".github/workflows/ci.yml",
+        ".gitignore",
+        "Cargo.toml",
+        "README.md",
+        "functions/descriptor/Cargo.toml",
+        "functions/descriptor/src/main.rs",
+        "functions/handlers/Cargo.toml",
+        "functions/handlers/src/bin/issue-created.rs",
+        "functions/handlers/src/bin/page-created.rs",
+        "functions/lifecycle/Cargo.toml",
+        "functions/lifecycle/src/main.rs",
+        "functions/receiver/Cargo.toml",
+        "functions/receiver/src/main.rs",
+        "infra/atlassian-connect.json",
+        "samconfig.toml",
+        "template.yaml",
+        "tests/events/confluence/page_created.json",
+        "tests/events/jira/jira_issue_created.json",
+    ];
+    assert_eq!(files(&app), wanted);
+    let descriptor = fs::read_to_string(app.join("infra/atlassian-connect.json")).unwrap();
+    assert!(descriptor.contains(r#""key": "com.example.mine""#), "{descriptor}");
+    let (agrees, text) = hooks(&app.join("functions/handlers"), &["check"]);
+    assert!(agrees && !text.contains("warning"), "{text}");
+}
+
+#[test]
+fn creates_an_app_for_one_product() {
+    for (product, handler) in [("jira", "issue-created.rs"), ("confluence", "page-created.rs")] {
+        let (_folder, app) = app(&["--product", product]);
+        let handlers = fs::read_dir(app.join("functions/handlers/src/bin")).unwrap();
+        let handlers: Vec<_> = handlers.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(handlers, [handler]);
+        assert!(hooks(&app, &["check"]).0);
+    }
+}
+
+#[test]
+fn creates_nothing_from_what_is_wrong() {
+    let (folder, app) = app(&[]);
+    let before = files(&app);
+    let rows: [(&[&str], &str); 4] = [
+        (&["new", "my-app"], "not an empty folder"),
+        (&["new", "other", "--key", "no key"], "atlassian-connect.json: key"),
+        (&["new", "other", "--framework", "/nowhere"], "no checkout"),
+        (&["new", "other", "--product", "bitbucket"], "possible values: jira, confluence, both"),
+    ];
+    for (arguments, words) in rows {
+        let (created, text) = hooks(folder.path(), arguments);
+        assert!(!created && text.contains(words), "{arguments:?}: {text}");
+    }
+    assert_eq!(files(&app), before);
+    assert!(!folder.path().join("other").exists());
+}
+
+#[test]
+fn adds_webhooks_from_any_folder_and_keeps_what_is_there() {
+    let (_folder, app) = app(&[]);
+    let handler = app.join("functions/handlers/src/bin/issue-created.rs");
+    fs::write(&handler, "// mine\nfn main() {}\n").unwrap();
+    let inside = app.join("functions");
+    let arguments = ["add", "jira:issue_updated", "sprint_started", "page_created"];
+    let (added, text) = hooks(&inside, &arguments);
+    assert!(added && text.contains("page_created is declared already"), "{text}");
+    let (added, text) = hooks(&inside, &["add", "jira:issue_deleted", "--url", "/issue-created"]);
+    assert!(added && text.contains("issue-created.rs stays as it is"), "{text}");
+    assert_eq!(fs::read_to_string(&handler).unwrap(), "// mine\nfn main() {}\n");
+    let updated = app.join("functions/handlers/src/bin/issue-updated.rs");
+    assert!(fs::read_to_string(updated).unwrap().contains("Delivery<jira::IssueEvent>"));
+    assert!(app.join("tests/events/jira/sprint_started.json").exists());
+    let (agrees, text) = hooks(&inside, &["check"]);
+    assert!(agrees, "{text}");
+
+    let before = (files(&app), fs::read(app.join("infra/atlassian-connect.json")).unwrap());
+    let (added, text) = hooks(&inside, &["add", "jira:issue_assigned", "page_updatd"]);
+    assert!(!added && text.contains("jira:issue_assigned"), "{text}");
+    assert_eq!((files(&app), fs::read(app.join("infra/atlassian-connect.json")).unwrap()), before);
+}
+
+/// What is wrong with the app, and words of the one sentence about it.
+#[test]
+fn says_in_one_sentence_what_is_wrong_with_an_app() {
+    type Spoil = fn(&Path);
+    let rows: [(Spoil, &[&str]); 4] = [
+        (
+            |app| fs::remove_file(app.join("infra/atlassian-connect.json")).unwrap(),
+            &["no descriptor", "restore it"],
+        ),
+        (
+            |app| fs::write(app.join("Cargo.toml"), "[workspace\n").unwrap(),
+            &["cannot read", "Cargo.toml:1", "correct that first"],
+        ),
+        (
+            |app| {
+                let text = fs::read_to_string(app.join("Cargo.toml")).unwrap();
+                fs::write(app.join("Cargo.toml"), text.replace("metadata.atlassian", "metadata.x"))
+                    .unwrap();
+            },
+            &["is not an app", "cargo hooks new"],
+        ),
+        (|app| fs::remove_dir_all(app).unwrap(), &["there is no app in", "cargo hooks new"]),
+    ];
+    for (spoil, words) in rows {
+        let (folder, app) = app(&[]);
+        spoil(&app);
+        let inside = app.join("functions");
+        let inside = if inside.exists() { inside } else { folder.path().to_owned() };
+        for command in [&["template"][..], &["add", "page_moved"], &["send", "page_created"]] {
+            let (ran, text) = hooks(&inside, command);
+            assert!(!ran && words.iter().all(|word| text.contains(word)), "{words:?}: {text}");
+            assert_eq!(text.lines().count(), 1, "{text}");
+        }
+    }
+}
