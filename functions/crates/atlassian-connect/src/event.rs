@@ -60,7 +60,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::payload::Payload;
 use lenient::Lenient;
-use table::{line, line_doc, names};
+use table::{line, line_doc, names, naming};
 
 /// The tables of events.
 ///
@@ -69,88 +69,91 @@ use table::{line, line_doc, names};
 ///
 /// `"name" => Variant: PayloadType, Era, Basis;`
 ///
-/// The first section has the names that both products send: the payload type of Jira, then that of
-/// Confluence.
+/// An event of Jira has a last column, its [`Naming`]: `own`, `none`, or the other event and the
+/// member, as in `[VersionDeleted "mergedTo"]`. No body of Confluence names its event.
+///
+/// The first section holds the names that both products have: what Jira sends, then what Confluence
+/// sends. They may be different things.
 macro_rules! tables {
     ($read:ident!) => {
         $read! {
             shared {
-                "app_policy_changed" => AppPolicyChanged: UnconfirmedEvent, Today, Inferred | UnconfirmedEvent, Today, Inferred;
-                "attachment_created" => AttachmentCreated: AttachmentEvent, Today, Observed | AttachmentsEvent, Both, Documented;
-                "comment_created" => CommentCreated: CommentEvent, Today, Observed | CommentEvent, Both, Observed;
-                "comment_updated" => CommentUpdated: CommentEvent, Today, Observed | CommentEvent, Both, Documented;
-                "connect_addon_disabled" => ConnectAddonDisabled: AddonEvent, Both, Documented | AddonEvent, Both, Documented;
-                "connect_addon_enabled" => ConnectAddonEnabled: AddonEvent, Both, Documented | AddonEvent, Both, Documented;
-                "plugin_enabled" => PluginEnabled: PluginEvent, Seed, Inferred | PluginEvent, Both, Inferred;
-                "plugins_upgraded" => PluginsUpgraded: UpgradeEvent, Seed, Documented | UpgradeEvent, Seed, Documented;
-                "remote_plugin_disabled" => RemotePluginDisabled: PluginEvent, Seed, Documented | PluginEvent, Seed, Documented;
-                "remote_plugin_enabled" => RemotePluginEnabled: PluginEvent, Seed, Documented | PluginEvent, Seed, Documented;
-                "remote_plugin_installed" => RemotePluginInstalled: PluginEvent, Seed, Documented | PluginEvent, Seed, Documented;
-                "server_upgraded" => ServerUpgraded: UpgradeEvent, Seed, Documented | UpgradeEvent, Seed, Documented;
-                "user_created" => UserCreated: UserEvent, Today, Observed | UserEvent, Both, Documented;
+                "app_policy_changed" => AppPolicyChanged: UnconfirmedEvent, Today, Inferred, own | UnconfirmedEvent, Today, Inferred;
+                "attachment_created" => AttachmentCreated: AttachmentEvent, Today, Observed, own | AttachmentsEvent, Both, Documented;
+                "comment_created" => CommentCreated: CommentEvent, Today, Observed, own | CommentEvent, Both, Observed;
+                "comment_updated" => CommentUpdated: CommentEvent, Today, Observed, own | CommentEvent, Both, Documented;
+                "connect_addon_disabled" => ConnectAddonDisabled: AddonEvent, Both, Documented, none | AddonEvent, Both, Documented;
+                "connect_addon_enabled" => ConnectAddonEnabled: AddonEvent, Both, Documented, none | AddonEvent, Both, Documented;
+                "plugin_enabled" => PluginEnabled: PluginEvent, Seed, Inferred, none | PluginEvent, Both, Inferred;
+                "plugins_upgraded" => PluginsUpgraded: UpgradeEvent, Seed, Documented, none | UpgradeEvent, Seed, Documented;
+                "remote_plugin_disabled" => RemotePluginDisabled: PluginEvent, Seed, Documented, none | PluginEvent, Seed, Documented;
+                "remote_plugin_enabled" => RemotePluginEnabled: PluginEvent, Seed, Documented, none | PluginEvent, Seed, Documented;
+                "remote_plugin_installed" => RemotePluginInstalled: PluginEvent, Seed, Documented, none | PluginEvent, Seed, Documented;
+                "server_upgraded" => ServerUpgraded: UpgradeEvent, Seed, Documented, none | UpgradeEvent, Seed, Documented;
+                "user_created" => UserCreated: UserEvent, Today, Observed, own | UserEvent, Both, Documented;
             }
 
             jira {
-                "app_access_to_objects_blocked" => AppAccessToObjectsBlocked: UnconfirmedEvent, Today, Inferred;
-                "app_access_to_objects_in_container_blocked" => AppAccessToObjectsInContainerBlocked: UnconfirmedEvent, Today, Inferred;
-                "attachment_deleted" => AttachmentDeleted: AttachmentEvent, Today, Observed;
-                "board_configuration_changed" => BoardConfigurationChanged: BoardConfigurationEvent, Today, Observed;
-                "board_created" => BoardCreated: BoardEvent, Today, Observed;
-                "board_deleted" => BoardDeleted: BoardEvent, Today, Observed;
-                "board_updated" => BoardUpdated: BoardEvent, Today, Observed;
-                "comment_deleted" => CommentDeleted: CommentEvent, Today, Observed;
-                "filter_created" => FilterCreated: FilterEvent, Today, Inferred;
-                "filter_deleted" => FilterDeleted: FilterEvent, Today, Inferred;
-                "filter_updated" => FilterUpdated: FilterEvent, Today, Inferred;
-                "issue_property_deleted" => IssuePropertyDeleted: IssuePropertyEvent, Today, Inferred;
-                "issue_property_set" => IssuePropertySet: IssuePropertyEvent, Today, Inferred;
-                "issuelink_created" => IssueLinkCreated: IssueLinkEvent, Today, Observed;
-                "issuelink_deleted" => IssueLinkDeleted: IssueLinkEvent, Today, Observed;
-                "issuetype_created" => IssueTypeCreated: IssueTypeEvent, Today, Inferred;
-                "issuetype_deleted" => IssueTypeDeleted: IssueTypeEvent, Today, Inferred;
-                "issuetype_updated" => IssueTypeUpdated: IssueTypeEvent, Today, Inferred;
-                "jira-webhook-post-function" => JiraWebhookPostFunction: PostFunctionEvent, Seed, Inferred;
-                "jira:issue_created" => IssueCreated: IssueEvent, Both, Observed;
-                "jira:issue_deleted" => IssueDeleted: IssueEvent, Both, Observed;
-                "jira:issue_updated" => IssueUpdated: IssueEvent, Both, Observed;
-                "jira:version_created" => VersionCreated: VersionEvent, Today, Observed;
-                "jira:version_deleted" => VersionDeleted: VersionEvent, Today, Observed;
-                "jira:version_merged" => VersionMerged: VersionEvent, Today, Inferred;
-                "jira:version_moved" => VersionMoved: VersionEvent, Today, Inferred;
-                "jira:version_released" => VersionReleased: VersionEvent, Today, Observed;
-                "jira:version_unreleased" => VersionUnreleased: VersionEvent, Today, Inferred;
-                "jira:version_updated" => VersionUpdated: VersionEvent, Today, Inferred;
-                "jira:worklog_updated" => JiraWorklogUpdated: IssueEvent, Both, Inferred;
-                "jira_expression_evaluation_failed" => JiraExpressionEvaluationFailed: UnconfirmedEvent, Today, Inferred;
-                "option_attachments_changed" => OptionAttachmentsChanged: OptionEvent, Today, Inferred;
-                "option_issuelinks_changed" => OptionIssueLinksChanged: OptionEvent, Today, Inferred;
-                "option_subtasks_changed" => OptionSubtasksChanged: OptionEvent, Today, Inferred;
-                "option_timetracking_changed" => OptionTimeTrackingChanged: OptionEvent, Today, Inferred;
-                "option_timetracking_provider_changed" => OptionTimeTrackingProviderChanged: OptionEvent, Today, Inferred;
-                "option_unassigned_issues_changed" => OptionUnassignedIssuesChanged: OptionEvent, Today, Inferred;
-                "option_voting_changed" => OptionVotingChanged: OptionEvent, Today, Inferred;
-                "option_watching_changed" => OptionWatchingChanged: OptionEvent, Today, Inferred;
-                "project_app_disabled" => ProjectAppDisabled: ProjectAppEvent, Today, Inferred;
-                "project_app_enabled" => ProjectAppEnabled: ProjectAppEvent, Today, Inferred;
-                "project_archived" => ProjectArchived: ProjectEvent, Today, Inferred;
-                "project_created" => ProjectCreated: ProjectEvent, Today, Observed;
-                "project_deleted" => ProjectDeleted: ProjectEvent, Today, Observed;
-                "project_restored_archived" => ProjectRestoredArchived: ProjectEvent, Today, Inferred;
-                "project_restored_deleted" => ProjectRestoredDeleted: ProjectEvent, Today, Inferred;
-                "project_soft_deleted" => ProjectSoftDeleted: ProjectEvent, Today, Inferred;
-                "project_updated" => ProjectUpdated: ProjectEvent, Today, Observed;
-                "remote_issue_link_aggregate_cleared_event" => RemoteIssueLinkAggregateCleared: UnconfirmedEvent, Seed, Inferred;
-                "remote_workflow_post_function" => RemoteWorkflowPostFunction: PostFunctionEvent, Seed, Inferred;
-                "sprint_closed" => SprintClosed: SprintEvent, Today, Observed;
-                "sprint_created" => SprintCreated: SprintEvent, Today, Observed;
-                "sprint_deleted" => SprintDeleted: SprintEvent, Today, Observed;
-                "sprint_started" => SprintStarted: SprintEvent, Today, Observed;
-                "sprint_updated" => SprintUpdated: SprintEvent, Today, Observed;
-                "user_deleted" => UserDeleted: UserEvent, Today, Observed;
-                "user_updated" => UserUpdated: UserEvent, Today, Observed;
-                "worklog_created" => WorklogCreated: WorklogEvent, Today, Observed;
-                "worklog_deleted" => WorklogDeleted: WorklogEvent, Today, Observed;
-                "worklog_updated" => WorklogUpdated: WorklogEvent, Today, Observed;
+                "app_access_to_objects_blocked" => AppAccessToObjectsBlocked: UnconfirmedEvent, Today, Inferred, own;
+                "app_access_to_objects_in_container_blocked" => AppAccessToObjectsInContainerBlocked: UnconfirmedEvent, Today, Inferred, own;
+                "attachment_deleted" => AttachmentDeleted: AttachmentEvent, Today, Observed, own;
+                "board_configuration_changed" => BoardConfigurationChanged: BoardConfigurationEvent, Today, Observed, own;
+                "board_created" => BoardCreated: BoardEvent, Today, Observed, own;
+                "board_deleted" => BoardDeleted: BoardEvent, Today, Observed, own;
+                "board_updated" => BoardUpdated: BoardEvent, Today, Observed, own;
+                "comment_deleted" => CommentDeleted: CommentEvent, Today, Observed, own;
+                "filter_created" => FilterCreated: FilterEvent, Today, Inferred, own;
+                "filter_deleted" => FilterDeleted: FilterEvent, Today, Inferred, own;
+                "filter_updated" => FilterUpdated: FilterEvent, Today, Inferred, own;
+                "issue_property_deleted" => IssuePropertyDeleted: IssuePropertyEvent, Today, Inferred, own;
+                "issue_property_set" => IssuePropertySet: IssuePropertyEvent, Today, Inferred, own;
+                "issuelink_created" => IssueLinkCreated: IssueLinkEvent, Today, Observed, own;
+                "issuelink_deleted" => IssueLinkDeleted: IssueLinkEvent, Today, Observed, own;
+                "issuetype_created" => IssueTypeCreated: IssueTypeEvent, Today, Inferred, own;
+                "issuetype_deleted" => IssueTypeDeleted: IssueTypeEvent, Today, Inferred, own;
+                "issuetype_updated" => IssueTypeUpdated: IssueTypeEvent, Today, Inferred, own;
+                "jira-webhook-post-function" => JiraWebhookPostFunction: PostFunctionEvent, Seed, Inferred, none;
+                "jira:issue_created" => IssueCreated: IssueEvent, Both, Observed, own;
+                "jira:issue_deleted" => IssueDeleted: IssueEvent, Both, Observed, own;
+                "jira:issue_updated" => IssueUpdated: IssueEvent, Both, Observed, own;
+                "jira:version_created" => VersionCreated: VersionEvent, Today, Observed, own;
+                "jira:version_deleted" => VersionDeleted: VersionEvent, Today, Observed, own;
+                "jira:version_merged" => VersionMerged: VersionEvent, Today, Inferred, [VersionDeleted "mergedTo"];
+                "jira:version_moved" => VersionMoved: VersionEvent, Today, Inferred, own;
+                "jira:version_released" => VersionReleased: VersionEvent, Today, Observed, own;
+                "jira:version_unreleased" => VersionUnreleased: VersionEvent, Today, Inferred, own;
+                "jira:version_updated" => VersionUpdated: VersionEvent, Today, Inferred, own;
+                "jira:worklog_updated" => JiraWorklogUpdated: IssueEvent, Both, Inferred, own;
+                "jira_expression_evaluation_failed" => JiraExpressionEvaluationFailed: UnconfirmedEvent, Today, Inferred, own;
+                "option_attachments_changed" => OptionAttachmentsChanged: OptionEvent, Today, Inferred, own;
+                "option_issuelinks_changed" => OptionIssueLinksChanged: OptionEvent, Today, Inferred, own;
+                "option_subtasks_changed" => OptionSubtasksChanged: OptionEvent, Today, Inferred, own;
+                "option_timetracking_changed" => OptionTimeTrackingChanged: OptionEvent, Today, Inferred, own;
+                "option_timetracking_provider_changed" => OptionTimeTrackingProviderChanged: OptionEvent, Today, Inferred, own;
+                "option_unassigned_issues_changed" => OptionUnassignedIssuesChanged: OptionEvent, Today, Inferred, own;
+                "option_voting_changed" => OptionVotingChanged: OptionEvent, Today, Inferred, own;
+                "option_watching_changed" => OptionWatchingChanged: OptionEvent, Today, Inferred, own;
+                "project_app_disabled" => ProjectAppDisabled: ProjectAppEvent, Today, Inferred, own;
+                "project_app_enabled" => ProjectAppEnabled: ProjectAppEvent, Today, Inferred, own;
+                "project_archived" => ProjectArchived: ProjectEvent, Today, Inferred, own;
+                "project_created" => ProjectCreated: ProjectEvent, Today, Observed, own;
+                "project_deleted" => ProjectDeleted: ProjectEvent, Today, Observed, own;
+                "project_restored_archived" => ProjectRestoredArchived: ProjectEvent, Today, Inferred, own;
+                "project_restored_deleted" => ProjectRestoredDeleted: ProjectEvent, Today, Inferred, own;
+                "project_soft_deleted" => ProjectSoftDeleted: ProjectEvent, Today, Inferred, own;
+                "project_updated" => ProjectUpdated: ProjectEvent, Today, Observed, own;
+                "remote_issue_link_aggregate_cleared_event" => RemoteIssueLinkAggregateCleared: UnconfirmedEvent, Seed, Inferred, none;
+                "remote_workflow_post_function" => RemoteWorkflowPostFunction: PostFunctionEvent, Seed, Inferred, none;
+                "sprint_closed" => SprintClosed: SprintEvent, Today, Observed, own;
+                "sprint_created" => SprintCreated: SprintEvent, Today, Observed, own;
+                "sprint_deleted" => SprintDeleted: SprintEvent, Today, Observed, own;
+                "sprint_started" => SprintStarted: SprintEvent, Today, Observed, own;
+                "sprint_updated" => SprintUpdated: SprintEvent, Today, Observed, own;
+                "user_deleted" => UserDeleted: UserEvent, Today, Observed, none;
+                "user_updated" => UserUpdated: UserEvent, Today, Observed, own;
+                "worklog_created" => WorklogCreated: WorklogEvent, Today, Observed, own;
+                "worklog_deleted" => WorklogDeleted: WorklogEvent, Today, Observed, own;
+                "worklog_updated" => WorklogUpdated: WorklogEvent, Today, Observed, own;
             }
 
             confluence {
@@ -268,25 +271,19 @@ impl EventName {
         self.products().is_empty() || self.products().contains(&product)
     }
 
-    /// Whether the body names the event, in `webhookEvent`. Confluence's bodies never do, nor do
-    /// those that Jira does not send through its webhooks.
+    /// How a body of this product says that it is this event. One that the tables do not list has its
+    /// own name in a body of Jira's.
+    pub fn naming(&self, product: Product) -> Naming {
+        match (self.line(product), product) {
+            (Some(line), _) => line.naming.clone(),
+            (None, Product::Jira) => Naming::Own,
+            (None, Product::Confluence) => Naming::None,
+        }
+    }
+
+    /// Whether a body of this product says which event it is.
     pub fn names_itself(&self, product: Product) -> bool {
-        let by_another_way = matches!(
-            self,
-            Self::ConnectAddonDisabled
-                | Self::ConnectAddonEnabled
-                | Self::JiraWebhookPostFunction
-                | Self::PluginEnabled
-                | Self::PluginsUpgraded
-                | Self::RemoteIssueLinkAggregateCleared
-                | Self::RemotePluginDisabled
-                | Self::RemotePluginEnabled
-                | Self::RemotePluginInstalled
-                | Self::RemoteWorkflowPostFunction
-                | Self::ServerUpgraded
-                | Self::UserDeleted
-        );
-        product == Product::Jira && !by_another_way
+        !matches!(self.naming(product), Naming::None)
     }
 
     /// The entry of the event in this product's table, if there is one.
@@ -333,6 +330,8 @@ pub struct Line {
     pub era: Era,
     /// The source of the payload type.
     pub basis: Basis,
+    /// How its body says which event it is.
+    pub naming: Naming,
     /// The name of the payload type, in the module of the product.
     pub payload: &'static str,
     payload_type: TypeId,
@@ -367,7 +366,24 @@ pub enum Basis {
     Inferred,
 }
 
-/// An event of either product with its parsed payload.
+/// How a body says which event it is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Naming {
+    /// `webhookEvent` has the event's name.
+    Own,
+    /// `webhookEvent` has the name of another event, and there is a member that a body of the other
+    /// lacks. Jira delivers a merge of versions as the deletion of the one that is gone.
+    Other {
+        /// The other event.
+        event: EventName,
+        /// The member.
+        member: &'static str,
+    },
+    /// Not at all. Jira makes these bodies in other ways than its other webhooks.
+    None,
+}
+
+/// An event of either product with its payload, read.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {

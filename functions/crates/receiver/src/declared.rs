@@ -1,10 +1,11 @@
 //! The webhooks of one URL, and which of them a request is.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::str::FromStr;
 
 use atlassian_connect::descriptor::Webhook;
-use atlassian_connect::event::Product;
+use atlassian_connect::event::{Naming, Product};
 use atlassian_connect::payload::Payload;
 use gateway::Rejection;
 use serde::Deserialize;
@@ -32,18 +33,17 @@ impl Declared {
                 .unwrap_or(Err(Rejection::EmptyBody));
         }
         let named = match product {
-            Product::Jira => Named::of(payload),
+            Product::Jira => name_in(payload),
             Product::Confluence => None,
         };
         if let Some(named) = named {
-            let declared =
-                |name: &str| self.0.iter().find(|webhook| webhook.event.as_str() == name);
-            let event = &*named.webhook_event;
-            // Jira delivers the merge of two versions as the deletion of one of them.
-            let merged = event == "jira:version_deleted" && named.merged_to.is_some();
-            return declared(event)
-                .or_else(|| if merged { declared("jira:version_merged") } else { None })
-                .ok_or_else(|| Rejection::UndeclaredEvent { event: shortened(event) });
+            let own = |webhook: &&Webhook| webhook.event.as_str() == named;
+            let other = |webhook: &&Webhook| match webhook.event.naming(product) {
+                Naming::Other { event, member } => event.as_str() == named && has(payload, member),
+                Naming::Own | Naming::None => false,
+            };
+            let declared = self.0.iter().find(own).or_else(|| self.0.iter().find(other));
+            return declared.ok_or_else(|| Rejection::UndeclaredEvent { event: shortened(&named) });
         }
         one(possible().filter(|webhook| !webhook.event.names_itself(product)))
             .or_else(|| one(possible()))
@@ -74,20 +74,20 @@ impl FromStr for Declared {
     }
 }
 
-/// The event that a body names. The rest of the body is not parsed.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Named<'a> {
-    #[serde(borrow)]
-    webhook_event: Cow<'a, str>,
-    #[serde(default)]
-    merged_to: Option<IgnoredAny>,
+/// What a body calls its event, without reading the rest of it into anything.
+fn name_in(payload: &Payload) -> Option<Cow<'_, str>> {
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow, rename = "webhookEvent")]
+        webhook_event: Cow<'a, str>,
+    }
+    payload.read().ok().map(|named: Named<'_>| named.webhook_event)
 }
 
-impl<'a> Named<'a> {
-    fn of(payload: &'a Payload) -> Option<Self> {
-        payload.read().ok()
-    }
+/// Whether a body has this member, and not null.
+fn has(payload: &Payload, member: &str) -> bool {
+    let members = payload.read::<HashMap<Cow<'_, str>, Option<IgnoredAny>>>();
+    members.is_ok_and(|members| members.get(member).is_some_and(Option::is_some))
 }
 
 #[cfg(test)]

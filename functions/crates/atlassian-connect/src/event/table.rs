@@ -5,9 +5,9 @@
 macro_rules! names {
     (
         shared { $($both:literal => $Both:ident:
-            $InJira:ident, $jira_era:ident, $jira_basis:ident |
+            $InJira:ident, $jira_era:ident, $jira_basis:ident, $jira_naming:tt |
             $InConfluence:ident, $confluence_era:ident, $confluence_basis:ident;)+ }
-        jira { $($jira:literal => $Jira:ident: $($jira_line:ident),+;)+ }
+        jira { $($jira:literal => $Jira:ident: $Payload:ident, $era:ident, $basis:ident, $naming:tt;)+ }
         confluence { $($confluence:literal => $Confluence:ident: $($confluence_line:ident),+;)+ }
     ) => {
         /// The name of an event.
@@ -73,13 +73,13 @@ macro_rules! names {
         /// |---|---|---|---|---|
         $(#[doc = line_doc!($both, jira, "Jira", $InJira, $jira_era, $jira_basis)]
           #[doc = line_doc!($both, confluence, "Confluence", $InConfluence, $confluence_era, $confluence_basis)])+
-        $(#[doc = line_doc!($jira, jira, "Jira", $($jira_line),+)])+
+        $(#[doc = line_doc!($jira, jira, "Jira", $Payload, $era, $basis)])+
         $(#[doc = line_doc!($confluence, confluence, "Confluence", $($confluence_line),+)])+
         pub const TABLE: &[Line] = &[
-            $(line!(Jira, $Both, jira, $InJira, $jira_era, $jira_basis),
-              line!(Confluence, $Both, confluence, $InConfluence, $confluence_era, $confluence_basis),)+
-            $(line!(Jira, $Jira, jira, $($jira_line),+),)+
-            $(line!(Confluence, $Confluence, confluence, $($confluence_line),+),)+
+            $(line!(Jira, $Both, jira, $InJira, $jira_era, $jira_basis, $jira_naming),
+              line!(Confluence, $Both, confluence, $InConfluence, $confluence_era, $confluence_basis, none),)+
+            $(line!(Jira, $Jira, jira, $Payload, $era, $basis, $naming),)+
+            $(line!(Confluence, $Confluence, confluence, $($confluence_line),+, none),)+
         ];
 
         #[cfg(test)]
@@ -89,15 +89,29 @@ macro_rules! names {
 
 /// One line of the tables as a value.
 macro_rules! line {
-    ($Product:ident, $Name:ident, $product:ident, $Payload:ident, $era:ident, $basis:ident) => {
+    ($Product:ident, $Name:ident, $product:ident, $Payload:ident, $era:ident, $basis:ident, $naming:tt) => {
         Line {
             product: Product::$Product,
             event: EventName::$Name,
             era: Era::$era,
             basis: Basis::$basis,
+            naming: naming!($naming),
             payload: stringify!($Payload),
             payload_type: TypeId::of::<$product::$Payload>(),
         }
+    };
+}
+
+/// The last column of an event of Jira as a value.
+macro_rules! naming {
+    (own) => {
+        Naming::Own
+    };
+    (none) => {
+        Naming::None
+    };
+    ([$Other:ident $member:literal]) => {
+        Naming::Other { event: EventName::$Other, member: $member }
     };
 }
 
@@ -127,9 +141,9 @@ macro_rules! line_doc {
 /// Makes the typed events of Jira.
 macro_rules! jira_events {
     (
-        shared { $($both:literal => $Both:ident: $InJira:ident, $_:ident, $__:ident | $($___:ident),+;)+ }
-        jira { $($name:literal => $Name:ident: $Payload:ident, $____:ident, $_____:ident;)+ }
-        confluence { $($______:tt)+ }
+        shared { $($both:literal => $Both:ident: $InJira:ident, $_:ident, $__:ident, $______:tt | $($___:ident),+;)+ }
+        jira { $($name:literal => $Name:ident: $Payload:ident, $____:ident, $_____:ident, $_______:tt;)+ }
+        confluence { $($________:tt)+ }
     ) => {
         $crate::event::table::product_events! {
             Jira $($both $Both $InJira)+ $($name $Name $Payload)+
@@ -140,7 +154,7 @@ macro_rules! jira_events {
 /// Makes the typed events of Confluence.
 macro_rules! confluence_events {
     (
-        shared { $($both:literal => $Both:ident: $($_:ident),+ | $InConfluence:ident, $__:ident, $___:ident;)+ }
+        shared { $($both:literal => $Both:ident: $($_:tt),+ | $InConfluence:ident, $__:ident, $___:ident;)+ }
         jira { $($____:tt)+ }
         confluence { $($name:literal => $Name:ident: $Payload:ident, $_____:ident, $______:ident;)+ }
     ) => {
@@ -189,4 +203,4 @@ macro_rules! product_events {
     };
 }
 
-pub(super) use {confluence_events, jira_events, line, line_doc, names, product_events};
+pub(super) use {confluence_events, jira_events, line, line_doc, names, naming, product_events};
