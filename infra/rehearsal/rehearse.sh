@@ -112,6 +112,9 @@ HOOKS_DEPLOYED=$base_url HOOKS_STACK=$stack HOOKS_INSTALL_KEYS=$keys \
 handled=$(grep -ac '"message":"delivery handled"' "$rehearsal/cloud.log" || true)
 [ "$handled" -gt 0 ] || { echo "no handler says that it handled a delivery" >&2; exit 1; }
 
+say "Listing its dead letters, found by the stack's outputs"
+cargo hooks dead --stack "$stack"
+
 say "Deleting the stack"
 "$tools/sam" delete --stack-name "$stack" --no-prompts >"$rehearsal/delete.log" 2>&1 ||
     { tail -n 40 "$rehearsal/delete.log"; exit 1; }

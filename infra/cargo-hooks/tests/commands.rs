@@ -1,5 +1,7 @@
 //! The commands that write an app, as a user types them.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests is test code as well")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -11,7 +11,6 @@ target=$(cd "$target" && pwd)
 cargo build --quiet --package cargo-hooks
 unset CARGO_TARGET_DIR
 export CARGO_BUILD_BUILD_DIR=$target
-# The developer's cargo settings for this repository end at its folder.
 hooks=$target/debug/cargo-hooks
 
 folder=$(mktemp -d)

@@ -14,3 +14,17 @@ async fn handle(delivery: Delivery<confluence::PageEvent>) -> Result<(), Error> 
 fn main() -> ExitCode {
     atlassian_hooks::run(handle)
 }
+
+#[cfg(test)]
+mod tests {
+    use atlassian_hooks::testing::delivery;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn handles_page_created() {
+        let body = include_str!("../../../../tests/events/confluence/page_created.json");
+        let delivery = delivery("page_created", body);
+        handle(delivery).await.unwrap();
+    }
+}
