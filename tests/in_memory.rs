@@ -1,4 +1,4 @@
-//! The core, with tables and queues in memory: every attack, in milliseconds.
+//! Receiver and lifecycle function with tables and queues in memory: every attack, in milliseconds each.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use atlassian_connect::event::Product;
 use atlassian_connect::jwt;
 use atlassian_connect::lifecycle::Callback;
 use atlassian_connect::tenant::{ClientKey, SharedSecret};
-use atlassian_simulator::{Atlassian, InstallKey, Site, qsh_of};
+use atlassian_simulator::{Atlassian, Site, qsh_of};
 use gateway::{Call, Rejection};
 use jiff::Timestamp;
 use lifecycle::install_keys::InstallKeys;
@@ -21,7 +21,7 @@ use tenants::{
 };
 
 use crate::attacks::table::{Attack, EVENT, Takeover, URL, takeovers, webhooks};
-use crate::harness::app::DESCRIPTOR;
+use crate::harness::app::{DESCRIPTOR, INSTALL_KEY};
 
 const DOMAIN: &str = "hooks.example.com";
 const BASE: &str = "https://hooks.example.com";
@@ -182,8 +182,7 @@ struct Cast {
 fn cast() -> Cast {
     let jira = Site::new(Product::Jira, "jira");
     let confluence = Site::new(Product::Confluence, "confluence");
-    let key = InstallKey::generate().unwrap();
-    let attacks = webhooks(BASE, &jira, &confluence, &key);
+    let attacks = webhooks(BASE, &jira, &confluence, &INSTALL_KEY);
     assert!(attacks.len() >= 80, "{}", attacks.len());
     Cast { jira, confluence, attacks }
 }
@@ -251,11 +250,11 @@ struct Lifecycle {
 
 impl Lifecycle {
     async fn new() -> Self {
-        let atlassian = Atlassian::start(InstallKey::generate().unwrap()).await.unwrap();
+        let atlassian = Atlassian::start(INSTALL_KEY.clone()).await.unwrap();
         let app = lifecycle::App {
             key: DESCRIPTOR.key.clone(),
             lifecycle: DESCRIPTOR.lifecycle.clone(),
-            tenant_hosts: vec!["atlassian.net".into()],
+            tenant_hosts: vec![".atlassian.net".into()],
             other_base_urls: Vec::new(),
         };
         Self { app, keys: InstallKeys::new(atlassian.keys_url()), atlassian }

@@ -147,7 +147,7 @@ async fn a_receiver_that_is_killed_before_its_answer_costs_a_repetition_and_noth
     proxy.inject(Fault::HoldResponse);
     let killed = async {
         app.logged(Logged::ScriptDone, 2).await;
-        kill("receiver", proxy.url());
+        kill("app-receiver", proxy.url());
         proxy.inject(Fault::None);
     };
     let (status, ()) = tokio::join!(send(), killed);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::{LazyLock, OnceLock};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use atlassian_connect::descriptor::Descriptor;
@@ -24,6 +24,10 @@ use super::tamper::Tamper as _;
 /// The descriptor of the tests' app. Its handler `scripted` does what the payload says.
 pub(crate) static DESCRIPTOR: LazyLock<Descriptor> =
     LazyLock::new(|| Descriptor::parse(DESCRIPTOR_FILE).unwrap());
+
+/// The key that signs installs. It takes a second to make.
+pub(crate) static INSTALL_KEY: LazyLock<InstallKey> =
+    LazyLock::new(|| InstallKey::generate().unwrap());
 
 /// The file that [`DESCRIPTOR`] is.
 pub(crate) const DESCRIPTOR_FILE: &str = include_str!("../app/atlassian-connect.json");
@@ -101,9 +105,7 @@ impl TestApp {
         concurrency: usize,
         tamper: impl FnOnce(String) -> String,
     ) -> Self {
-        static KEY: OnceLock<InstallKey> = OnceLock::new();
-        let key = KEY.get_or_init(|| InstallKey::generate().unwrap()).clone();
-        let atlassian = Atlassian::start(key).await.unwrap();
+        let atlassian = Atlassian::start(INSTALL_KEY.clone()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("template.yaml");
         let text = template::render(&DESCRIPTOR).unwrap();
