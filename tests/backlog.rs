@@ -10,8 +10,10 @@ use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
-use crate::batch::{delivery_of, reason};
-use crate::stage::{Stage, with_variables};
+use crate::harness::app::{TestApp, with_variables};
+use crate::harness::log::Logged;
+use crate::harness::tamper::Tamper as _;
+use crate::retries::{delivery_of, reason};
 
 /// The timeout of a handler here, in seconds. One of them is the runner's own.
 const TIMEOUT: u64 = 5;
@@ -25,34 +27,34 @@ fn is_poisoned(number: usize) -> bool {
 /// Works through a backlog, one in ten of which always fails, with a handler that takes so much of
 /// its time for each.
 async fn gives_up_no_healthy_event(percent: u64, mode: &str) {
-    let stage = Stage::with_concurrency(20, |template| {
+    let app = TestApp::with_concurrency(20, |template| {
         let template = with_variables(template, &[("HANDLER_MODE", mode)]);
         template
-            .replace("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'")
-            .replace("VisibilityTimeout: 180", &format!("VisibilityTimeout: {}", 6 * TIMEOUT))
-            .replace("Timeout: 30", &format!("Timeout: {TIMEOUT}"))
+            .tamper("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'")
+            .tamper("VisibilityTimeout: 180", &format!("VisibilityTimeout: {}", 6 * TIMEOUT))
+            .tamper("Timeout: 30", &format!("Timeout: {TIMEOUT}"))
     })
     .await;
     let takes = (TIMEOUT - 1) * 1000 * percent / 100;
     let numbers: Vec<usize> = (0..BACKLOG).collect();
     for numbers in numbers.chunks(10) {
-        let mut request = stage.sqs().send_message_batch().queue_url(stage.queue("ObedientQueue"));
+        let mut request = app.sqs().send_message_batch().queue_url(app.queue("ScriptedQueue"));
         for number in numbers {
             let order = if is_poisoned(*number) { "fail" } else { "succeed" };
             let order = json!({ "do": order, "takes": takes, "number": number });
             let entry = SendMessageBatchRequestEntry::builder()
                 .id(number.to_string())
                 .message_group_id(format!("tenant-{}", number % 5))
-                .message_body(delivery_of(&stage, order));
+                .message_body(delivery_of(&app, order));
             request = request.entries(entry.build().unwrap());
         }
         assert!(request.send().await.unwrap().failed.is_empty());
     }
-    stage.drained_within("ObedientQueue", Duration::from_secs(400)).await;
+    app.drained_within("ScriptedQueue", Duration::from_secs(400)).await;
 
     let mut dead = BTreeSet::new();
-    for message in stage.all("ObedientDeadLetterQueue").await {
-        assert_eq!(reason(&message), Some("as ordered"), "{percent} % {mode}: {message:?}");
+    for message in app.all("ScriptedDeadLetterQueue").await {
+        assert_eq!(reason(&message), Some("as scripted"), "{percent} % {mode}: {message:?}");
         let attempts = message.message_attributes.as_ref().unwrap()["receives"].string_value();
         assert_eq!(attempts, Some("5"), "{percent} % {mode}");
         dead.insert(number(&body(&message)));
@@ -62,12 +64,12 @@ async fn gives_up_no_healthy_event(percent: u64, mode: &str) {
     };
     assert_eq!(dead, expected(true), "{percent} % {mode}");
     let mut times: BTreeMap<usize, usize> = BTreeMap::new();
-    for line in stage.logged("obeyed", 1).await {
+    for line in app.logged(Logged::ScriptDone, 1).await {
         let payload: Value = serde_json::from_str(line["payload"].as_str().unwrap()).unwrap();
         *times.entry(number(&payload)).or_default() += 1;
     }
     assert_eq!(times, expected(false).into_iter().map(|number| (number, 1)).collect());
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 fn number(payload: &Value) -> usize {
@@ -104,11 +106,11 @@ gives_up_no_healthy_event! {
 /// Who waits too long is counted, and in the end given up with that reason, never called.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delivery_whose_turn_does_not_come_is_counted_and_then_given_up() {
-    let stage = Stage::with(|template| template.replace("Timeout: 30", "Timeout: 5")).await;
+    let app = TestApp::with(|template| template.tamper("Timeout: 30", "Timeout: 5")).await;
     let ago = |minutes: i64| jiff::Timestamp::now() - SignedDuration::from_mins(minutes);
     // One batch: the first takes all of its time.
     let rows = [(5 * 24 * 60, 3600), (4 * 24 * 60, 0), (20, 0), (0, 0)];
-    let mut request = stage.sqs().send_message_batch().queue_url(stage.queue("ObedientQueue"));
+    let mut request = app.sqs().send_message_batch().queue_url(app.queue("ScriptedQueue"));
     for (number, (minutes, takes)) in rows.into_iter().enumerate() {
         let order = json!({ "do": "succeed", "takes": takes, "number": number });
         let sent = ago(minutes).as_millisecond().to_string();
@@ -116,16 +118,16 @@ async fn a_delivery_whose_turn_does_not_come_is_counted_and_then_given_up() {
         let entry = SendMessageBatchRequestEntry::builder()
             .id(number.to_string())
             .message_attributes("sent", sent.build().unwrap())
-            .message_body(delivery_of(&stage, order));
+            .message_body(delivery_of(&app, order));
         request = request.entries(entry.build().unwrap());
     }
     assert!(request.send().await.unwrap().failed.is_empty());
-    let dead = stage.receive("ObedientDeadLetterQueue").await;
+    let dead = app.receive("ScriptedDeadLetterQueue").await;
     assert!(reason(&dead).unwrap().contains("its turn never came"), "{dead:?}");
     assert_eq!(number(&body(&dead)), 1);
-    stage.drained("ObedientQueue").await;
-    assert_eq!(stage.logged("obeyed", 3).await.len(), 3);
-    let late = stage.logged("metric", 1).await.into_iter().filter(|line| line["Late"] == 1);
+    app.drained("ScriptedQueue").await;
+    assert_eq!(app.logged(Logged::ScriptDone, 3).await.len(), 3);
+    let late = app.logged(Logged::Metric, 1).await.into_iter().filter(|line| line["Late"] == 1);
     assert_eq!(late.count(), 1, "the one that has waited for twenty minutes");
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }

@@ -1,20 +1,81 @@
-//! The tool, as a user types it.
+//! The tool, as a user types it in an app's folder.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 
 use tempfile::TempDir;
 
-use crate::stage::functions;
+use crate::harness::app::{DESCRIPTOR, DESCRIPTOR_FILE, functions};
+use crate::harness::log::Logged;
+
+/// The folder of the tests' app, as a user has it, with its functions built.
+struct Folder(TempDir);
+
+impl Folder {
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+static APP: LazyLock<Folder> = LazyLock::new(|| {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write(
+        "Cargo.toml",
+        "[workspace]\nresolver = \"3\"\nmembers = [\"functions/handlers\"]\n\
+         [workspace.metadata.atlassian-hooks]\n",
+    );
+    // What a build would make is there already, so this package has nothing to build.
+    write(
+        "functions/handlers/Cargo.toml",
+        "[package]\nname = \"handlers\"\nedition = \"2024\"\nautobins = false\n",
+    );
+    write("functions/handlers/src/lib.rs", "");
+    for handler in ["scripted", "issue-created", "page-created"] {
+        write(&format!("functions/handlers/src/bin/{handler}.rs"), "");
+    }
+    write("infra/atlassian-connect.json", DESCRIPTOR_FILE);
+    write("template.yaml", &cargo_hooks::template::render(&DESCRIPTOR).unwrap());
+    std::fs::create_dir(folder.path().join("target")).unwrap();
+    std::fs::create_dir(folder.path().join("target/debug")).unwrap();
+    for function in std::fs::read_dir(functions()).unwrap() {
+        let function = function.unwrap();
+        let link = folder.path().join("target/debug").join(function.file_name());
+        std::os::unix::fs::symlink(function.path(), link).unwrap();
+    }
+    Folder(folder)
+});
+
+/// The tool, which is a package of its own: cargo does not build it before these tests.
+static TOOL: LazyLock<PathBuf> = LazyLock::new(|| {
+    let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // Of the whole workspace, so that cargo settles on the features it has settled on before.
+    build.args(["build", "--workspace", "--bin", "cargo-hooks", "--message-format", "json"]);
+    let built = build.current_dir(workspace).stderr(Stdio::inherit()).output().unwrap();
+    assert!(built.status.success(), "the tool could not be built; cargo says above why");
+    let built = String::from_utf8(built.stdout).unwrap();
+    let tool = built.lines().find_map(|line| {
+        let artifact: serde_json::Value = serde_json::from_str(line).unwrap();
+        let executable = artifact["executable"].as_str()?;
+        (artifact["target"]["name"] == "cargo-hooks").then(|| PathBuf::from(executable))
+    });
+    tool.expect("cargo names the executable that it built")
+});
 
 /// `cargo hooks …`, without cargo.
 fn hooks(arguments: &[&str]) -> Command {
     // A home of its own, so that the tests do not talk to a stack that somebody runs.
     static HOME: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
-    let mut command = Command::new(functions().join("cargo-hooks"));
-    command.args(arguments).env("HOOKS_HOME", HOME.path());
+    let mut command = Command::new(&*TOOL);
+    command.args(arguments).current_dir(APP.path()).env("HOOKS_HOME", HOME.path());
+    command.env("CARGO_TARGET_DIR", APP.path().join("target"));
     command
 }
 
@@ -24,11 +85,31 @@ fn run(arguments: &[&str]) -> (Output, String) {
     (output, stderr)
 }
 
+/// A command that runs until it is told to stop: by the test, or when the test ends in a panic.
+struct Running(Child);
+
+impl Running {
+    fn interrupt(&self) {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(None)) {
+            // Not `kill`: its functions are processes of its own, and it stops them.
+            let id = self.0.id().to_string();
+            let _ = Command::new("kill").args(["-INT", &id]).status();
+            let _ = self.0.wait();
+        }
+    }
+}
+
 #[test]
-fn finds_that_the_committed_files_agree() {
+fn finds_that_the_files_of_an_app_agree() {
     let (output, stderr) = run(&["check"]);
-    assert!(output.status.success(), "{stderr}");
-    assert_eq!(stderr, "");
+    assert!(output.status.success() && !stderr.contains("error"), "{stderr}");
 }
 
 #[test]
@@ -81,8 +162,9 @@ fn says_what_is_wrong_and_what_to_do() {
 #[test]
 fn shows_the_journey_and_leaves_no_process_behind() {
     let mut local = hooks(&["local", "--port", "0"]);
-    let mut local = local.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut lines = BufReader::new(local.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let local = local.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut local = Running(local.unwrap());
+    let mut lines = BufReader::new(local.0.stdout.take().unwrap()).lines().map(Result::unwrap);
     let mut journey = String::new();
     for line in lines.by_ref() {
         journey += &line;
@@ -102,22 +184,22 @@ fn shows_the_journey_and_leaves_no_process_behind() {
     assert!(output.status.success(), "{stderr}");
     assert!(lines.by_ref().any(|line| line.contains("page created")));
 
-    // What others wrote forges no line, and gives the terminal no order.
+    // What others wrote forges no line, and commands no terminal.
     let body = tempfile::NamedTempFile::new().unwrap();
     let forged = r#"{"webhookEvent":"a\nERROR forged \u001b[31m"}"#;
     std::fs::write(body.path(), forged).unwrap();
     let path = body.path().to_str().unwrap();
     let (output, stderr) = run(&["send", "jira:issue_created", "--body", path]);
     assert!(!output.status.success() && stderr.contains("refused"), "{stderr}");
-    let refused = lines.by_ref().find(|line| line.contains("request refused")).unwrap();
+    let refused =
+        lines.by_ref().find(|line| line.contains(Logged::RequestRefused.message())).unwrap();
     assert!(refused.contains(r"the event a\nERROR forged \u{1b}[31m is not"), "{refused}");
 
-    let children = children_of(local.id());
+    let children = children_of(local.0.id());
     assert!(!children.is_empty(), "the functions are processes of their own");
-    let interrupt = Command::new("kill").args(["-INT", &local.id().to_string()]).status().unwrap();
-    assert!(interrupt.success());
+    local.interrupt();
     lines.for_each(drop);
-    assert!(local.wait().unwrap().success());
+    assert!(local.0.wait().unwrap().success());
     for child in children {
         assert!(!PathBuf::from(format!("/proc/{child}/exe")).exists(), "{child} is still there");
     }

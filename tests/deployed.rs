@@ -1,4 +1,4 @@
-//! The road on a stack that was really deployed: `sam deploy`, then this.
+//! A stack that was really deployed: `sam deploy`, then this. It is the repository's own app.
 //!
 //! Runs where `HOOKS_DEPLOYED` is the base URL of a stack, `HOOKS_STACK` its name, and
 //! `HOOKS_INSTALL_KEYS` the address that its parameter `InstallKeysUrl` names. A stack that trusts
@@ -12,17 +12,15 @@ use atlassian_connect::lifecycle::Callback;
 use atlassian_simulator::samples::sample;
 use atlassian_simulator::{Atlassian, InstallKey, Site, Webhook};
 use aws_sdk_sqs::types::QueueAttributeName;
-use runtime::environment::{optional, required};
+use runtime::environment::required;
 
 /// How long a delivery may take to its handler, with the start of its process.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
+#[ignore = "needs a deployed stack, whose base URL is HOOKS_DEPLOYED"]
 async fn a_deployed_stack_handles_what_is_signed_and_nothing_else() {
-    let Some(base_url) = optional("HOOKS_DEPLOYED") else {
-        println!("HOOKS_DEPLOYED is not set: no deployed stack is tested");
-        return;
-    };
+    let base_url = required("HOOKS_DEPLOYED").unwrap();
     let stack = required("HOOKS_STACK").unwrap();
     let keys: SocketAddr = required("HOOKS_INSTALL_KEYS").unwrap().parse().unwrap();
     let descriptor = cargo_hooks::app::App::find().unwrap().descriptor().unwrap();
@@ -58,8 +56,9 @@ async fn a_deployed_stack_handles_what_is_signed_and_nothing_else() {
         );
         assert_eq!(send(&site).await, 204, "{}", webhook.event);
         let handled = async {
+            let mut poll = tokio::time::interval(Duration::from_millis(200));
             while queues.depth(&webhook.handler()).await > 0 {
-                tokio::task::yield_now().await;
+                poll.tick().await;
             }
         };
         tokio::time::timeout(PATIENCE, handled).await.expect("the handler empties its queue");
@@ -81,13 +80,14 @@ impl Queues {
         Self { client, stack: stack.into() }
     }
 
-    /// How many messages a queue holds, in flight included.
+    /// How many messages a queue holds, in flight and delayed included.
     async fn depth(&self, queue: &str) -> u32 {
         let name = format!("{}-{queue}", self.stack);
         let url = self.client.get_queue_url().queue_name(name).send().await.unwrap().queue_url;
         let names = [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
         ];
         let request = self.client.get_queue_attributes().set_queue_url(url);
         let attributes = request.set_attribute_names(Some(names.to_vec())).send().await.unwrap();

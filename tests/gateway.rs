@@ -8,7 +8,8 @@ use sam_template_runner::lambda::Function;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-use crate::stage::{Stage, functions};
+use crate::harness::app::{TestApp, functions};
+use crate::harness::log::Logged;
 
 /// The stage's receiver of `/issue-created`, without the HTTP API before it.
 struct Receiver {
@@ -17,11 +18,11 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn of(stage: &Stage) -> Self {
+    fn of(app: &TestApp) -> Self {
         let (lines, log) = broadcast::channel(1000);
-        let definition = stage.stack.deployment().functions["IssueCreatedReceiver"].clone();
+        let definition = app.stack.deployment().functions["IssueCreatedReceiver"].clone();
         let program = functions().join(&definition.binary);
-        let variables = stage.stack.aws_environment();
+        let variables = app.stack.aws_environment();
         Self { function: Function::new(definition, program, variables, 1, lines), log }
     }
 
@@ -34,10 +35,10 @@ impl Receiver {
     }
 
     /// The next line of its log with this message.
-    async fn logged(&mut self, message: &str) -> Value {
+    async fn logged(&mut self, what: Logged) -> Value {
         loop {
             let line: Value = serde_json::from_str(&self.log.recv().await.unwrap().text).unwrap();
-            if line["message"] == message {
+            if line["message"] == what.message() {
                 return line;
             }
         }
@@ -45,11 +46,11 @@ impl Receiver {
 }
 
 /// A signed webhook as `sam local start-api` hands it over, names of headers as they were sent.
-fn event(stage: &Stage) -> Value {
+fn event(app: &TestApp) -> Value {
     let base = "https://localhost";
     let qsh = qsh_of(&format!("{base}/issue-created"), base).unwrap();
-    let claims = Statement::new(stage.jira.client_key.as_str(), &qsh, Timestamp::now());
-    let token = jwt::sign(&claims, &stage.jira.secret);
+    let claims = Statement::new(app.jira.client_key.as_str(), &qsh, Timestamp::now());
+    let token = jwt::sign(&claims, &app.jira.secret);
     json!({
         "version": "2.0",
         "routeKey": "POST /issue-created",
@@ -89,18 +90,18 @@ fn with(event: &Value, pointer: &str, value: Value) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn knows_a_header_in_any_case_and_null_for_what_is_not_there() {
-    let stage = Stage::without_handlers().await;
-    let mut receiver = Receiver::of(&stage);
-    let event = event(&stage);
+    let app = TestApp::without_handlers().await;
+    let mut receiver = Receiver::of(&app);
+    let event = event(&app);
     assert_eq!(receiver.invoke(&event).await, 204);
-    assert_eq!(receiver.logged("delivery queued").await["webhook.identifier"], "from-sam");
+    assert_eq!(receiver.logged(Logged::DeliveryQueued).await["webhook.identifier"], "from-sam");
 
     let mut lower = event.clone();
     let headers = event["headers"].as_object().unwrap().iter();
     lower["headers"] =
         headers.map(|(name, value)| (name.to_ascii_lowercase(), value.clone())).collect();
     assert_eq!(receiver.invoke(&lower).await, 204);
-    assert_eq!(receiver.logged("delivery queued").await["webhook.identifier"], "from-sam");
+    assert_eq!(receiver.logged(Logged::DeliveryQueued).await["webhook.identifier"], "from-sam");
 
     // What the sender sees where that much is missing.
     let rows = [
@@ -127,14 +128,14 @@ async fn knows_a_header_in_any_case_and_null_for_what_is_not_there() {
         }
     }
     receiver.function.stop().await;
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refuses_an_event_that_it_cannot_read_and_says_so() {
-    let stage = Stage::without_handlers().await;
-    let mut receiver = Receiver::of(&stage);
-    let event = event(&stage);
+    let app = TestApp::without_handlers().await;
+    let mut receiver = Receiver::of(&app);
+    let event = event(&app);
     let mut rows = vec![
         Value::Null,
         json!({}),
@@ -162,15 +163,15 @@ async fn refuses_an_event_that_it_cannot_read_and_says_so() {
     }
     for event in rows {
         assert_eq!(receiver.invoke(&event).await, 400, "{event}");
-        let refused = receiver.logged("request refused").await;
+        let refused = receiver.logged(Logged::RequestRefused).await;
         assert_eq!(refused["reason"], "not_an_event", "{event}");
         assert!(refused["detail"].as_str().unwrap().contains("payload format 2.0"), "{refused}");
         assert!(!refused.to_string().contains("s3cr3t"), "{refused}");
-        let metric = receiver.logged("metric").await;
+        let metric = receiver.logged(Logged::Metric).await;
         assert_eq!((&metric["Rejected"], &metric["reason"]), (&json!(1), &json!("not_an_event")));
     }
     // The environment is as good as before.
     assert_eq!(receiver.invoke(&event).await, 204);
     receiver.function.stop().await;
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }

@@ -13,7 +13,8 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::stage::Stage;
+use crate::harness::app::TestApp;
+use crate::harness::tamper::Tamper as _;
 
 /// Bytes on one connection, and the statuses of the answers to them.
 struct Row {
@@ -31,13 +32,13 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(stage: &Stage) -> Self {
-        let base = stage.stack.url();
+    fn of(app: &TestApp) -> Self {
+        let base = app.stack.url();
         let qsh = qsh_of(&format!("{base}/issue-created"), base).unwrap();
-        let claims = Statement::new(stage.jira.client_key.as_str(), &qsh, Timestamp::now());
+        let claims = Statement::new(app.jira.client_key.as_str(), &qsh, Timestamp::now());
         Self {
             host: base.trim_start_matches("http://").to_owned(),
-            token: jwt::sign(&claims, &stage.jira.secret),
+            token: jwt::sign(&claims, &app.jira.secret),
             body: json!({ "webhookEvent": "jira:issue_created" }).to_string(),
         }
     }
@@ -85,15 +86,15 @@ impl Parts {
             let (first, second) = (one.len(), two.len());
             format!("{first:X}{extension}\r\n{one}\r\n{second:x}\r\n{two}\r\n0\r\n{trailer}\r\n")
         };
-        let keep = |request: String| request.replace("Connection: close\r\n", "");
+        let keep = |request: String| request.tamper("Connection: close\r\n", "");
         let mut rows = Vec::new();
         let mut row = |what, text: String, statuses| {
             rows.push(Row { what, bytes: text.into_bytes(), statuses });
         };
         row("a length", self.with(""), &[204]);
-        row("HTTP/1.0", self.with("").replace("HTTP/1.1", "HTTP/1.0"), &[204]);
-        row("HTTP/2.0 in the line", self.with("").replace("HTTP/1.1", "HTTP/2.0"), &[400]);
-        row("no version", self.with("").replace(" HTTP/1.1", ""), &[400]);
+        row("HTTP/1.0", self.with("").tamper("HTTP/1.1", "HTTP/1.0"), &[204]);
+        row("HTTP/2.0 in the line", self.with("").tamper("HTTP/1.1", "HTTP/2.0"), &[400]);
+        row("no version", self.with("").tamper(" HTTP/1.1", ""), &[400]);
         row("a chunk", self.chunked("", &chunk), &[204]);
         row("two chunks", self.chunked("", &halves("", "")), &[204]);
         row(
@@ -101,7 +102,7 @@ impl Parts {
             self.chunked("", &halves(";name=\"value\"", "Authorization: JWT x\r\n")),
             &[204],
         );
-        row("chunks of CHUNKED", self.chunked("", &chunk).replace("chunked", "CHUNKED"), &[204]);
+        row("chunks of CHUNKED", self.chunked("", &chunk).tamper("chunked", "CHUNKED"), &[204]);
         row(
             "a chunk size that overflows",
             self.chunked("", &format!("FFFFFFFFFFFFFFFFF\r\n{body}\r\n0\r\n\r\n")),
@@ -128,19 +129,19 @@ impl Parts {
         }
         row(
             "absolute form",
-            self.with("").replace("POST /", &format!("POST http://{host}/")),
+            self.with("").tamper("POST /", &format!("POST http://{host}/")),
             &[204],
         );
         row(
             "absolute form of another host",
-            self.with("").replace("POST /", "POST http://elsewhere.example/"),
+            self.with("").tamper("POST /", "POST http://elsewhere.example/"),
             &[204],
         );
-        row("another host", self.with("").replace(host, "elsewhere.example"), &[204]);
-        row("no host", self.with("").replace(&format!("Host: {host}\r\n"), ""), &[204]);
-        row("asterisk form", self.with("").replace("/issue-created", "*"), &[404]);
-        row("authority form", self.with("").replace("/issue-created", host), &[404]);
-        row("lines without a carriage return", self.with("").replace("\r\n", "\n"), &[204]);
+        row("another host", self.with("").tamper(host, "elsewhere.example"), &[204]);
+        row("no host", self.with("").tamper(&format!("Host: {host}\r\n"), ""), &[204]);
+        row("asterisk form", self.with("").tamper("/issue-created", "*"), &[404]);
+        row("authority form", self.with("").tamper("/issue-created", host), &[404]);
+        row("lines without a carriage return", self.with("").tamper("\r\n", "\n"), &[204]);
         row("a folded header", self.with("X-A: b\r\n c\r\n"), &[400]);
         row("a blank before the colon", self.with("X-A : b\r\n"), &[400]);
         row("NUL in a header", self.with("X-A: \0\r\n"), &[400]);
@@ -148,7 +149,7 @@ impl Parts {
         row(
             "a target of 20 KB",
             self.with("")
-                .replace("/issue-created", &format!("/issue-created?{}", "a".repeat(20_000))),
+                .tamper("/issue-created", &format!("/issue-created?{}", "a".repeat(20_000))),
             &[431],
         );
         row("10,000 headers", self.with(&"X-A: b\r\n".repeat(10_000)), &[431]);
@@ -175,7 +176,7 @@ impl Parts {
         row("a second request that a length hides", keep(self.chunked(&covered, &hidden)), &[400]);
         row(
             "a token for the second request alone",
-            self.without_token().replace("Connection: close\r\n", "") + &self.with(""),
+            self.without_token().tamper("Connection: close\r\n", "") + &self.with(""),
             &[401, 204],
         );
         let mut bytes = self.with("X-Atlassian-Webhook-Identifier: \u{1}\r\n").into_bytes();
@@ -207,8 +208,8 @@ async fn statuses(host: &str, bytes: &[u8]) -> Vec<u16> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn takes_every_request_for_the_one_that_it_is() {
-    let stage = Stage::without_handlers().await;
-    let parts = Parts::of(&stage);
+    let app = TestApp::without_handlers().await;
+    let parts = Parts::of(&app);
     // Beside bodies that never come.
     let mut waiting = Vec::new();
     for _ in 0..20 {
@@ -226,11 +227,11 @@ async fn takes_every_request_for_the_one_that_it_is() {
         taken += found.iter().filter(|status| **status == 204).count();
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert_eq!(stage.total_depth().await as usize, taken, "what was taken is queued, once");
+    assert_eq!(app.total_depth().await as usize, taken, "what was taken is queued, once");
     for _ in 0..taken {
-        let message = stage.receive("IssueCreatedQueue").await.body.unwrap();
+        let message = app.receive("IssueCreatedQueue").await.body.unwrap();
         assert_eq!(Delivery::from_message(&message).unwrap().payload.as_str(), parts.body);
     }
     drop(waiting);
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }

@@ -9,87 +9,89 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::stage::{DESCRIPTOR, Stage};
+use crate::harness::app::{DESCRIPTOR, TestApp};
+use crate::harness::log::Logged;
+use crate::harness::tamper::Tamper as _;
 
-async fn webhook(stage: &Stage, site: &Site) -> u16 {
+async fn webhook(app: &TestApp, site: &Site) -> u16 {
     let body = json!({ "webhookEvent": "jira:issue_created" });
-    stage.send("/issue-created", body, site).await.status.as_u16()
+    app.send("/issue-created", body, site).await.status.as_u16()
 }
 
 async fn row(
-    stage: &Stage,
+    app: &TestApp,
     site: &Site,
 ) -> Option<std::collections::HashMap<String, AttributeValue>> {
-    let request = stage
+    let request = app
         .dynamodb()
         .get_item()
-        .table_name(&stage.stack.deployment().tables["TenantsTable"].name)
+        .table_name(&app.stack.deployment().tables["TenantsTable"].name)
         .key("clientKey", AttributeValue::S(site.client_key.to_string()));
     request.send().await.unwrap().item
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn honours_the_previous_secret_for_its_grace_only() {
-    let stage = Stage::without_handlers().await;
-    let old = stage.jira.clone();
-    assert_eq!(webhook(&stage, &old).await, 204);
+    let app = TestApp::without_handlers().await;
+    let old = app.jira.clone();
+    assert_eq!(webhook(&app, &old).await, 204);
 
     let new = old.with_new_secret();
-    assert_eq!(stage.call_back(Callback::Installed, &new).await.status, 204);
+    assert_eq!(app.call_back(Callback::Installed, &new).await.status, 204);
     // An upgrade repeats the install, and must not end the grace of the secret before.
-    assert_eq!(stage.call_back(Callback::Installed, &new).await.status, 204);
-    assert_eq!(webhook(&stage, &new).await, 204);
-    assert_eq!(webhook(&stage, &old).await, 204, "webhooks on their way are not lost");
+    assert_eq!(app.call_back(Callback::Installed, &new).await.status, 204);
+    assert_eq!(webhook(&app, &new).await, 204);
+    assert_eq!(webhook(&app, &old).await, 204, "webhooks on their way are not lost");
 
     // The grace is over: its end is moved to the past.
-    let moved = stage
+    let moved = app
         .dynamodb()
         .update_item()
-        .table_name(&stage.stack.deployment().tables["TenantsTable"].name)
+        .table_name(&app.stack.deployment().tables["TenantsTable"].name)
         .key("clientKey", AttributeValue::S(old.client_key.to_string()))
         .update_expression("SET previousUntil = :past")
         .expression_attribute_values(":past", AttributeValue::N("1".into()));
     moved.send().await.unwrap();
     // At another URL, whose receiver has not read the row before.
     let order = json!({ "webhookEvent": "jira:issue_updated" });
-    assert_eq!(stage.send("/orders", &order, &old).await.status, 401);
-    assert_eq!(stage.send("/orders", &order, &new).await.status, 204);
-    assert_eq!(stage.depth("IssueCreatedQueue").await, 3);
-    stage.stack.stop().await;
+    assert_eq!(app.send("/scripted", &order, &old).await.status, 401);
+    assert_eq!(app.send("/scripted", &order, &new).await.status, 204);
+    assert_eq!(app.depth("IssueCreatedQueue").await, 3);
+    app.stack.stop().await;
 }
 
 /// Receivers are warm and remember the secret from before, or that the tenant was none.
 #[tokio::test(flavor = "multi_thread")]
 async fn turns_no_webhook_away_when_a_warm_receivers_secret_is_replaced() {
-    let stage = Stage::without_handlers().await;
+    let app = TestApp::without_handlers().await;
     let mut site = Site::new(Product::Jira, "newcomer");
-    assert_eq!(webhook(&stage, &site).await, 401);
-    assert_eq!(stage.call_back(Callback::Installed, &site).await.status, 204);
+    assert_eq!(webhook(&app, &site).await, 401);
+    assert_eq!(app.call_back(Callback::Installed, &site).await.status, 204);
     for _ in 0..3 {
-        assert_eq!(webhook(&stage, &site).await, 204);
+        assert_eq!(webhook(&app, &site).await, 204);
         let new = site.with_new_secret();
-        assert_eq!(stage.call_back(Callback::Installed, &new).await.status, 204);
-        let (new_one, old_one) = tokio::join!(webhook(&stage, &new), webhook(&stage, &site));
+        assert_eq!(app.call_back(Callback::Installed, &new).await.status, 204);
+        let (new_one, old_one) = tokio::join!(webhook(&app, &new), webhook(&app, &site));
         assert_eq!((new_one, old_one), (204, 204));
         site = new;
     }
-    assert_eq!(stage.depth("IssueCreatedQueue").await, 9);
-    stage.stack.stop().await;
+    assert_eq!(app.depth("IssueCreatedQueue").await, 9);
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn forgets_the_secrets_of_a_tenant_that_leaves() {
-    let stage = Stage::without_handlers().await;
-    let before = stage.jira.clone();
+    let app = TestApp::without_handlers().await;
+    let before = app.jira.clone();
     let site = before.with_new_secret();
-    assert_eq!(stage.call_back(Callback::Installed, &site).await.status, 204);
-    assert!(row(&stage, &site).await.unwrap().contains_key("previousSecret"));
-    assert_eq!(stage.call_back(Callback::Disabled, &site).await.status, 204);
-    assert_eq!(stage.call_back(Callback::Uninstalled, &site).await.status, 204);
-    assert_eq!(webhook(&stage, &site).await, 401);
-    assert_eq!(webhook(&stage, &before).await, 401);
+    assert_eq!(app.call_back(Callback::Installed, &site).await.status, 204);
+    assert!(row(&app, &site).await.unwrap().contains_key("previousSecret"));
+    assert_eq!(app.call_back(Callback::Disabled, &site).await.status, 204);
+    assert_eq!(app.call_back(Callback::Uninstalled, &site).await.status, 204);
+    assert_eq!(webhook(&app, &site).await, 401);
+    assert_eq!(webhook(&app, &before).await, 401);
 
-    let left = row(&stage, &site).await.unwrap();
+    let left = row(&app, &site).await.unwrap();
     for name in ["sharedSecret", "previousSecret", "previousUntil", "enabled"] {
         assert!(!left.contains_key(name), "{name}");
     }
@@ -97,54 +99,54 @@ async fn forgets_the_secrets_of_a_tenant_that_leaves() {
     assert!(expires > Timestamp::now().as_second(), "DynamoDB deletes the row, but not yet");
 
     let back = site.with_new_secret();
-    assert_eq!(stage.call_back(Callback::Installed, &back).await.status, 204);
-    assert_eq!(webhook(&stage, &back).await, 204);
-    assert_eq!(webhook(&stage, &site).await, 401, "the secret from before is gone for good");
-    assert!(!row(&stage, &site).await.unwrap().contains_key("expiresAt"));
-    stage.stack.stop().await;
+    assert_eq!(app.call_back(Callback::Installed, &back).await.status, 204);
+    assert_eq!(webhook(&app, &back).await, 204);
+    assert_eq!(webhook(&app, &site).await, 401, "the secret from before is gone for good");
+    assert!(!row(&app, &site).await.unwrap().contains_key("expiresAt"));
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn records_that_the_app_is_switched_off_and_on() {
-    let stage = Stage::without_handlers().await;
+    let app = TestApp::without_handlers().await;
     for (callback, enabled) in [(Callback::Disabled, false), (Callback::Enabled, true)] {
-        assert_eq!(stage.call_back(callback, &stage.jira).await.status, 204);
-        let row = row(&stage, &stage.jira).await.unwrap();
+        assert_eq!(app.call_back(callback, &app.jira).await.status, 204);
+        let row = row(&app, &app.jira).await.unwrap();
         assert_eq!(row["enabled"].as_bool(), Ok(&enabled));
     }
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn takes_the_uninstall_of_a_tenant_that_never_was() {
-    let stage = Stage::empty(|template| template).await;
+    let app = TestApp::empty(|template| template).await;
     let stranger = Site::new(Product::Confluence, "stranger");
-    assert_eq!(stage.call_back(Callback::Uninstalled, &stranger).await.status, 204);
+    assert_eq!(app.call_back(Callback::Uninstalled, &stranger).await.status, 204);
     // Its install may have been overtaken.
-    assert_eq!(install(&stage, &stranger, 30, stage.stack.url(), json!({})).await, 401);
-    let left = row(&stage, &stranger).await.unwrap();
+    assert_eq!(install(&app, &stranger, 30, app.stack.url(), json!({})).await, 401);
+    let left = row(&app, &stranger).await.unwrap();
     assert!(!left.contains_key("sharedSecret"));
     let expires: i64 = left["expiresAt"].as_n().unwrap().parse().unwrap();
     assert!(expires > Timestamp::now().as_second() + MAX_LIFETIME + LEEWAY, "no older token lives");
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 /// Signs and posts an install, with an age in seconds and fields of one's own.
-async fn install(stage: &Stage, site: &Site, age: i64, audience: &str, fields: Value) -> u16 {
+async fn install(app: &TestApp, site: &Site, age: i64, audience: &str, fields: Value) -> u16 {
     let signed = Timestamp::now().as_second() - age;
-    post(stage, Callback::Installed, site, signed, audience, fields).await
+    post(app, Callback::Installed, site, signed, audience, fields).await
 }
 
 /// Signs and posts an install or uninstall as of one second.
 async fn post(
-    stage: &Stage,
+    app: &TestApp,
     callback: Callback,
     site: &Site,
     signed: i64,
     audience: &str,
     fields: Value,
 ) -> u16 {
-    let base = stage.stack.url();
+    let base = app.stack.url();
     let target = format!("{base}/{callback}");
     let qsh = qsh_of(&target, base).unwrap();
     let statement = Statement {
@@ -152,21 +154,21 @@ async fn post(
         issued_at: signed,
         ..Statement::new(site.client_key.as_str(), &qsh, Timestamp::now())
     };
-    let token = stage.atlassian.sign_install(&statement).unwrap();
+    let token = app.atlassian.sign_install(&statement).unwrap();
     let mut body = json!({
         "key": DESCRIPTOR.key, "clientKey": site.client_key, "eventType": callback.as_str(),
         "sharedSecret": site.secret.expose(), "baseUrl": site.base_url,
         "productType": site.product,
     });
     body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-    let answer = stage.atlassian.post(&target, Some(&token), body.to_string(), None).await;
+    let answer = app.atlassian.post(&target, Some(&token), body.to_string(), None).await;
     answer.unwrap().status.as_u16()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_signed_later_stands_and_a_token_installs_once() {
     use Callback::{Installed, Uninstalled};
-    let stage = Stage::empty(|template| template).await;
+    let app = TestApp::empty(|template| template).await;
     let start = Timestamp::now().as_second() - 120;
     // Callback, second and secret, and what it is told; then whether each of the secrets signs.
     type Row = (Callback, i64, usize, u16);
@@ -202,65 +204,65 @@ async fn what_was_signed_later_stands_and_a_token_installs_once() {
         let one = Site::new(Product::Jira, "site");
         let sites = [one.with_new_secret(), one];
         for (number, (callback, second, secret, status)) in rows.iter().enumerate() {
-            let (site, base) = (&sites[*secret], stage.stack.url());
-            let answer = post(&stage, *callback, site, start + second, base, json!({})).await;
+            let (site, base) = (&sites[*secret], app.stack.url());
+            let answer = post(&app, *callback, site, start + second, base, json!({})).await;
             assert_eq!(answer, *status, "callback {number} of scene {scene}");
         }
-        let stored = row(&stage, &sites[0]).await.unwrap();
+        let stored = row(&app, &sites[0]).await.unwrap();
         assert_eq!(stored.contains_key("sharedSecret"), signs[1] || signs[0], "scene {scene}");
         for (site, signs) in sites.iter().zip(signs) {
             let status = if signs { 204 } else { 401 };
-            assert_eq!(webhook(&stage, site).await, status, "scene {scene}");
+            assert_eq!(webhook(&app, site).await, status, "scene {scene}");
         }
     }
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_install_stands_beside_no_newer_uninstall() {
-    let stage = Stage::empty(|template| template).await;
-    let base = stage.stack.url();
+    let app = TestApp::empty(|template| template).await;
+    let base = app.stack.url();
     for round in 0..20 {
         let site = Site::new(Product::Jira, "site");
         let now = Timestamp::now().as_second();
         if round % 2 == 0 {
             // It was a tenant, and left.
-            let left = post(&stage, Callback::Uninstalled, &site, now - 60, base, json!({})).await;
+            let left = post(&app, Callback::Uninstalled, &site, now - 60, base, json!({})).await;
             assert_eq!(left, 204);
         }
         let (installed, uninstalled) = tokio::join!(
-            post(&stage, Callback::Installed, &site, now - 30, base, json!({})),
-            post(&stage, Callback::Uninstalled, &site, now - 20, base, json!({})),
+            post(&app, Callback::Installed, &site, now - 30, base, json!({})),
+            post(&app, Callback::Uninstalled, &site, now - 20, base, json!({})),
         );
         assert!(matches!(installed, 204 | 401), "{installed}");
         assert_eq!(uninstalled, 204);
-        assert!(!row(&stage, &site).await.unwrap().contains_key("sharedSecret"), "round {round}");
+        assert!(!row(&app, &site).await.unwrap().contains_key("sharedSecret"), "round {round}");
     }
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lets_no_older_callback_undo_a_newer_one() {
-    let stage = Stage::empty(|template| template).await;
-    let base = stage.stack.url();
+    let app = TestApp::empty(|template| template).await;
+    let base = app.stack.url();
     let old = Site::new(Product::Jira, "site");
     let new = old.with_new_secret();
-    assert_eq!(install(&stage, &old, 90, base, json!({})).await, 204);
-    assert_eq!(install(&stage, &new, 30, base, json!({})).await, 204);
-    assert_eq!(install(&stage, &old, 60, base, json!({})).await, 401, "replayed, or overtaken");
-    assert_eq!(webhook(&stage, &new).await, 204);
-    assert_eq!(stage.call_back(Callback::Uninstalled, &new).await.status, 204);
-    assert_eq!(install(&stage, &new, 20, base, json!({})).await, 401, "it left after that");
-    assert!(!row(&stage, &new).await.unwrap().contains_key("sharedSecret"));
-    let refused = stage.logged("request refused", 2).await;
+    assert_eq!(install(&app, &old, 90, base, json!({})).await, 204);
+    assert_eq!(install(&app, &new, 30, base, json!({})).await, 204);
+    assert_eq!(install(&app, &old, 60, base, json!({})).await, 401, "replayed, or overtaken");
+    assert_eq!(webhook(&app, &new).await, 204);
+    assert_eq!(app.call_back(Callback::Uninstalled, &new).await.status, 204);
+    assert_eq!(install(&app, &new, 20, base, json!({})).await, 401, "it left after that");
+    assert!(!row(&app, &new).await.unwrap().contains_key("sharedSecret"));
+    let refused = app.logged(Logged::RequestRefused, 2).await;
     assert!(refused.iter().all(|line| line["reason"] == "outdated"), "{refused:#?}");
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keeps_what_an_install_says_of_the_site() {
-    let stage = Stage::empty(|template| {
-        template.replace("!Ref OtherBaseUrls", "'https://old.example.com/, https://x.test'")
+    let app = TestApp::empty(|template| {
+        template.tamper("!Ref OtherBaseUrls", "'https://old.example.com/, https://x.test'")
     })
     .await;
     let site = Site::new(Product::Jira, "site");
@@ -269,8 +271,8 @@ async fn keeps_what_an_install_says_of_the_site() {
         "displayUrl": "https://jira.example.com", "entitlementId": "e", "unheardOf": {"a": 1},
     });
     // Signed for the domain that the app had before.
-    assert_eq!(install(&stage, &site, 0, "https://old.example.com", forge).await, 204);
-    let first = row(&stage, &site).await.unwrap();
+    assert_eq!(install(&app, &site, 0, "https://old.example.com", forge).await, 204);
+    let first = row(&app, &site).await.unwrap();
     for (name, value) in [
         ("installationId", "ari:cloud:ecosystem::installation/1"),
         ("oauthClientId", "client"),
@@ -284,24 +286,24 @@ async fn keeps_what_an_install_says_of_the_site() {
     let moved = json!({
         "baseUrl": "https://renamed.atlassian.net", "oauthClientId": "other", "displayUrl": null,
     });
-    assert_eq!(install(&stage, &site, 0, stage.stack.url(), moved).await, 204);
-    let second = row(&stage, &site).await.unwrap();
+    assert_eq!(install(&app, &site, 0, app.stack.url(), moved).await, 204);
+    let second = row(&app, &site).await.unwrap();
     assert_eq!(second["baseUrl"], AttributeValue::S("https://renamed.atlassian.net".into()));
     assert_eq!(second["oauthClientId"], AttributeValue::S("other".into()));
     for name in ["installationId", "displayUrl", "entitlementId"] {
         assert_eq!(second[name], first[name], "{name}");
     }
     assert!(!second.contains_key("previousSecret"), "the secret is the same");
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keeps_secrets_that_only_the_key_reads() {
-    let stage = Stage::without_handlers().await;
-    let (victim, thief) = (stage.jira.clone(), stage.confluence.clone());
+    let app = TestApp::without_handlers().await;
+    let (victim, thief) = (app.jira.clone(), app.confluence.clone());
     let rotated = victim.with_new_secret();
-    assert_eq!(stage.call_back(Callback::Installed, &rotated).await.status, 204);
-    let stored = row(&stage, &victim).await.unwrap();
+    assert_eq!(app.call_back(Callback::Installed, &rotated).await.status, 204);
+    let stored = row(&app, &victim).await.unwrap();
     for (name, secret) in [("sharedSecret", &rotated.secret), ("previousSecret", &victim.secret)] {
         let value = stored[name].as_b().expect("ciphertext, not text");
         let secret = secret.expose().as_bytes();
@@ -310,62 +312,62 @@ async fn keeps_secrets_that_only_the_key_reads() {
 
     // Somebody who can write to the table, and not use the key, gives the victim a secret they know:
     // first their own, then one in the clear.
-    let own = row(&stage, &thief).await.unwrap()["sharedSecret"].clone();
+    let own = row(&app, &thief).await.unwrap()["sharedSecret"].clone();
     let chosen = AttributeValue::S("chosen-by-the-thief".into());
     let forged = [(own, thief.secret.clone()), (chosen, SharedSecret::new("chosen-by-the-thief"))];
     for (number, (value, secret)) in forged.into_iter().enumerate() {
-        let planted = stage
+        let planted = app
             .dynamodb()
             .update_item()
-            .table_name(&stage.stack.deployment().tables["TenantsTable"].name)
+            .table_name(&app.stack.deployment().tables["TenantsTable"].name)
             .key("clientKey", AttributeValue::S(victim.client_key.to_string()))
             .update_expression("SET sharedSecret = :planted REMOVE previousSecret")
             .expression_attribute_values(":planted", value);
         planted.send().await.unwrap();
         let impostor = Site { secret, ..victim.clone() };
         let order = json!({ "webhookEvent": "jira:issue_updated" });
-        assert_eq!(stage.send("/orders", &order, &impostor).await.status, 503);
-        let failed = stage.logged("request failed", number + 1).await;
+        assert_eq!(app.send("/scripted", &order, &impostor).await.status, 503);
+        let failed = app.logged(Logged::RequestFailed, number + 1).await;
         assert_eq!(failed[number]["reason"], "tenants_unavailable");
         let detail = failed[number]["detail"].as_str().unwrap();
         assert!(detail.contains("not one that this app wrote"), "{detail}");
-        assert!(!stage.printed().contains("chosen-by-the-thief"));
+        assert!(!app.printed().contains("chosen-by-the-thief"));
     }
-    assert_eq!(stage.total_depth().await, 0);
+    assert_eq!(app.total_depth().await, 0);
 
     // An install mends the row.
-    assert_eq!(stage.call_back(Callback::Installed, &rotated).await.status, 204);
-    assert_eq!(webhook(&stage, &rotated).await, 204);
-    stage.stack.stop().await;
+    assert_eq!(app.call_back(Callback::Installed, &rotated).await.status, 204);
+    assert_eq!(webhook(&app, &rotated).await, 204);
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn asks_to_try_again_when_the_key_server_is_gone() {
-    let stage =
-        Stage::empty(|template| template.replace("!Ref InstallKeysUrl", "http://127.0.0.1:1"))
+    let app =
+        TestApp::empty(|template| template.tamper("!Ref InstallKeysUrl", "http://127.0.0.1:1"))
             .await;
     let site = Site::new(Product::Jira, "site");
-    assert_eq!(stage.call_back(Callback::Installed, &site).await.status, 503);
-    assert_eq!(stage.logged("request failed", 1).await[0]["reason"], "keys_unavailable");
-    let metrics = stage.logged("metric", 2).await;
+    assert_eq!(app.call_back(Callback::Installed, &site).await.status, 503);
+    assert_eq!(app.logged(Logged::RequestFailed, 1).await[0]["reason"], "keys_unavailable");
+    let metrics = app.logged(Logged::Metric, 2).await;
     assert_eq!(metrics.iter().filter(|line| line["InstallRejected"] == 1).count(), 1);
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn asks_for_an_install_key_once() {
-    let stage = Stage::empty(|template| template).await;
-    stage.installed(Product::Jira).await;
-    stage.atlassian.stop_serving_keys();
-    stage.installed(Product::Confluence).await;
-    stage.stack.stop().await;
+    let app = TestApp::empty(|template| template).await;
+    app.installed(Product::Jira).await;
+    app.atlassian.stop_serving_keys();
+    app.installed(Product::Confluence).await;
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn believes_no_callback_that_was_signed_in_the_wrong_way() {
-    let stage = Stage::without_handlers().await;
-    let base = stage.stack.url();
-    let (site, other) = (&stage.jira, &stage.confluence);
+    let app = TestApp::without_handlers().await;
+    let base = app.stack.url();
+    let (site, other) = (&app.jira, &app.confluence);
     let body = |event: &str, tenant: &Site| {
         json!({
             "key": DESCRIPTOR.key, "clientKey": tenant.client_key, "eventType": event,
@@ -379,7 +381,7 @@ async fn believes_no_callback_that_was_signed_in_the_wrong_way() {
             ..Statement::new(site.client_key.as_str(), &qsh, Timestamp::now())
         };
         if by_atlassian {
-            stage.atlassian.sign_install(&statement).unwrap()
+            app.atlassian.sign_install(&statement).unwrap()
         } else {
             jwt::sign(&statement, &site.secret)
         }
@@ -394,14 +396,14 @@ async fn believes_no_callback_that_was_signed_in_the_wrong_way() {
     ];
     for (number, (url, token, body, reason)) in rows.into_iter().enumerate() {
         let target = format!("{base}{url}");
-        let answer = stage.atlassian.post(&target, Some(&token), body.to_string(), None).await;
+        let answer = app.atlassian.post(&target, Some(&token), body.to_string(), None).await;
         assert_eq!(answer.unwrap().status, 401, "{url} {reason}");
-        let refused = stage.logged("request refused", number + 1).await;
+        let refused = app.logged(Logged::RequestRefused, number + 1).await;
         assert_eq!(refused[number]["reason"], reason, "{url}");
         for tenant in [site, other] {
-            let row = row(&stage, tenant).await.unwrap();
+            let row = row(&app, tenant).await.unwrap();
             assert!(row.contains_key("sharedSecret") && !row.contains_key("enabled"), "{url}");
         }
     }
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }

@@ -1,28 +1,29 @@
-//! The road, end to end: through HTTP, on the local stack, with the binaries that are deployed.
+//! The tests' app, end to end: through HTTP, on the local stack, with the calls that are deployed.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod attacks;
 mod backlog;
-mod batch;
-mod bodies;
 mod command;
-mod dead;
+mod dead_letters;
 mod deployed;
+mod end_to_end;
 mod events;
+mod foreign_app;
 mod gateway;
+mod harness;
 mod http;
+mod idempotency;
+mod in_memory;
 mod keys;
+mod large_bodies;
 mod lifecycle;
-mod line;
+mod load;
 mod observe;
-mod once;
 mod order;
 mod outage;
 mod records;
 mod recover;
-mod refuse;
-mod road;
+mod rejections;
+mod retries;
 mod soak;
-mod stage;
-mod volume;

@@ -8,23 +8,24 @@ use jiff::Timestamp;
 use lifecycle::install_keys::InstallKeys;
 use serde_json::{Value, json};
 
-use crate::stage::{DESCRIPTOR, Stage};
+use crate::harness::app::{DESCRIPTOR, TestApp};
+use crate::harness::log::Logged;
 
 /// In every part of a body that is not an identifier of what happened.
 const CANARY: &str = "c4n4ry";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_line_of_log_holds_a_secret_a_token_a_body_or_an_account() {
-    let stage = Stage::new().await;
-    let base = stage.stack.url();
+    let app = TestApp::new().await;
+    let base = app.stack.url();
     let signed_by = |site: &Site, url: &str| {
         let qsh = qsh_of(&format!("{base}{url}"), base).unwrap();
-        let claims = Statement::new(stage.jira.client_key.as_str(), &qsh, Timestamp::now());
+        let claims = Statement::new(app.jira.client_key.as_str(), &qsh, Timestamp::now());
         jwt::sign(&claims, &site.secret)
     };
     let post = async |url: &str, token: Option<&str>, body: String| {
         let target = format!("{base}{url}");
-        stage.atlassian.post(&target, token, body, None).await.unwrap().status.as_u16()
+        app.atlassian.post(&target, token, body, None).await.unwrap().status.as_u16()
     };
 
     let sample = sample(Product::Jira, &EventName::IssueCreated).unwrap();
@@ -32,7 +33,7 @@ async fn no_line_of_log_holds_a_secret_a_token_a_body_or_an_account() {
     body["issue"]["fields"]["summary"] = CANARY.into();
     body["user"]["accountId"] = CANARY.into();
     body["user"]["displayName"] = CANARY.into();
-    let token = signed_by(&stage.jira, "/issue-created");
+    let token = signed_by(&app.jira, "/issue-created");
     let in_query = format!("/issue-created?jwt={token}");
     assert_eq!(post("/issue-created", Some(&token), body.to_string()).await, 204);
     assert_eq!(post(&in_query, None, body.to_string()).await, 204);
@@ -47,29 +48,29 @@ async fn no_line_of_log_holds_a_secret_a_token_a_body_or_an_account() {
 
     // Failed and panicked over by a handler.
     for what in ["fail", "panic"] {
-        assert_eq!(stage.order(json!({"do": what, "summary": CANARY})).await.status, 204);
+        assert_eq!(app.script(json!({"do": what, "summary": CANARY})).await.status, 204);
     }
     // Installs: one that nobody signed, and one that Atlassian did but nobody can use.
     let target = format!("{base}/installed");
     let qsh = qsh_of(&target, base).unwrap();
     let statement = Statement {
         audience: Some(base),
-        ..Statement::new(stage.jira.client_key.as_str(), &qsh, Timestamp::now())
+        ..Statement::new(app.jira.client_key.as_str(), &qsh, Timestamp::now())
     };
-    let install = stage.atlassian.sign_install(&statement).unwrap();
+    let install = app.atlassian.sign_install(&statement).unwrap();
     for secret in [json!(CANARY), json!([CANARY]), json!(CANARY.repeat(500))] {
-        let body = json!({"sharedSecret": secret, "clientKey": stage.jira.client_key}).to_string();
+        let body = json!({"sharedSecret": secret, "clientKey": app.jira.client_key}).to_string();
         assert_eq!(post("/installed", None, body.clone()).await, 401);
         assert_eq!(post("/installed", Some(&install), body).await, 400);
     }
 
-    stage.logged("delivery handled", 1).await;
-    stage.logged("delivery repeated", 1).await;
-    stage.logged("delivery failed", 2).await;
-    stage.logged("delivery given up", 1).await;
-    stage.logged("request refused", 9).await;
-    let printed = stage.printed();
-    for kept in [CANARY, &token, &forged, &install, stage.jira.secret.expose()] {
+    app.logged(Logged::DeliveryHandled, 1).await;
+    app.logged(Logged::DeliveryRepeated, 1).await;
+    app.logged(Logged::DeliveryFailed, 2).await;
+    app.logged(Logged::DeliveryGivenUp, 1).await;
+    app.logged(Logged::RequestRefused, 9).await;
+    let printed = app.printed();
+    for kept in [CANARY, &token, &forged, &install, app.jira.secret.expose()] {
         assert!(!printed.contains(kept), "{kept} is in the log:\n{printed}");
     }
     // Nor a part of a token that could be put together again.
@@ -77,18 +78,18 @@ async fn no_line_of_log_holds_a_secret_a_token_a_body_or_an_account() {
         let signature = token.rsplit_once('.').unwrap().1;
         assert!(!printed.contains(signature), "{printed}");
     }
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn counts_what_it_accepts_and_what_it_refuses_by_reason() {
-    let stage = Stage::without_handlers().await;
+    let app = TestApp::without_handlers().await;
     let body = json!({"webhookEvent": "jira:issue_created", "issue": 1});
-    assert_eq!(stage.send("/issue-created", &body, &stage.jira).await.status, 204);
+    assert_eq!(app.send("/issue-created", &body, &app.jira).await.status, 204);
     let stranger = Site::new(Product::Jira, "stranger");
-    assert_eq!(stage.send("/issue-created", &body, &stranger).await.status, 401);
+    assert_eq!(app.send("/issue-created", &body, &stranger).await.status, 401);
 
-    let lines = stage.logged("metric", 3).await;
+    let lines = app.logged(Logged::Metric, 3).await;
     let counted = |name: &str| -> Vec<&Value> {
         lines.iter().filter(|line| line.get(name).is_some()).collect()
     };
@@ -104,35 +105,35 @@ async fn counts_what_it_accepts_and_what_it_refuses_by_reason() {
         assert_eq!(described["Namespace"], "AtlassianHooks");
         assert_eq!(described["Dimensions"][0], json!(["LogGroup"]));
     }
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn counts_a_message_that_a_handler_does_not_handle() {
-    let stage = Stage::new().await;
+    let app = TestApp::new().await;
     // Not what its event carries: the handler gives it up.
     let odd = json!({"webhookEvent": "jira:issue_created", "issue": {"fields": 1}});
-    assert_eq!(stage.send("/issue-created", &odd, &stage.jira).await.status, 204);
-    assert_eq!(stage.order(json!({"do": "fail"})).await.status, 204);
+    assert_eq!(app.send("/issue-created", &odd, &app.jira).await.status, 204);
+    assert_eq!(app.script(json!({"do": "fail"})).await.status, 204);
 
-    stage.logged("delivery given up", 1).await;
-    stage.logged("delivery failed", 1).await;
+    app.logged(Logged::DeliveryGivenUp, 1).await;
+    app.logged(Logged::DeliveryFailed, 1).await;
     // Untyped and Accepted twice, DeadLetters and BatchItemFailures.
-    let lines = stage.logged("metric", 6).await;
+    let lines = app.logged(Logged::Metric, 6).await;
     for name in ["DeadLetters", "BatchItemFailures"] {
         assert_eq!(lines.iter().filter(|line| line[name] == 1).count(), 1, "{name}: {lines:?}");
     }
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 /// The alarm on refused installs is not for strangers to pull.
 #[tokio::test(flavor = "multi_thread")]
 async fn counts_the_installs_that_atlassian_signed_and_no_strangers() {
-    let stage = Stage::without_handlers().await;
-    let base = stage.stack.url();
-    let atlassian = stage.atlassian.key();
+    let app = TestApp::without_handlers().await;
+    let base = app.stack.url();
+    let atlassian = app.atlassian.key();
     let forger = atlassian.forged().unwrap();
-    let site = &stage.jira;
+    let site = &app.jira;
     let token = |url: &str, audience: &str, sign: &dyn Fn(&Statement<'_>) -> String| {
         let qsh = qsh_of(&format!("{base}{url}"), base).unwrap();
         let mut claims = Statement::new(site.client_key.as_str(), &qsh, Timestamp::now());
@@ -181,17 +182,17 @@ async fn counts_the_installs_that_atlassian_signed_and_no_strangers() {
     let mut expected = 0;
     for (number, (url, token, body, status, counts)) in rows.into_iter().enumerate() {
         let target = format!("{base}{url}");
-        let answer = stage.atlassian.post(&target, token.as_deref(), body.to_string(), None).await;
+        let answer = app.atlassian.post(&target, token.as_deref(), body.to_string(), None).await;
         assert_eq!(answer.unwrap().status, status, "{number}");
         expected += usize::from(counts);
         // The one is written before the other.
         let of = |lines: &[Value], name: &str| lines.iter().filter(|line| line[name] == 1).count();
         let mut lines = Vec::new();
         while of(&lines, "Rejected") <= number {
-            lines = stage.logged("metric", lines.len() + 1).await;
+            lines = app.logged(Logged::Metric, lines.len() + 1).await;
         }
         assert_eq!(of(&lines, "InstallRejected"), expected, "{number}: {lines:#?}");
     }
     assert_eq!(expected, 3);
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }

@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::Barrier;
 use uuid::Uuid;
 
-use crate::stage::Stage;
+use crate::harness::app::TestApp;
 
 /// A callback of one tenant. Times are so close that many are equal; secrets are few, so that one
 /// comes again.
@@ -119,7 +119,7 @@ fn stands(row: &Row, callbacks: &[Callback]) -> bool {
 /// The real table, and a start of time.
 struct World {
     runtime: Runtime,
-    stage: Stage,
+    app: TestApp,
     table: Table,
     start: Timestamp,
 }
@@ -127,10 +127,10 @@ struct World {
 impl World {
     fn new() -> Self {
         let runtime = Runtime::new().unwrap();
-        let stage = runtime.block_on(Stage::empty(|template| template));
-        let table = stage.tenants();
+        let app = runtime.block_on(TestApp::empty(|template| template));
+        let table = app.tenants();
         let start = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
-        Self { runtime, stage, table, start }
+        Self { runtime, app, table, start }
     }
 
     fn at(&self, seconds: i64) -> Timestamp {
@@ -140,8 +140,8 @@ impl World {
     /// What the table says; nothing that a tenant has lost may be left of it.
     async fn row(&self, key: &ClientKey, now: i64) -> Row {
         let found = self.table.find(key, self.at(now)).await.unwrap();
-        let name = &self.stage.stack.deployment().tables["TenantsTable"].name;
-        let request = self.stage.dynamodb().get_item().table_name(name);
+        let name = &self.app.stack.deployment().tables["TenantsTable"].name;
+        let request = self.app.dynamodb().get_item().table_name(name);
         let request = request.key(tenants_table::KEY, AttributeValue::S(key.to_string()));
         let stored = request.send().await.unwrap().item.unwrap_or_default();
         let seconds = |name: &str| {
@@ -242,7 +242,7 @@ fn the_table_does_what_the_model_says() {
             Ok(())
         })
         .unwrap();
-    world.runtime.block_on(world.stage.stack.stop());
+    world.runtime.block_on(world.app.stack.stop());
 }
 
 /// Whatever comes at once is answered, and leaves the row, as in some order one after the other.
@@ -297,7 +297,7 @@ fn callbacks_at_once_do_what_they_do_in_some_order() {
             Ok(())
         })
         .unwrap();
-    world.runtime.block_on(world.stage.stack.stop());
+    world.runtime.block_on(world.app.stack.stop());
 }
 
 /// Every order of so many.

@@ -7,93 +7,95 @@ use atlassian_connect::lifecycle::Callback;
 use atlassian_simulator::{Site, Webhook};
 use serde_json::json;
 
-use crate::line::{Line, Wire};
-use crate::stage::Stage;
+use crate::harness::app::TestApp;
+use crate::harness::fault_proxy::{Fault, FaultProxy};
+use crate::harness::log::Logged;
+use crate::harness::tamper::Tamper as _;
 
-async fn webhook(stage: &Stage, url: &str, site: &Site) -> u16 {
-    let event = if url == "/orders" { "jira:issue_updated" } else { "jira:issue_created" };
-    stage.send(url, json!({ "webhookEvent": event }), site).await.status.as_u16()
+async fn webhook(app: &TestApp, url: &str, site: &Site) -> u16 {
+    let event = if url == "/scripted" { "jira:issue_updated" } else { "jira:issue_created" };
+    app.send(url, json!({ "webhookEvent": event }), site).await.status.as_u16()
 }
 
 /// DynamoDB and KMS, one after the other, in each way of being away.
 #[tokio::test(flavor = "multi_thread")]
 async fn known_tenants_go_on_without_the_table_or_the_key_and_no_other_is_turned_away() {
-    let wires = [Wire::new().await, Wire::new().await];
-    let stage = Stage::without_handlers_behind(&[
-        ("AWS_ENDPOINT_URL_DYNAMODB", wires[0].url()),
-        ("AWS_ENDPOINT_URL_KMS", wires[1].url()),
+    let proxies = [FaultProxy::new().await, FaultProxy::new().await];
+    let app = TestApp::without_handlers_behind(&[
+        ("AWS_ENDPOINT_URL_DYNAMODB", proxies[0].url()),
+        ("AWS_ENDPOINT_URL_KMS", proxies[1].url()),
     ])
     .await;
-    wires[0].leads_to(stage.stack.dynamodb_endpoint());
-    wires[1].leads_to(stage.stack.kms_endpoint());
-    let known = stage.installed(Product::Jira).await;
-    assert_eq!(webhook(&stage, "/issue-created", &known).await, 204);
+    proxies[0].forward_to(app.stack.dynamodb_endpoint());
+    proxies[1].forward_to(app.stack.kms_endpoint());
+    let known = app.installed(Product::Jira).await;
+    assert_eq!(webhook(&app, "/issue-created", &known).await, 204);
     let mut taken = 1;
-    for wire in &wires {
-        for line in [Line::Cut, Line::Silent, Line::Deaf] {
-            let late = stage.installed(Product::Jira).await;
-            wire.becomes(line);
-            assert_eq!(webhook(&stage, "/issue-created", &known).await, 204, "{line:?}");
+    for proxy in &proxies {
+        for line in [Fault::Refuse, Fault::Blackhole, Fault::DropResponse] {
+            let late = app.installed(Product::Jira).await;
+            proxy.inject(line);
+            assert_eq!(webhook(&app, "/issue-created", &known).await, 204, "{line:?}");
             // Nobody has read this one. It is not refused: Jira sends it again.
-            assert_eq!(webhook(&stage, "/issue-created", &late).await, 503, "{line:?}");
+            assert_eq!(webhook(&app, "/issue-created", &late).await, 503, "{line:?}");
             let away = Site::new(Product::Jira, "away");
-            assert_eq!(stage.call_back(Callback::Installed, &away).await.status, 503, "{line:?}");
+            assert_eq!(app.call_back(Callback::Installed, &away).await.status, 503, "{line:?}");
 
-            wire.becomes(Line::Whole);
-            assert_eq!(webhook(&stage, "/issue-created", &late).await, 204, "{line:?}");
-            assert_eq!(stage.call_back(Callback::Installed, &away).await.status, 204, "{line:?}");
+            proxy.inject(Fault::None);
+            assert_eq!(webhook(&app, "/issue-created", &late).await, 204, "{line:?}");
+            assert_eq!(app.call_back(Callback::Installed, &away).await.status, 204, "{line:?}");
             taken += 2;
         }
     }
-    assert_eq!(stage.depth("IssueCreatedQueue").await, taken);
-    stage.stack.stop().await;
+    assert_eq!(app.depth("IssueCreatedQueue").await, taken);
+    app.stack.stop().await;
 }
 
 /// Jira sends again what it got 503 for. Confluence does not: for its events the receiver tries as
 /// long as it can.
 #[tokio::test(flavor = "multi_thread")]
 async fn tries_harder_to_queue_what_nobody_sends_again() {
-    let wire = Wire::new().await;
-    let stage = Stage::without_handlers_behind(&[("AWS_ENDPOINT_URL_SQS", wire.url())]).await;
-    wire.leads_to(stage.stack.sqs_endpoint());
-    let jira = stage.installed(Product::Jira).await;
-    let confluence = stage.installed(Product::Confluence).await;
-    assert_eq!(webhook(&stage, "/issue-created", &jira).await, 204);
-    assert_eq!(stage.send("/page-created", json!({}), &confluence).await.status, 204);
+    let proxy = FaultProxy::new().await;
+    let app = TestApp::without_handlers_behind(&[("AWS_ENDPOINT_URL_SQS", proxy.url())]).await;
+    proxy.forward_to(app.stack.sqs_endpoint());
+    let jira = app.installed(Product::Jira).await;
+    let confluence = app.installed(Product::Confluence).await;
+    assert_eq!(webhook(&app, "/issue-created", &jira).await, 204);
+    assert_eq!(app.send("/page-created", json!({}), &confluence).await.status, 204);
 
-    wire.becomes(Line::Cut);
-    let page = stage.send("/page-created", json!({}), &confluence);
+    proxy.inject(Fault::Refuse);
+    let page = app.send("/page-created", json!({}), &confluence);
     let issue = async {
-        let status = webhook(&stage, "/issue-created", &jira).await;
+        let status = webhook(&app, "/issue-created", &jira).await;
         // It took its time, and the other has some left.
-        wire.becomes(Line::Whole);
+        proxy.inject(Fault::None);
         status
     };
     let (page, issue) = tokio::join!(page, issue);
     assert_eq!((page.status.as_u16(), issue), (204, 503));
-    assert_eq!(stage.depth("IssueCreatedQueue").await, 1);
-    assert_eq!(stage.depth("PageCreatedQueue").await, 2);
+    assert_eq!(app.depth("IssueCreatedQueue").await, 1);
+    assert_eq!(app.depth("PageCreatedQueue").await, 2);
 
     // Nobody is told that it is queued if nobody knows.
-    wire.becomes(Line::Deaf);
-    let page = stage.send("/page-created", json!({}), &confluence).await;
+    proxy.inject(Fault::DropResponse);
+    let page = app.send("/page-created", json!({}), &confluence).await;
     assert_eq!(page.status, 503);
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_under_load_turns_no_webhook_away() {
-    let stage = Stage::without_handlers().await;
-    let mut site = stage.jira.clone();
+    let app = TestApp::without_handlers().await;
+    let mut site = app.jira.clone();
     let mut sent = 0;
     for _ in 0..5 {
         let new = site.with_new_secret();
         let webhooks = |site: Site| {
-            let stage = &stage;
+            let app = &app;
             async move {
                 for _ in 0..10 {
-                    for url in ["/issue-created", "/orders"] {
-                        assert_eq!(webhook(stage, url, &site).await, 204);
+                    for url in ["/issue-created", "/scripted"] {
+                        assert_eq!(webhook(app, url, &site).await, 204);
                     }
                 }
             }
@@ -101,60 +103,60 @@ async fn a_rotation_under_load_turns_no_webhook_away() {
         // Before, while and after the install is on its way.
         let before = webhooks(site.clone());
         let install = async {
-            assert_eq!(stage.call_back(Callback::Installed, &new).await.status, 204);
+            assert_eq!(app.call_back(Callback::Installed, &new).await.status, 204);
             webhooks(new.clone()).await;
         };
         tokio::join!(before, install);
         sent += 40;
         site = new;
     }
-    assert_eq!(stage.total_depth().await, sent);
-    stage.stack.stop().await;
+    assert_eq!(app.total_depth().await, sent);
+    app.stack.stop().await;
 }
 
 /// The queue has the webhook, and the receiver is killed before it can say so.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_receiver_that_is_killed_before_its_answer_costs_a_repetition_and_nothing_else() {
-    let wire = Wire::new().await;
-    let stage = Stage::empty(|template| {
-        template.replace(
-            "QUEUE_URL: !Ref ObedientQueue\n          TENANTS_KEY:",
+    let proxy = FaultProxy::new().await;
+    let app = TestApp::empty(|template| {
+        template.tamper(
+            "QUEUE_URL: !Ref ScriptedQueue\n          TENANTS_KEY:",
             &format!(
-                "QUEUE_URL: !Ref ObedientQueue\n          AWS_ENDPOINT_URL_SQS: '{}'\n          \
+                "QUEUE_URL: !Ref ScriptedQueue\n          AWS_ENDPOINT_URL_SQS: '{}'\n          \
                  TENANTS_KEY:",
-                wire.url()
+                proxy.url()
             ),
         )
     })
     .await;
-    wire.leads_to(stage.stack.sqs_endpoint());
-    let site = stage.installed(Product::Jira).await;
+    proxy.forward_to(app.stack.sqs_endpoint());
+    let site = app.installed(Product::Jira).await;
     let send = async || {
         let webhook = Webhook {
-            base_url: stage.stack.url(),
-            url: "/orders",
+            base_url: app.stack.url(),
+            url: "/scripted",
             body: json!({ "webhookEvent": "jira:issue_updated" }).to_string(),
             identifier: Some("the-one".into()),
         };
-        stage.atlassian.send(webhook, &site).await.unwrap().status.as_u16()
+        app.atlassian.send(webhook, &site).await.unwrap().status.as_u16()
     };
     let other = json!({ "webhookEvent": "jira:issue_updated" });
-    assert_eq!(stage.send("/orders", &other, &site).await.status, 204);
-    stage.logged("obeyed", 1).await;
+    assert_eq!(app.send("/scripted", &other, &site).await.status, 204);
+    app.logged(Logged::ScriptDone, 1).await;
 
-    wire.becomes(Line::Held);
+    proxy.inject(Fault::HoldResponse);
     let killed = async {
-        stage.logged("obeyed", 2).await;
-        kill("receiver", wire.url());
-        wire.becomes(Line::Whole);
+        app.logged(Logged::ScriptDone, 2).await;
+        kill("app-receiver", proxy.url());
+        proxy.inject(Fault::None);
     };
     let (status, ()) = tokio::join!(send(), killed);
     assert!(status >= 500, "{status}: Jira sends it again");
     assert_eq!(send().await, 204);
-    stage.logged("delivery repeated", 1).await;
-    assert_eq!(stage.logged("obeyed", 2).await.len(), 2);
-    stage.drained("ObedientQueue").await;
-    stage.stack.stop().await;
+    app.logged(Logged::DeliveryRepeated, 1).await;
+    app.drained("ScriptedQueue").await;
+    assert_eq!(app.logged(Logged::ScriptDone, 2).await.len(), 2);
+    app.stack.stop().await;
 }
 
 /// Kills the processes of a binary that were told of a service at this URL.
@@ -177,8 +179,8 @@ fn kill(binary: &str, url: &str) {
 /// Everything stops while messages are queued, under way and locked, and starts again from disk.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_loses_nothing_that_was_queued() {
-    let stage = Stage::in_haste().await.on_disk().await;
-    let site = stage.installed(Product::Jira).await;
+    let app = TestApp::in_haste().await.on_disk().await;
+    let site = app.installed(Product::Jira).await;
     let folder = tempfile::tempdir().unwrap();
     for number in 0..60 {
         // Some are in the middle of it when everything stops.
@@ -187,14 +189,14 @@ async fn a_restart_loses_nothing_that_was_queued() {
         let order = json!({
             "webhookEvent": "jira:issue_updated", "do": what, "once": once, "number": number,
         });
-        assert_eq!(stage.send("/orders", order, &site).await.status, 204);
+        assert_eq!(app.send("/scripted", order, &site).await.status, 204);
     }
-    stage.logged("obeyed", 10).await;
-    let stage = stage.restarted().await;
-    stage.logged("obeyed", 60).await;
-    stage.drained("ObedientQueue").await;
-    let obeyed = stage.logged("obeyed", 60).await;
-    let payloads = obeyed.iter().map(|line| line["payload"].as_str().unwrap());
+    app.logged(Logged::ScriptDone, 10).await;
+    let app = app.restarted().await;
+    app.logged(Logged::ScriptDone, 60).await;
+    app.drained("ScriptedQueue").await;
+    let done = app.logged(Logged::ScriptDone, 60).await;
+    let payloads = done.iter().map(|line| line["payload"].as_str().unwrap());
     assert_eq!(payloads.collect::<BTreeSet<_>>().len(), 60, "none is missing");
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }

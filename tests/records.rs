@@ -4,22 +4,22 @@ use sam_template_runner::lambda::Function;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
-use crate::batch::{delivery_of, reason};
-use crate::stage::{Stage, functions};
+use crate::harness::app::{TestApp, functions};
+use crate::retries::{delivery_of, reason};
 
 /// One bad record never fails a batch, and nothing that it says is lost.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_odd_record_spoils_no_other() {
-    let stage = Stage::without_handlers().await;
+    let app = TestApp::without_handlers().await;
     let (lines, mut log) = broadcast::channel(1000);
-    let definition = stage.stack.deployment().functions["ObedientHandler"].clone();
+    let definition = app.stack.deployment().functions["ScriptedHandler"].clone();
     let program = functions().join(&definition.binary);
-    let handler = Function::new(definition, program, stage.stack.aws_environment(), 1, lines);
+    let handler = Function::new(definition, program, app.stack.aws_environment(), 1, lines);
 
     let good = |id: &str| {
         json!({
             "messageId": id, "receiptHandle": "r", "eventSource": "aws:sqs", "awsRegion": "x",
-            "body": delivery_of(&stage, json!({ "do": "succeed" })),
+            "body": delivery_of(&app, json!({ "do": "succeed" })),
             "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1795600000123"},
             "messageAttributes": {},
         })
@@ -64,7 +64,7 @@ async fn an_odd_record_spoils_no_other() {
     let ids =
         ["an attribute", "attributes", "first", "last", "message attributes", "something new"];
     assert_eq!(handled, ids);
-    let dead = stage.all("ObedientDeadLetterQueue").await;
+    let dead = app.all("ScriptedDeadLetterQueue").await;
     let mut kept: Vec<Value> = dead
         .iter()
         .map(|dead| {
@@ -77,5 +77,5 @@ async fn an_odd_record_spoils_no_other() {
         kept.swap_remove(at.unwrap_or_else(|| panic!("{record} is lost")));
     }
     assert_eq!(kept, Vec::<Value>::new());
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }

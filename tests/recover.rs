@@ -22,7 +22,8 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::stage::{DESCRIPTOR, Stage};
+use crate::harness::app::{DESCRIPTOR, TestApp};
+use crate::harness::log::Logged;
 
 /// A Jira that gave up on some webhooks, as "Get failed webhooks" of its REST API describes it.
 struct Refused {
@@ -114,17 +115,17 @@ async fn failed(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn queues_what_jira_gave_up_on_and_handles_it_once() {
-    let stage = Stage::in_haste().await;
+    let app = TestApp::in_haste().await;
     // One of them had arrived: Jira never saw the answer.
     let order = |number: usize| json!({ "webhookEvent": "jira:issue_updated", "number": number });
     let webhook = Webhook {
-        base_url: stage.stack.url(),
-        url: "/orders",
+        base_url: app.stack.url(),
+        url: "/scripted",
         body: order(0).to_string(),
         identifier: Some("webhook-0".into()),
     };
-    assert_eq!(stage.atlassian.send(webhook, &stage.jira).await.unwrap().status, 204);
-    stage.logged("obeyed", 1).await;
+    assert_eq!(app.atlassian.send(webhook, &app.jira).await.unwrap().status, 204);
+    app.logged(Logged::ScriptDone, 1).await;
 
     let now = Timestamp::now().as_millisecond();
     let of = |number: usize, url: &str, body: Option<String>| {
@@ -138,23 +139,22 @@ async fn queues_what_jira_gave_up_on_and_handles_it_once() {
         failed
     };
     let mut values: Vec<Value> =
-        (0..5).map(|number| of(number, "/orders?x=1", Some(order(number).to_string()))).collect();
+        (0..5).map(|number| of(number, "/scripted?x=1", Some(order(number).to_string()))).collect();
     values.push(of(5, "/nowhere", Some(order(5).to_string())));
-    values.push(of(6, "/orders", None));
-    let mut old = of(7, "/orders", Some(order(7).to_string()));
+    values.push(of(6, "/scripted", None));
+    let mut old = of(7, "/scripted", Some(order(7).to_string()));
     old["failureTime"] = (now - 80 * 60 * 60 * 1000).into();
     values.insert(0, old);
-    let refused = Refused::new(&stage.jira, values, 2, Paging::Documented);
+    let refused = Refused::new(&app.jira, values, 2, Paging::Documented);
     let (base_url, server) = refused.serve().await;
 
-    let jira =
-        Jira { key: stage.jira.client_key.clone(), base_url, secret: stage.jira.secret.clone() };
+    let jira = Jira { key: app.jira.client_key.clone(), base_url, secret: app.jira.secret.clone() };
     let pair = Pair {
-        handler: "obedient".into(),
-        queue: stage.queue("ObedientQueue").into(),
-        dead_letters: stage.queue("ObedientDeadLetterQueue").into(),
+        handler: "scripted".into(),
+        queue: app.queue("ScriptedQueue").into(),
+        dead_letters: app.queue("ScriptedDeadLetterQueue").into(),
     };
-    let queues = Queues::at(stage.stack.sqs_endpoint(), vec![pair], Duration::from_secs(2));
+    let queues = Queues::at(app.stack.sqs_endpoint(), vec![pair], Duration::from_secs(2));
     let plan = Plan::of(&DESCRIPTOR);
     let client = atlassian_simulator::client().unwrap();
     let mut what =
@@ -162,16 +162,16 @@ async fn queues_what_jira_gave_up_on_and_handles_it_once() {
     let expected = Recovered { queued: 5, left: 2, crowded: 0 };
     let would = recover::recover(&jira, &plan, &client, &what, &queues).await.unwrap();
     assert_eq!(would, expected);
-    assert_eq!(stage.depth("ObedientQueue").await, 0);
+    assert_eq!(app.depth("ScriptedQueue").await, 0);
 
     what.dry_run = false;
     for _ in 0..2 {
         let done = recover::recover(&jira, &plan, &client, &what, &queues).await.unwrap();
         assert_eq!(done, expected);
     }
-    stage.drained("ObedientQueue").await;
-    let obeyed = stage.logged("obeyed", 5).await;
-    let mut numbers: Vec<u64> = obeyed
+    app.drained("ScriptedQueue").await;
+    let done = app.logged(Logged::ScriptDone, 5).await;
+    let mut numbers: Vec<u64> = done
         .iter()
         .map(|line| serde_json::from_str::<Value>(line["payload"].as_str().unwrap()).unwrap())
         .map(|payload| payload["number"].as_u64().unwrap())
@@ -179,7 +179,7 @@ async fn queues_what_jira_gave_up_on_and_handles_it_once() {
     numbers.sort_unstable();
     assert_eq!(numbers, [0, 1, 2, 3, 4], "what is missing, once");
     server.abort();
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 /// A site that was away for a moment: much of what failed, failed in the same one.
@@ -193,7 +193,7 @@ async fn skips_no_failure_of_a_crowded_millisecond_and_comes_to_an_end() {
         let times = each.flat_map(|(moment, count)| std::iter::repeat_n(moment, *count));
         let failed = |(number, moment): (usize, usize)| {
             json!({
-                "id": format!("webhook-{number}"), "url": "https://hooks.example.com/orders",
+                "id": format!("webhook-{number}"), "url": "https://hooks.example.com/scripted",
                 "body": r#"{"webhookEvent":"jira:issue_updated"}"#,
                 "failureTime": now - 60_000 + moment as i64,
             })
@@ -243,14 +243,14 @@ async fn skips_no_failure_of_a_crowded_millisecond_and_comes_to_an_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn finds_the_jiras_of_a_table_whose_secrets_are_encrypted() {
-    let stage = Stage::without_handlers().await;
-    let gone = stage.installed(Product::Jira).await;
-    let left = stage.call_back(atlassian_connect::lifecycle::Callback::Uninstalled, &gone).await;
+    let app = TestApp::without_handlers().await;
+    let gone = app.installed(Product::Jira).await;
+    let left = app.call_back(atlassian_connect::lifecycle::Callback::Uninstalled, &gone).await;
     assert_eq!(left.status, 204);
-    let table = stage.tenants();
+    let table = app.tenants();
     let jiras = recover::jiras(&table, Timestamp::now()).await.unwrap();
     let [jira] = &jiras[..] else { panic!("{jiras:?}") };
-    assert_eq!((&jira.key, &jira.base_url), (&stage.jira.client_key, &stage.jira.base_url));
-    assert!(jira.secret.expose() == stage.jira.secret.expose());
-    stage.stack.stop().await;
+    assert_eq!((&jira.key, &jira.base_url), (&app.jira.client_key, &app.jira.base_url));
+    assert!(jira.secret.expose() == app.jira.secret.expose());
+    app.stack.stop().await;
 }

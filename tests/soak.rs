@@ -13,8 +13,10 @@ use aws_sdk_sqs::types::MessageSystemAttributeName;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use crate::line::{Line, Wire};
-use crate::stage::{Stage, with_variables};
+use crate::harness::app::{TestApp, with_variables};
+use crate::harness::fault_proxy::{Fault, FaultProxy};
+use crate::harness::log::Logged;
+use crate::harness::tamper::Tamper as _;
 
 /// What a delivery orders, by its number: most of it nothing special.
 fn order(number: usize, folder: &Path) -> Value {
@@ -37,21 +39,21 @@ fn is_given_up(number: usize) -> bool {
 async fn every_delivery_is_handled_once_or_waits_with_its_reason() {
     let total: usize = runtime::environment::optional("HOOKS_SOAK")
         .map_or(600, |total| total.parse().expect("HOOKS_SOAK is a number of deliveries"));
-    let (sqs, dynamodb) = (Wire::new().await, Wire::new().await);
-    let stage = Stage::empty(|template| {
+    let (sqs, dynamodb) = (FaultProxy::new().await, FaultProxy::new().await);
+    let app = TestApp::empty(|template| {
         let variables =
             [("AWS_ENDPOINT_URL_SQS", sqs.url()), ("AWS_ENDPOINT_URL_DYNAMODB", dynamodb.url())];
         with_variables(&template, &variables)
-            .replace("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'")
-            .replace("VisibilityTimeout: 180", "VisibilityTimeout: 6")
-            .replace("Timeout: 30", "Timeout: 6")
+            .tamper("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'")
+            .tamper("VisibilityTimeout: 180", "VisibilityTimeout: 6")
+            .tamper("Timeout: 30", "Timeout: 6")
     })
     .await;
-    sqs.leads_to(stage.stack.sqs_endpoint());
-    dynamodb.leads_to(stage.stack.dynamodb_endpoint());
+    sqs.forward_to(app.stack.sqs_endpoint());
+    dynamodb.forward_to(app.stack.dynamodb_endpoint());
     let mut sites = Vec::new();
     for _ in 0..5 {
-        sites.push(stage.installed(Product::Jira).await);
+        sites.push(app.installed(Product::Jira).await);
     }
     let folder = tempfile::tempdir().unwrap();
     let (next, attempts) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -71,14 +73,14 @@ async fn every_delivery_is_handled_once_or_waits_with_its_reason() {
             loop {
                 attempts.fetch_add(1, Ordering::SeqCst);
                 let webhook = Webhook {
-                    base_url: stage.stack.url(),
-                    url: "/orders",
+                    base_url: app.stack.url(),
+                    url: "/scripted",
                     body: body.to_string(),
                     identifier: Some(number.to_string()),
                 };
-                match stage.atlassian.send(webhook, site).await.unwrap().status.as_u16() {
+                match app.atlassian.send(webhook, site).await.unwrap().status.as_u16() {
                     204 => break,
-                    500..=599 | 429 => {}
+                    500..=599 | 429 => sleep(Duration::from_millis(20)).await,
                     status => panic!("{number} is answered {status}"),
                 }
             }
@@ -89,13 +91,19 @@ async fn every_delivery_is_handled_once_or_waits_with_its_reason() {
     };
     // A fault every half a second, most of them shorter than what the functions have patience for.
     let faults = async {
-        let lines = [Line::Cut, Line::Deaf, Line::Cut, Line::Deaf, Line::Silent];
+        let faults = [
+            Fault::Refuse,
+            Fault::DropResponse,
+            Fault::Refuse,
+            Fault::DropResponse,
+            Fault::Blackhole,
+        ];
         for number in 0_usize.. {
             sleep(Duration::from_millis(250)).await;
-            let wire = if number % 2 == 0 { &sqs } else { &dynamodb };
-            wire.becomes(lines[number / 2 % lines.len()]);
+            let proxy = if number % 2 == 0 { &sqs } else { &dynamodb };
+            proxy.inject(faults[number / 2 % faults.len()]);
             sleep(Duration::from_millis(if number % 40 == 38 { 6000 } else { 250 })).await;
-            wire.becomes(Line::Whole);
+            proxy.inject(Fault::None);
         }
     };
     let senders = async { tokio::join!(send(), send(), send(), send()) };
@@ -103,19 +111,19 @@ async fn every_delivery_is_handled_once_or_waits_with_its_reason() {
         _ = senders => (),
         () = faults => unreachable!("faults do not end"),
     }
-    for wire in [&sqs, &dynamodb] {
-        wire.becomes(Line::Whole);
+    for proxy in [&sqs, &dynamodb] {
+        proxy.inject(Fault::None);
     }
     eprintln!("all sent after {:?}, in {} attempts", start.elapsed(), attempts.into_inner());
 
-    let dead = dead_letters(&stage).await;
-    stage.drained_within("ObedientQueue", Duration::from_secs(300)).await;
+    let dead = dead_letters(&app).await;
+    app.drained_within("ScriptedQueue", Duration::from_secs(300)).await;
     let mut times: BTreeMap<u64, usize> = BTreeMap::new();
-    for line in stage.logged("obeyed", 1).await {
+    for line in app.logged(Logged::ScriptDone, 1).await {
         let payload: Value = serde_json::from_str(line["payload"].as_str().unwrap()).unwrap();
         *times.entry(payload["number"].as_u64().unwrap()).or_default() += 1;
     }
-    let repeated = stage.logged("delivery repeated", 0).await.len();
+    let repeated = app.logged(Logged::DeliveryRepeated, 0).await.len();
     eprintln!(
         "{} handled, {} given up, {repeated} repeated and dropped, after {:?}",
         times.len(),
@@ -130,18 +138,18 @@ async fn every_delivery_is_handled_once_or_waits_with_its_reason() {
     assert_eq!(handled, expected(false), "none is missing");
     let twice: Vec<_> = times.iter().filter(|(_, times)| **times > 1).collect();
     assert!(twice.is_empty(), "more than once: {twice:?}");
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 /// Waits until everything is handled, and takes what is dead: the numbers, each with a reason.
-async fn dead_letters(stage: &Stage) -> BTreeSet<u64> {
-    stage.drained_within("ObedientQueue", Duration::from_secs(600)).await;
+async fn dead_letters(app: &TestApp) -> BTreeSet<u64> {
+    app.drained_within("ScriptedQueue", Duration::from_secs(600)).await;
     let mut dead = BTreeSet::new();
-    let client = stage.sqs();
+    let client = app.sqs();
     loop {
         let request = client
             .receive_message()
-            .queue_url(stage.queue("ObedientDeadLetterQueue"))
+            .queue_url(app.queue("ScriptedDeadLetterQueue"))
             .max_number_of_messages(10)
             .visibility_timeout(600)
             .message_system_attribute_names(MessageSystemAttributeName::All)
@@ -153,7 +161,7 @@ async fn dead_letters(stage: &Stage) -> BTreeSet<u64> {
         for message in messages {
             let attributes = message.message_attributes.unwrap_or_default();
             let reason = attributes.get("reason").and_then(|reason| reason.string_value());
-            assert_eq!(reason, Some("as ordered, for good"), "{:?}", message.body);
+            assert_eq!(reason, Some("as scripted, for good"), "{:?}", message.body);
             let delivery =
                 atlassian_connect::delivery::Delivery::from_message(&message.body.unwrap())
                     .unwrap();

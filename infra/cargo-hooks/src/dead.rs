@@ -129,7 +129,7 @@ mod tests {
     fn lists_one_letter_a_line_whatever_others_wrote() {
         let forged = "a\nERROR forged \u{1b}[31m\u{9b}2J";
         let letter = Letter {
-            handler: "obedient".into(),
+            handler: "scripted".into(),
             message: "1".into(),
             event: Some(forged.into()),
             tenant: Some(forged.into()),

@@ -71,6 +71,21 @@ impl fmt::Debug for Call {
 }
 
 impl Call {
+    /// A request from the text of an event, as API Gateway invokes a function with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejection::NotAnEvent`].
+    pub fn from_event(
+        event: &str,
+        id: impl Into<String>,
+        deadline: Instant,
+        configured_base_url: Option<&str>,
+    ) -> Result<Self, Rejection> {
+        let event = serde_json::from_str(event).map_err(|error| Rejection::not_an_event(&error))?;
+        Ok(Self::new(event, id.into(), deadline, configured_base_url))
+    }
+
     pub(crate) fn new(
         event: Event,
         id: String,

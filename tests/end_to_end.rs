@@ -5,164 +5,167 @@ use atlassian_simulator::Webhook;
 use atlassian_simulator::samples::sample;
 use serde_json::json;
 
-use crate::stage::Stage;
+use crate::harness::app::{DESCRIPTOR, TestApp};
+use crate::harness::log::Logged;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn takes_an_event_of_jira_to_its_handler() {
-    let stage = Stage::new().await;
-    let answer = stage
+    let app = TestApp::new().await;
+    let answer = app
         .atlassian
         .send(
             Webhook {
-                base_url: stage.stack.url(),
+                base_url: app.stack.url(),
                 url: "/issue-created",
                 body: sample(Product::Jira, &EventName::IssueCreated).unwrap().into(),
                 identifier: Some("1234".into()),
             },
-            &stage.jira,
+            &app.jira,
         )
         .await
         .unwrap();
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (204, ""));
 
-    let queued = &stage.logged("delivery queued", 1).await[0];
+    let queued = &app.logged(Logged::DeliveryQueued, 1).await[0];
     assert_eq!(queued["function"], "IssueCreatedReceiver");
-    assert_eq!(queued["tenant.key"], stage.jira.client_key.as_str());
+    assert_eq!(queued["tenant.key"], app.jira.client_key.as_str());
     assert_eq!(queued["webhook.identifier"], "1234");
-    let created = &stage.logged("issue created", 1).await[0];
+    let created = &app.logged(Logged::IssueCreated, 1).await[0];
     assert_eq!(created["issue.key"], "DEMO-42");
-    let handled = &stage.logged("delivery handled", 1).await[0];
+    let handled = &app.logged(Logged::DeliveryHandled, 1).await[0];
     assert_eq!(handled["function"], "IssueCreatedHandler");
     assert_eq!(handled["delivery.id"], queued["delivery.id"]);
     assert_eq!(handled["message.id"], queued["message.id"]);
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn takes_an_event_of_confluence_to_its_handler() {
-    let stage = Stage::new().await;
+    let app = TestApp::new().await;
     let body = sample(Product::Confluence, &EventName::PageCreated).unwrap();
-    assert_eq!(stage.send("/page-created", body, &stage.confluence).await.status, 204);
-    assert_eq!(stage.logged("page created", 1).await[0]["page.space_key"], "DOC");
-    let handled = &stage.logged("delivery handled", 1).await[0];
+    assert_eq!(app.send("/page-created", body, &app.confluence).await.status, 204);
+    assert_eq!(app.logged(Logged::PageCreated, 1).await[0]["page.space_key"], "DOC");
+    let handled = &app.logged(Logged::DeliveryHandled, 1).await[0];
     assert_eq!(handled["delivery.event"], "page_created");
-    assert_eq!(handled["tenant.key"], stage.confluence.client_key.as_str());
-    stage.stack.stop().await;
+    assert_eq!(handled["tenant.key"], app.confluence.client_key.as_str());
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hands_over_the_body_byte_for_byte_with_params_and_headers() {
-    let stage = Stage::new().await;
+    let app = TestApp::new().await;
     let body = "\r\n{ \"webhookEvent\" :\"jira:issue_updated\", \"n\": 1.10, \"n\": 1e400, \
                 \"odd\": \"\u{FFFE}\u{7f}\u{2028}\\u0000é\", \"unknown\": {} }\n";
-    let answer = stage
+    let answer = app
         .atlassian
         .send(
             Webhook {
-                base_url: stage.stack.url(),
-                url: "/orders?user_id=admin&user_key=a%20b",
+                base_url: app.stack.url(),
+                url: "/scripted?user_id=admin&user_key=a%20b",
                 body: body.into(),
                 identifier: Some("5678".into()),
             },
-            &stage.jira,
+            &app.jira,
         )
         .await
         .unwrap();
     assert_eq!(answer.status, 204);
-    let obeyed = &stage.logged("obeyed", 1).await[0];
-    assert_eq!(obeyed["payload"], body);
-    assert_eq!(obeyed["params"], r#"{"handler": "obedient", "note": "it's static"}"#);
-    assert!(obeyed["webhook"].as_str().unwrap().contains("5678"));
-    assert!(obeyed["webhook"].as_str().unwrap().contains("Primary"));
-    stage.stack.stop().await;
+    let done = &app.logged(Logged::ScriptDone, 1).await[0];
+    assert_eq!(done["payload"], body);
+    assert_eq!(done["params"], r#"{"handler": "scripted", "note": "it's static"}"#);
+    assert!(done["webhook"].as_str().unwrap().contains("5678"));
+    assert!(done["webhook"].as_str().unwrap().contains("Primary"));
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tells_two_events_on_one_url_apart() {
-    let stage = Stage::new().await;
+    let app = TestApp::new().await;
     for event in ["jira:issue_updated", "jira:issue_deleted"] {
         let body = json!({ "webhookEvent": event });
-        assert_eq!(stage.send("/orders", body, &stage.jira).await.status, 204);
+        assert_eq!(app.send("/scripted", body, &app.jira).await.status, 204);
     }
-    let handled = stage.logged("delivery handled", 2).await;
+    let handled = app.logged(Logged::DeliveryHandled, 2).await;
     let mut events: Vec<&str> =
         handled.iter().map(|line| line["delivery.event"].as_str().unwrap()).collect();
     events.sort_unstable();
     assert_eq!(events, ["jira:issue_deleted", "jira:issue_updated"]);
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keeps_an_event_that_nobody_documents() {
-    let stage = Stage::new().await;
+    let app = TestApp::new().await;
     let body = json!({ "webhookEvent": "jira:issue_teleported", "to": "Mars" });
-    assert_eq!(stage.send("/teleported", &body, &stage.jira).await.status, 204);
-    assert_eq!(stage.logged("obeyed", 1).await[0]["payload"], body.to_string());
-    let handled = &stage.logged("delivery handled", 1).await[0];
+    assert_eq!(app.send("/teleported", &body, &app.jira).await.status, 204);
+    assert_eq!(app.logged(Logged::ScriptDone, 1).await[0]["payload"], body.to_string());
+    let handled = &app.logged(Logged::DeliveryHandled, 1).await[0];
     assert_eq!(handled["delivery.event"], "jira:issue_teleported");
-    assert_eq!(stage.logged("delivery not typed", 1).await[0]["delivery.reading"], "unknown");
-    stage.stack.stop().await;
+    assert_eq!(app.logged(Logged::DeliveryNotTyped, 1).await[0]["delivery.reading"], "unknown");
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn takes_a_body_that_it_cannot_read_and_says_where_it_is_odd() {
-    let stage = Stage::new().await;
+    let app = TestApp::new().await;
     let body = json!({ "webhookEvent": "jira:issue_updated", "issue": { "key": ["s3cr3t"] } });
-    assert_eq!(stage.send("/orders", &body, &stage.jira).await.status, 204);
-    let odd = &stage.logged("delivery not typed", 1).await[0];
+    assert_eq!(app.send("/scripted", &body, &app.jira).await.status, 204);
+    let odd = &app.logged(Logged::DeliveryNotTyped, 1).await[0];
     assert_eq!(odd["delivery.reading"], "unreadable");
     assert!(odd["why"].as_str().unwrap().contains("issue.key"), "{odd}");
     assert!(!odd.to_string().contains("s3cr3t"), "{odd}");
-    assert_eq!(stage.logged("metric", 1).await[0]["Untyped"], 1);
+    assert_eq!(app.logged(Logged::Metric, 1).await[0]["Untyped"], 1);
     // A handler that takes the text gets all of it.
-    assert_eq!(stage.logged("obeyed", 1).await[0]["payload"], body.to_string());
-    stage.stack.stop().await;
+    assert_eq!(app.logged(Logged::ScriptDone, 1).await[0]["payload"], body.to_string());
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hands_over_what_it_can_read_and_says_what_it_left_out() {
-    let stage = Stage::new().await;
+    let app = TestApp::new().await;
     let body = r#"{"webhookEvent":"jira:issue_created","issue":{"id":"10042","key":"DEMO-42",
         "fields":{"summary":"hot \ud83d","description":["s3cr3t"]}},"user":"s3cr3t"}"#;
-    assert_eq!(stage.send("/issue-created", body, &stage.jira).await.status, 204);
-    let partly = &stage.logged("delivery partly typed", 1).await[0];
+    assert_eq!(app.send("/issue-created", body, &app.jira).await.status, 204);
+    let partly = &app.logged(Logged::DeliveryPartlyTyped, 1).await[0];
     assert_eq!(partly["delivery.reading"], "partly");
     assert_eq!(partly["left_out"], "issue.fields.description");
     assert!(!partly.to_string().contains("s3cr3t"), "{partly}");
-    assert_eq!(stage.logged("metric", 2).await[0]["PartlyTyped"], 1);
+    assert_eq!(app.logged(Logged::Metric, 2).await[0]["PartlyTyped"], 1);
     // Its handler asks for the type, and is called.
-    assert_eq!(stage.logged("issue created", 1).await[0]["issue.key"], "DEMO-42");
-    stage.stack.stop().await;
+    assert_eq!(app.logged(Logged::IssueCreated, 1).await[0]["issue.key"], "DEMO-42");
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn carries_half_of_a_surrogate_pair_byte_for_byte() {
-    let stage = Stage::new().await;
+    let app = TestApp::new().await;
     // The handler reads a type of its own from it.
     let body = r#"{"\ude00":1,"webhookEvent":"jira:issue_updated","do":"not\ud83d","issue":
         {"id":"10042","key":"DEMO-42","fields":{"summary":"\ud83d"}}}"#;
-    assert_eq!(stage.send("/orders", body, &stage.jira).await.status, 204);
-    assert_eq!(stage.logged("obeyed", 1).await[0]["payload"], body);
-    assert_eq!(stage.logged("delivery handled", 1).await.len(), 1);
-    stage.stack.stop().await;
+    assert_eq!(app.send("/scripted", body, &app.jira).await.status, 204);
+    assert_eq!(app.logged(Logged::ScriptDone, 1).await[0]["payload"], body);
+    app.logged(Logged::DeliveryHandled, 1).await;
+    app.drained("ScriptedQueue").await;
+    assert_eq!(app.logged(Logged::DeliveryHandled, 1).await.len(), 1);
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn routes_what_the_host_fills_into_the_path() {
-    let stage = Stage::new().await;
-    let sent = stage.send("/page/98405/gone", json!({ "page": 1 }), &stage.confluence).await;
+    let app = TestApp::new().await;
+    let sent = app.send("/page/98405/gone", json!({ "page": 1 }), &app.confluence).await;
     assert_eq!(sent.status, 204);
-    assert_eq!(stage.logged("delivery handled", 1).await[0]["delivery.event"], "page_removed");
-    stage.stack.stop().await;
+    assert_eq!(app.logged(Logged::DeliveryHandled, 1).await[0]["delivery.event"], "page_removed");
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn describes_the_message_for_whoever_looks_at_the_queue() {
-    let stage = Stage::without_handlers().await;
-    let tenant = stage.installed(Product::Jira).await;
+    let app = TestApp::without_handlers().await;
+    let tenant = app.installed(Product::Jira).await;
     let body = json!({ "webhookEvent": "jira:issue_created" });
-    assert_eq!(stage.send("/issue-created", body, &tenant).await.status, 204);
-    let message = stage.receive("IssueCreatedQueue").await;
+    assert_eq!(app.send("/issue-created", body, &tenant).await.status, 204);
+    let message = app.receive("IssueCreatedQueue").await;
     let attributes = message.message_attributes.unwrap();
     let text = |name: &str| attributes[name].string_value.clone().unwrap();
     assert_eq!(text("event"), "jira:issue_created");
@@ -171,20 +174,21 @@ async fn describes_the_message_for_whoever_looks_at_the_queue() {
     let system = message.attributes.unwrap();
     let group = system[&aws_sdk_sqs::types::MessageSystemAttributeName::MessageGroupId].as_str();
     assert_eq!(group, tenant.client_key.as_str());
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn serves_the_descriptor_with_its_base_url() {
-    let stage = Stage::empty(|template| template).await;
-    let url = format!("{}/atlassian-connect.json", stage.stack.url());
-    let response = stage.atlassian.client().get(url).send().await.unwrap();
+    let app = TestApp::empty(|template| template).await;
+    let url = format!("{}/atlassian-connect.json", app.stack.url());
+    let response = app.atlassian.client().get(url).send().await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "application/json");
     let text = response.text().await.unwrap();
     let served: serde_json::Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(served["baseUrl"], stage.stack.url());
+    assert_eq!(served["baseUrl"], app.stack.url());
     let webhooks = served["modules"]["webhooks"].as_array().unwrap();
+    assert_eq!(served["key"], DESCRIPTOR.key.as_str());
     assert!(!webhooks.is_empty() && webhooks.iter().all(|webhook| webhook.get("params").is_none()));
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }

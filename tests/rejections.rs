@@ -5,8 +5,10 @@ use atlassian_simulator::{Site, qsh_of};
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::bodies::noise;
-use crate::stage::Stage;
+use crate::harness::app::TestApp;
+use crate::harness::log::Logged;
+use crate::harness::tamper::Tamper as _;
+use crate::large_bodies::noise;
 
 /// A request that has to be refused.
 struct Attempt {
@@ -21,24 +23,24 @@ struct Attempt {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refuses_without_a_word_more_than_needed_and_queues_nothing() {
-    let stage = Stage::without_handlers().await;
-    for attempt in attempts(&stage) {
+    let app = TestApp::without_handlers().await;
+    for attempt in attempts(&app) {
         let Attempt { what, url, token, body, status, sentence, reason } = attempt;
-        let before = stage.logged("request refused", 0).await.len();
-        let target = format!("{}{url}", stage.stack.url());
-        let answer = stage.atlassian.post(&target, token.as_deref(), body, None).await.unwrap();
+        let before = app.logged(Logged::RequestRefused, 0).await.len();
+        let target = format!("{}{url}", app.stack.url());
+        let answer = app.atlassian.post(&target, token.as_deref(), body, None).await.unwrap();
         assert_eq!((answer.status.as_u16(), answer.body.as_str()), (status, sentence), "{what}");
-        assert_eq!(stage.total_depth().await, 0, "{what}");
+        assert_eq!(app.total_depth().await, 0, "{what}");
         if !reason.is_empty() {
-            let refused = stage.logged("request refused", before + 1).await;
+            let refused = app.logged(Logged::RequestRefused, before + 1).await;
             assert_eq!(refused[before]["reason"], reason, "{what}: {}", refused[before]);
         }
     }
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
-fn attempts(stage: &Stage) -> Vec<Attempt> {
-    let base = stage.stack.url();
+fn attempts(app: &TestApp) -> Vec<Attempt> {
+    let base = app.stack.url();
     let now = Timestamp::now();
     let body = || json!({ "webhookEvent": "jira:issue_created" }).to_string();
     let signed = |url: &str, site: &Site| {
@@ -57,12 +59,12 @@ fn attempts(stage: &Stage) -> Vec<Attempt> {
     };
     let wrong = "the body is not what this URL expects";
     vec![
-        failing("no JSON", url, &stage.jira, "{".into(), 400, wrong, "not_json"),
-        failing("no body", url, &stage.jira, String::new(), 400, wrong, "empty_body"),
+        failing("no JSON", url, &app.jira, "{".into(), 400, wrong, "not_json"),
+        failing("no body", url, &app.jira, String::new(), 400, wrong, "empty_body"),
         failing(
             "an undeclared event",
             url,
-            &stage.jira,
+            &app.jira,
             json!({ "webhookEvent": "jira:issue_deleted" }).to_string(),
             400,
             wrong,
@@ -70,8 +72,8 @@ fn attempts(stage: &Stage) -> Vec<Attempt> {
         ),
         failing(
             "no event where two are declared",
-            "/orders",
-            &stage.jira,
+            "/scripted",
+            &app.jira,
             "{}".into(),
             400,
             wrong,
@@ -80,7 +82,7 @@ fn attempts(stage: &Stage) -> Vec<Attempt> {
         failing(
             "an event of the other product",
             url,
-            &stage.confluence,
+            &app.confluence,
             body(),
             400,
             wrong,
@@ -89,7 +91,7 @@ fn attempts(stage: &Stage) -> Vec<Attempt> {
         failing(
             "more than the queue takes",
             url,
-            &stage.jira,
+            &app.jira,
             json!({ "webhookEvent": "jira:issue_created", "x": noise(2_000_000) }).to_string(),
             413,
             "the body is too large",
@@ -99,7 +101,7 @@ fn attempts(stage: &Stage) -> Vec<Attempt> {
         failing(
             "an undeclared URL",
             "/nowhere",
-            &stage.jira,
+            &app.jira,
             body(),
             404,
             r#"{"message":"Not Found"}"#,
@@ -108,7 +110,7 @@ fn attempts(stage: &Stage) -> Vec<Attempt> {
         failing(
             "more than Lambda takes",
             url,
-            &stage.jira,
+            &app.jira,
             "x".repeat(7 << 20),
             413,
             r#"{"message":"Request Entity Too Large"}"#,
@@ -119,30 +121,30 @@ fn attempts(stage: &Stage) -> Vec<Attempt> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn asks_to_try_again_when_the_queue_is_gone() {
-    let stage = Stage::with(|template| {
-        template.replace("!Ref IssueCreatedQueue", "http://localhost/000000000000/gone")
+    let app = TestApp::with(|template| {
+        template.tamper("!Ref IssueCreatedQueue", "http://localhost/000000000000/gone")
     })
     .await;
     let body = json!({ "webhookEvent": "jira:issue_created" });
-    let answer = stage.send("/issue-created", body, &stage.jira).await;
+    let answer = app.send("/issue-created", body, &app.jira).await;
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (503, "try again later"));
-    let failed = &stage.logged("request failed", 1).await[0];
+    let failed = &app.logged(Logged::RequestFailed, 1).await[0];
     assert_eq!(failed["reason"], "queue_unavailable");
     // The operator learns what AWS said.
     assert!(failed["detail"].as_str().unwrap().contains("does not exist"), "{failed}");
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn asks_to_try_again_when_the_tenants_are_gone() {
-    let stage = Stage::empty(|template| {
-        template.replace("TENANTS_TABLE: !Ref TenantsTable", "TENANTS_TABLE: gone")
+    let app = TestApp::empty(|template| {
+        template.tamper("TENANTS_TABLE: !Ref TenantsTable", "TENANTS_TABLE: gone")
     })
     .await;
     let body = json!({ "webhookEvent": "jira:issue_created" });
-    let answer = stage.send("/issue-created", body, &stage.jira).await;
+    let answer = app.send("/issue-created", body, &app.jira).await;
     assert_eq!((answer.status.as_u16(), answer.body.as_str()), (503, "try again later"));
-    let failed = &stage.logged("request failed", 1).await[0];
+    let failed = &app.logged(Logged::RequestFailed, 1).await[0];
     assert_eq!(failed["reason"], "tenants_unavailable");
-    stage.stack.stop().await;
+    app.stack.stop().await;
 }

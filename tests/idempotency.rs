@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use uuid::Uuid;
 
-use crate::stage::Stage;
+use crate::harness::app::TestApp;
 
 /// One of two messages with the same webhook, or a replay of the first.
 type Who = u8;
@@ -133,9 +133,9 @@ fn model(
 #[test]
 fn the_table_does_what_the_model_says() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let stage = runtime.block_on(Stage::empty(|template| template));
-    let config = stage.aws(stage.stack.dynamodb_endpoint());
-    let table = &stage.stack.deployment().tables["IdempotencyTable"].name;
+    let app = runtime.block_on(TestApp::empty(|template| template));
+    let config = app.aws(app.stack.dynamodb_endpoint());
+    let table = &app.stack.deployment().tables["IdempotencyTable"].name;
     let store = IdempotencyStore::new(&config, table);
 
     let takeover = prop_oneof![Just(Takeover::Allowed), Just(Takeover::Refused)];
@@ -185,7 +185,7 @@ fn the_table_does_what_the_model_says() {
             Ok(())
         })
         .unwrap();
-    runtime.block_on(stage.stack.stop());
+    runtime.block_on(app.stack.stop());
 }
 
 /// Many messages with one webhook at once: one of them has it.
@@ -193,9 +193,9 @@ fn the_table_does_what_the_model_says() {
 fn one_of_many_claims_is_acquired() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let stage = Stage::empty(|template| template).await;
-        let config = stage.aws(stage.stack.dynamodb_endpoint());
-        let table = &stage.stack.deployment().tables["IdempotencyTable"].name;
+        let app = TestApp::empty(|template| template).await;
+        let config = app.aws(app.stack.dynamodb_endpoint());
+        let table = &app.stack.deployment().tables["IdempotencyTable"].name;
         let store = IdempotencyStore::new(&config, table);
         let start = Timestamp::now();
         for attempt in 1..=10_u32 {
@@ -216,6 +216,6 @@ fn one_of_many_claims_is_acquired() {
             let waits = claims.iter().filter(|claim| matches!(claim, Claim::InProgress(_)));
             assert_eq!(waits.count(), 15, "{claims:?}");
         }
-        stage.stack.stop().await;
+        app.stack.stop().await;
     });
 }

@@ -1,9 +1,9 @@
-//! Where the tests play: an app of their own on a local stack of its own.
+//! The tests' app on a local stack.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::sync::{LazyLock, OnceLock};
+use std::path::Path;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use atlassian_connect::descriptor::Descriptor;
@@ -11,8 +11,6 @@ use atlassian_connect::event::Product;
 use atlassian_connect::lifecycle::Callback;
 use atlassian_simulator::{Answer, Atlassian, InstallKey, Site, Webhook};
 use aws_sdk_sqs::types::QueueAttributeName;
-use cargo_hooks::app::App;
-use cargo_hooks::binaries::{self, Profile};
 use cargo_hooks::template;
 use sam_template_runner::{Options, Stack};
 use serde_json::{Value, json};
@@ -20,34 +18,36 @@ use tempfile::TempDir;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
 
-/// The app of the tests. Its handler `obedient` does what the payload says.
-pub(crate) static DESCRIPTOR: LazyLock<Descriptor> = LazyLock::new(|| {
-    let document = json!({
-        "key": "com.example.tests", "authentication": {"type": "jwt"}, "scopes": ["READ"],
-        "lifecycle": {
-            "installed": "/installed", "uninstalled": "/uninstalled",
-            "enabled": "/enabled", "disabled": "/disabled",
-        },
-        "modules": {"webhooks": [
-            {"event": "jira:issue_created", "url": "/issue-created"},
-            {"event": "page_created", "url": "/page-created"},
-            {"event": "jira:issue_updated", "url": "/orders",
-             "params": {"handler": "obedient", "note": "it's static"}},
-            {"event": "jira:issue_deleted", "url": "/orders", "params": {"handler": "obedient"}},
-            {"event": "jira:issue_teleported", "url": "/teleported",
-             "params": {"handler": "obedient"}},
-            {"event": "page_removed", "url": "/page/${page.id}/gone",
-             "params": {"handler": "obedient"}},
-        ]},
-    });
-    Descriptor::parse(&document.to_string()).unwrap()
-});
+use super::log::Logged;
+use super::tamper::Tamper as _;
+
+/// The descriptor of the tests' app. Its handler `scripted` does what the payload says.
+pub(crate) static DESCRIPTOR: LazyLock<Descriptor> =
+    LazyLock::new(|| Descriptor::parse(DESCRIPTOR_FILE).unwrap());
+
+/// The key that signs installs. It takes a second to make.
+pub(crate) static INSTALL_KEY: LazyLock<InstallKey> =
+    LazyLock::new(|| InstallKey::generate().unwrap());
+
+/// The file that [`DESCRIPTOR`] is.
+pub(crate) const DESCRIPTOR_FILE: &str = include_str!("../app/atlassian-connect.json");
+
+/// The functions of the tests' app, which cargo builds before the tests: the name in the template, and
+/// the file.
+const FUNCTIONS: [(&str, &str); 6] = [
+    ("receiver", env!("CARGO_BIN_EXE_app-receiver")),
+    ("lifecycle", env!("CARGO_BIN_EXE_app-lifecycle")),
+    ("descriptor", env!("CARGO_BIN_EXE_app-descriptor")),
+    ("scripted", env!("CARGO_BIN_EXE_app-scripted")),
+    ("issue-created", env!("CARGO_BIN_EXE_app-issue-created")),
+    ("page-created", env!("CARGO_BIN_EXE_app-page-created")),
+];
 
 /// How long anything may take before a test says that it does not happen.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running app with two tenants: a Jira and a Confluence.
-pub(crate) struct Stage {
+pub(crate) struct TestApp {
     pub(crate) stack: Stack,
     pub(crate) atlassian: Atlassian,
     pub(crate) jira: Site,
@@ -57,7 +57,7 @@ pub(crate) struct Stage {
     folder: TempDir,
 }
 
-impl Stage {
+impl TestApp {
     /// The app as its template describes it.
     pub(crate) async fn new() -> Self {
         Self::with(|template| template).await
@@ -72,7 +72,7 @@ impl Stage {
     /// The app without its handlers: what is queued stays queued.
     pub(crate) async fn without_handlers() -> Self {
         Self::with(|template| {
-            template.replace("BatchSize: 10", "BatchSize: 10\n            Enabled: false")
+            template.tamper("BatchSize: 10", "BatchSize: 10\n            Enabled: false")
         })
         .await
     }
@@ -82,17 +82,17 @@ impl Stage {
     pub(crate) async fn without_handlers_behind(variables: &[(&str, &str)]) -> Self {
         Self::empty(|template| {
             with_variables(&template, variables)
-                .replace("BatchSize: 10", "BatchSize: 10\n            Enabled: false")
+                .tamper("BatchSize: 10", "BatchSize: 10\n            Enabled: false")
         })
         .await
     }
 
     /// The app with a template that was tampered with.
     pub(crate) async fn with(tamper: impl FnOnce(String) -> String) -> Self {
-        let mut stage = Self::empty(tamper).await;
-        stage.jira = stage.installed(Product::Jira).await;
-        stage.confluence = stage.installed(Product::Confluence).await;
-        stage
+        let mut app = Self::empty(tamper).await;
+        app.jira = app.installed(Product::Jira).await;
+        app.confluence = app.installed(Product::Confluence).await;
+        app
     }
 
     /// The app before anybody installed it.
@@ -105,9 +105,7 @@ impl Stage {
         concurrency: usize,
         tamper: impl FnOnce(String) -> String,
     ) -> Self {
-        static KEY: OnceLock<InstallKey> = OnceLock::new();
-        let key = KEY.get_or_init(|| InstallKey::generate().unwrap()).clone();
-        let atlassian = Atlassian::start(key).await.unwrap();
+        let atlassian = Atlassian::start(INSTALL_KEY.clone()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("template.yaml");
         let text = template::render(&DESCRIPTOR).unwrap();
@@ -134,7 +132,7 @@ impl Stage {
         }
     }
 
-    /// The same app with tables and queues on disk, where they outlive [`Stage::restarted`].
+    /// The same app with tables and queues on disk, where they outlive [`TestApp::restarted`].
     pub(crate) async fn on_disk(mut self) -> Self {
         self.options.state = Some(self.folder.path().join("state"));
         self.restarted().await
@@ -171,17 +169,17 @@ impl Stage {
         self.atlassian.send(webhook, site).await.unwrap()
     }
 
-    /// Sends an order to the obedient handler.
-    pub(crate) async fn order(&self, order: Value) -> Answer {
-        let mut body = order;
+    /// Sends a script to the scripted handler.
+    pub(crate) async fn script(&self, script: Value) -> Answer {
+        let mut body = script;
         body["webhookEvent"] = "jira:issue_updated".into();
-        self.send("/orders", body, &self.jira).await
+        self.send("/scripted", body, &self.jira).await
     }
 
     /// Waits until so many lines with this message were logged, and returns them.
-    pub(crate) async fn logged(&self, message: &str, count: usize) -> Vec<Value> {
+    pub(crate) async fn logged(&self, what: Logged, count: usize) -> Vec<Value> {
         let matching = |lines: &Vec<Value>| -> Vec<Value> {
-            lines.iter().filter(|line| line["message"] == message).cloned().collect()
+            lines.iter().filter(|line| line["message"] == what.message()).cloned().collect()
         };
         let mut log = self.log.clone();
         let waited =
@@ -189,7 +187,7 @@ impl Stage {
         let Ok(Ok(lines)) = waited.await.map(|lines| lines.map(|lines| matching(&lines))) else {
             let lines = self.log.borrow();
             let found = matching(&lines).len();
-            panic!("\"{message}\" was logged {found} times, not {count}, in {lines:#?}");
+            panic!("{what:?} was logged {found} times, not {count}, in {lines:#?}");
         };
         lines
     }
@@ -329,9 +327,9 @@ impl Stage {
 pub(crate) fn in_haste(template: impl AsRef<str>) -> String {
     template
         .as_ref()
-        .replace("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'")
-        .replace("VisibilityTimeout: 180", "VisibilityTimeout: 2")
-        .replace("Timeout: 30", "Timeout: 2")
+        .tamper("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'")
+        .tamper("VisibilityTimeout: 180", "VisibilityTimeout: 2")
+        .tamper("Timeout: 30", "Timeout: 2")
 }
 
 /// A template whose functions have these variables besides.
@@ -341,21 +339,19 @@ pub(crate) fn with_variables(template: impl AsRef<str>, variables: &[(&str, &str
     let environment = format!("    Environment: {{ Variables: {{ {} }} }}\n", variables.join(", "));
     template
         .as_ref()
-        .replace("Globals:\n  Function:\n", &format!("Globals:\n  Function:\n{environment}"))
+        .tamper("Globals:\n  Function:\n", &format!("Globals:\n  Function:\n{environment}"))
 }
 
-/// The built functions; built once for all tests of a process.
+/// A folder with the built functions, by their names in the template.
 pub(crate) fn functions() -> &'static Path {
-    static FUNCTIONS: OnceLock<PathBuf> = OnceLock::new();
-    FUNCTIONS.get_or_init(|| {
-        // A thread of its own, because a test's runtime cannot wait for another.
-        std::thread::spawn(|| {
-            let runtime = tokio::runtime::Runtime::new().unwrap();
-            runtime.block_on(binaries::build(App::find().unwrap(), Profile::Dev)).unwrap()
-        })
-        .join()
-        .unwrap()
-    })
+    static FOLDER: LazyLock<TempDir> = LazyLock::new(|| {
+        let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        for (name, file) in FUNCTIONS {
+            std::os::unix::fs::symlink(file, folder.path().join(name)).unwrap();
+        }
+        folder
+    });
+    FOLDER.path()
 }
 
 fn collect(stack: &Stack, logged: Vec<Value>) -> watch::Receiver<Vec<Value>> {

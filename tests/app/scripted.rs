@@ -1,4 +1,4 @@
-//! A handler that does what its payload says, for the tests.
+//! A handler that does what its payload says.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -9,10 +9,10 @@ use handler::{Delivery, Error, Runner, give_up, retry_after};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
-struct Order {
+struct Script {
     #[serde(default, rename = "do")]
     what: String,
-    /// A file that is made by the first of several attempts: only that one does as it is told.
+    /// A file that is made by the first of several attempts: only that one does as the script says.
     #[serde(default)]
     once: Option<PathBuf>,
     /// How many milliseconds it takes, whatever it does.
@@ -21,16 +21,16 @@ struct Order {
 }
 
 async fn handle(delivery: Delivery) -> Result<(), Error> {
-    let Order { what, once, takes } = delivery.payload.read()?;
-    tracing::info!(delivery.id, "begun");
+    let Script { what, once, takes } = delivery.payload.read()?;
+    tracing::info!(delivery.id, "script begun");
     tokio::time::sleep(Duration::from_millis(takes)).await;
     if once.is_none_or(|path| File::create_new(path).is_ok()) {
         match what.as_str() {
-            "fail" => return Err("as ordered".into()),
-            "give up" => return Err(give_up("as ordered, for good")),
+            "fail" => return Err("as scripted".into()),
+            "give up" => return Err(give_up("as scripted, for good")),
             "give up at length" => return Err(give_up("\u{1F600}".repeat(600))),
-            "later" => return Err(retry_after(Duration::from_secs(1), "as ordered, later")),
-            "panic" => panic!("as ordered"),
+            "later" => return Err(retry_after(Duration::from_secs(1), "as scripted, later")),
+            "panic" => panic!("as scripted"),
             "hang" => std::future::pending().await,
             "exit" => std::process::exit(7),
             _ => (),
@@ -43,7 +43,7 @@ async fn handle(delivery: Delivery) -> Result<(), Error> {
         payload = if text.len() < 10_000 { text } else { "long" },
         params = ?delivery.params,
         webhook = ?delivery.webhook,
-        "obeyed"
+        "script done"
     );
     Ok(())
 }

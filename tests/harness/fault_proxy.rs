@@ -1,4 +1,4 @@
-//! A line between the functions and a service of AWS, which can be cut.
+//! A proxy between the functions and a service of AWS, which injects faults.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,41 +8,41 @@ use tokio::sync::watch;
 
 /// What becomes of a request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Line {
+pub(crate) enum Fault {
     /// It is answered.
-    Whole,
-    /// It is refused: the connection is closed before it arrives.
-    Cut,
-    /// It is never answered.
-    Silent,
-    /// It is done, and its answer is lost.
-    Deaf,
-    /// It is done, and its answer is still awaited.
-    Held,
+    None,
+    /// The connection is closed before it reaches the service.
+    Refuse,
+    /// It does not reach the service, and is never answered.
+    Blackhole,
+    /// The service does it, and the connection is closed before the response.
+    DropResponse,
+    /// The service does it, and the client goes on waiting for the response.
+    HoldResponse,
 }
 
-/// A service behind a line.
-pub(crate) struct Wire {
+/// A proxy for one service.
+pub(crate) struct FaultProxy {
     url: String,
-    line: watch::Sender<Line>,
+    fault: watch::Sender<Fault>,
     service: Arc<OnceLock<String>>,
 }
 
-impl Wire {
-    /// A line that is whole, and leads nowhere yet.
+impl FaultProxy {
+    /// A proxy without a fault, and without a service yet.
     pub(crate) async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (line, state) = watch::channel(Line::Whole);
+        let (fault, state) = watch::channel(Fault::None);
         let service = Arc::new(OnceLock::<String>::new());
         let upstream = Arc::clone(&service);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let upstream = upstream.get().expect("the line leads somewhere").clone();
-                tokio::spawn(carry(client, upstream, state.clone()));
+                let upstream = upstream.get().expect("the proxy has a service").clone();
+                tokio::spawn(forward(client, upstream, state.clone()));
             }
         });
-        Self { url, line, service }
+        Self { url, fault, service }
     }
 
     /// Where the functions find the service.
@@ -51,31 +51,32 @@ impl Wire {
     }
 
     /// Where the service is.
-    pub(crate) fn leads_to(&self, endpoint: &str) {
+    pub(crate) fn forward_to(&self, endpoint: &str) {
         let address = endpoint.trim_start_matches("http://").to_owned();
-        self.service.set(address).expect("a line leads to one service");
+        self.service.set(address).expect("a proxy has one service");
     }
 
-    pub(crate) fn becomes(&self, line: Line) {
-        self.line.send_replace(line);
+    /// What becomes of requests from now on.
+    pub(crate) fn inject(&self, fault: Fault) {
+        self.fault.send_replace(fault);
     }
 }
 
-/// Carries one connection, as the line is when something arrives.
-async fn carry(mut client: TcpStream, service: String, line: watch::Receiver<Line>) {
+/// Forwards one connection, with the fault there is when something arrives.
+async fn forward(mut client: TcpStream, service: String, fault: watch::Receiver<Fault>) {
     let Ok(mut service) = TcpStream::connect(service).await else { return };
     let (mut request, mut answer) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     loop {
         tokio::select! {
             read = client.read(&mut request) => {
                 let Ok(length @ 1..) = read else { return };
-                let line = *line.borrow();
-                match line {
-                    Line::Whole | Line::Deaf | Line::Held => {
+                let fault = *fault.borrow();
+                match fault {
+                    Fault::None | Fault::DropResponse | Fault::HoldResponse => {
                         if service.write_all(&request[..length]).await.is_err() { return }
                     }
-                    Line::Cut => return,
-                    Line::Silent => {
+                    Fault::Refuse => return,
+                    Fault::Blackhole => {
                         // Until the client gives up.
                         while client.read(&mut request).await.is_ok_and(|length| length > 0) {}
                         return;
@@ -84,11 +85,11 @@ async fn carry(mut client: TcpStream, service: String, line: watch::Receiver<Lin
             }
             read = service.read(&mut answer) => {
                 let Ok(length @ 1..) = read else { return };
-                let line = *line.borrow();
-                if line == Line::Held {
+                let fault = *fault.borrow();
+                if fault == Fault::HoldResponse {
                     continue;
                 }
-                if line != Line::Whole || client.write_all(&answer[..length]).await.is_err() { return }
+                if fault != Fault::None || client.write_all(&answer[..length]).await.is_err() { return }
             }
         }
     }

@@ -1,0 +1,6 @@
+//! What the tests run on: an app of their own, on a local stack of its own.
+
+pub(crate) mod app;
+pub(crate) mod fault_proxy;
+pub(crate) mod log;
+pub(crate) mod tamper;

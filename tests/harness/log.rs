@@ -1,0 +1,70 @@
+//! What the functions of the tests' app log.
+
+/// A line of log, by its message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Logged {
+    DeliveryQueued,
+    DeliveryHandled,
+    DeliveryFailed,
+    DeliveryGivenUp,
+    DeliveryRepeated,
+    DeliveryNotTyped,
+    DeliveryPartlyTyped,
+    RequestRefused,
+    RequestFailed,
+    Metric,
+    /// Of the tests' own handler, before it does what its script says.
+    ScriptBegun,
+    /// Of the tests' own handler, after a script that succeeded.
+    ScriptDone,
+    IssueCreated,
+    PageCreated,
+}
+
+impl Logged {
+    /// What the framework logs, and the crate that does.
+    const BY_FRAMEWORK: [(Self, &str); 10] = [
+        (Self::DeliveryQueued, "receiver"),
+        (Self::DeliveryHandled, "handler"),
+        (Self::DeliveryFailed, "handler"),
+        (Self::DeliveryGivenUp, "handler"),
+        (Self::DeliveryRepeated, "handler"),
+        (Self::DeliveryNotTyped, "receiver"),
+        (Self::DeliveryPartlyTyped, "receiver"),
+        (Self::RequestRefused, "gateway"),
+        (Self::RequestFailed, "gateway"),
+        (Self::Metric, "runtime"),
+    ];
+
+    /// The field `message`.
+    pub(crate) fn message(self) -> &'static str {
+        match self {
+            Self::DeliveryQueued => "delivery queued",
+            Self::DeliveryHandled => "delivery handled",
+            Self::DeliveryFailed => "delivery failed",
+            Self::DeliveryGivenUp => "delivery given up",
+            Self::DeliveryRepeated => "delivery repeated",
+            Self::DeliveryNotTyped => "delivery not typed",
+            Self::DeliveryPartlyTyped => "delivery partly typed",
+            Self::RequestRefused => "request refused",
+            Self::RequestFailed => "request failed",
+            Self::Metric => "metric",
+            Self::ScriptBegun => "script begun",
+            Self::ScriptDone => "script done",
+            Self::IssueCreated => "issue created",
+            Self::PageCreated => "page created",
+        }
+    }
+}
+
+/// A test that counts zero lines of a message that nobody logs any more cannot fail.
+#[test]
+fn every_message_is_logged_by_its_crate() {
+    let crates = concat!(env!("CARGO_MANIFEST_DIR"), "/../functions/crates");
+    for (logged, name) in Logged::BY_FRAMEWORK {
+        let literal = format!("\"{}\"", logged.message());
+        let files = std::fs::read_dir(format!("{crates}/{name}/src")).unwrap();
+        let mut sources = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap());
+        assert!(sources.any(|source| source.contains(&literal)), "{name} does not log {literal}");
+    }
+}
