@@ -36,14 +36,14 @@ async fn no_forged_webhook_gets_in_and_no_valid_one_is_turned_away() {
     let mut taken = 0;
     let mut wrong = Vec::new();
     for attack in &attacks {
-        let before = app.logged(Logged::RequestRefused, 0).await.len();
+        let before = app.logged(Logged::RequestRejected, 0).await.len();
         let (status, body) = send(&app, attack).await;
         let expected = if attack.refused.is_some() { 401 } else { 204 };
         if status != expected {
             wrong.push(format!("{}: {status}, not {expected}", attack.what));
         } else if let Some(reason) = attack.refused {
             assert_eq!(body, "not authorized", "{}", attack.what);
-            let refused = app.logged(Logged::RequestRefused, before + 1).await;
+            let refused = app.logged(Logged::RequestRejected, before + 1).await;
             if refused[before]["reason"] != reason {
                 wrong.push(format!("{}: {} ", attack.what, refused[before]));
             }

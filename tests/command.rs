@@ -192,7 +192,7 @@ fn shows_the_journey_and_leaves_no_process_behind() {
     let (output, stderr) = run(&["send", "jira:issue_created", "--body", path]);
     assert!(!output.status.success() && stderr.contains("refused"), "{stderr}");
     let refused =
-        lines.by_ref().find(|line| line.contains(Logged::RequestRefused.message())).unwrap();
+        lines.by_ref().find(|line| line.contains(Logged::RequestRejected.message())).unwrap();
     assert!(refused.contains(r"the event a\nERROR forged \u{1b}[31m is not"), "{refused}");
 
     let children = children_of(local.0.id());

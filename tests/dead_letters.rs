@@ -43,7 +43,7 @@ async fn give_up(app: &TestApp, folder: &std::path::Path, letters: usize) {
         let order = json!({ "do": "give up", "once": once, "text": "\u{FFFF}ключ\u{1}" });
         assert_eq!(app.script(order).await.status, 204);
     }
-    app.logged(Logged::DeliveryGivenUp, letters).await;
+    app.logged(Logged::DeliveryDeadLettered, letters).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,7 +53,7 @@ async fn lists_what_is_dead_and_why_and_leaves_it_there() {
     give_up(&app, folder.path(), 23).await;
     let poison = app.sqs().send_message().queue_url(app.queue("ScriptedQueue"));
     poison.message_body("poison").send().await.unwrap();
-    app.logged(Logged::DeliveryGivenUp, 24).await;
+    app.logged(Logged::DeliveryDeadLettered, 24).await;
 
     let queues = queues(&app, app.stack.sqs_endpoint());
     for _ in 0..2 {
@@ -87,7 +87,7 @@ async fn puts_back_what_is_meant_and_leaves_the_rest() {
     give_up(&app, folder.path(), 12).await;
     let poison = app.sqs().send_message().queue_url(app.queue("ScriptedQueue"));
     poison.message_body("poison").send().await.unwrap();
-    app.logged(Logged::DeliveryGivenUp, 13).await;
+    app.logged(Logged::DeliveryDeadLettered, 13).await;
 
     let queues = queues(&app, app.stack.sqs_endpoint());
     let filter = Filter { event: Some("jira:issue_updated".into()), ..Filter::default() };
@@ -115,7 +115,7 @@ async fn puts_back_what_is_meant_and_leaves_the_rest() {
     // What dies again at once is not put back for ever.
     let all = Replay::default();
     assert_eq!(replayed(&queues, &all).await.moved, 1);
-    app.logged(Logged::DeliveryGivenUp, 14).await;
+    app.logged(Logged::DeliveryDeadLettered, 14).await;
     assert_eq!(app.depth("ScriptedDeadLetterQueue").await, 1);
     app.stack.stop().await;
 }

@@ -101,7 +101,7 @@ async fn keeps_an_event_that_nobody_documents() {
     assert_eq!(app.logged(Logged::ScriptDone, 1).await[0]["payload"], body.to_string());
     let handled = &app.logged(Logged::DeliveryHandled, 1).await[0];
     assert_eq!(handled["delivery.event"], "jira:issue_teleported");
-    assert_eq!(app.logged(Logged::DeliveryNotTyped, 1).await[0]["delivery.reading"], "unknown");
+    assert_eq!(app.logged(Logged::DeliveryUntyped, 1).await[0]["delivery.reading"], "unknown");
     app.stack.stop().await;
 }
 
@@ -110,7 +110,7 @@ async fn takes_a_body_that_it_cannot_read_and_says_where_it_is_odd() {
     let app = TestApp::new().await;
     let body = json!({ "webhookEvent": "jira:issue_updated", "issue": { "key": ["s3cr3t"] } });
     assert_eq!(app.send("/scripted", &body, &app.jira).await.status, 204);
-    let odd = &app.logged(Logged::DeliveryNotTyped, 1).await[0];
+    let odd = &app.logged(Logged::DeliveryUntyped, 1).await[0];
     assert_eq!(odd["delivery.reading"], "unreadable");
     assert!(odd["why"].as_str().unwrap().contains("issue.key"), "{odd}");
     assert!(!odd.to_string().contains("s3cr3t"), "{odd}");

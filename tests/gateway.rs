@@ -1,6 +1,6 @@
 //! Events as other gateways write them, or as nobody should, handed to a receiver directly.
 
-use atlassian_connect::jwt::{self, Statement};
+use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_simulator::qsh_of;
 use jiff::Timestamp;
 use sam_template_runner::LogLine;
@@ -49,7 +49,7 @@ impl Receiver {
 fn event(app: &TestApp) -> Value {
     let base = "https://localhost";
     let qsh = qsh_of(&format!("{base}/issue-created"), base).unwrap();
-    let claims = Statement::new(app.jira.client_key.as_str(), &qsh, Timestamp::now());
+    let claims = ClaimsToSign::new(app.jira.client_key.as_str(), &qsh, Timestamp::now());
     let token = jwt::sign(&claims, &app.jira.secret);
     json!({
         "version": "2.0",
@@ -163,7 +163,7 @@ async fn refuses_an_event_that_it_cannot_read_and_says_so() {
     }
     for event in rows {
         assert_eq!(receiver.invoke(&event).await, 400, "{event}");
-        let refused = receiver.logged(Logged::RequestRefused).await;
+        let refused = receiver.logged(Logged::RequestRejected).await;
         assert_eq!(refused["reason"], "not_an_event", "{event}");
         assert!(refused["detail"].as_str().unwrap().contains("payload format 2.0"), "{refused}");
         assert!(!refused.to_string().contains("s3cr3t"), "{refused}");

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use atlassian_connect::delivery::Delivery;
-use atlassian_connect::jwt::{self, Statement};
+use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_simulator::qsh_of;
 use jiff::Timestamp;
 use serde_json::json;
@@ -35,7 +35,7 @@ impl Parts {
     fn of(app: &TestApp) -> Self {
         let base = app.stack.url();
         let qsh = qsh_of(&format!("{base}/issue-created"), base).unwrap();
-        let claims = Statement::new(app.jira.client_key.as_str(), &qsh, Timestamp::now());
+        let claims = ClaimsToSign::new(app.jira.client_key.as_str(), &qsh, Timestamp::now());
         Self {
             host: base.trim_start_matches("http://").to_owned(),
             token: jwt::sign(&claims, &app.jira.secret),

@@ -11,13 +11,13 @@ use atlassian_connect::jwt;
 use atlassian_connect::lifecycle::Callback;
 use atlassian_connect::tenant::{ClientKey, SharedSecret};
 use atlassian_simulator::{Atlassian, Site, qsh_of};
-use gateway::{Call, Rejection};
+use gateway::{Rejection, Request};
 use jiff::Timestamp;
 use lifecycle::install_keys::InstallKeys;
 use receiver::{Declared, Enqueue, Refused};
 use serde_json::json;
 use tenants::{
-    Cached, Find, Install, Installation, Moment, Recorded, Switch, Tenant, Unavailable, Uninstall,
+    Cached, Find, Install, Installation, Recorded, SignedAt, Switch, Tenant, Unavailable, Uninstall,
 };
 
 use crate::attacks::table::{Attack, EVENT, Takeover, URL, takeovers, webhooks};
@@ -27,7 +27,7 @@ const DOMAIN: &str = "hooks.example.com";
 const BASE: &str = "https://hooks.example.com";
 
 /// A request as API Gateway hands it over.
-fn call(url: &str, authorization: Option<&str>, body: &str) -> Call {
+fn call(url: &str, authorization: Option<&str>, body: &str) -> Request {
     let (path, query) = url.split_once('?').unwrap_or((url, ""));
     let event = json!({
         "version": "2.0",
@@ -41,7 +41,7 @@ fn call(url: &str, authorization: Option<&str>, body: &str) -> Call {
         "isBase64Encoded": false,
     });
     let deadline = Instant::now() + Duration::from_secs(10);
-    Call::from_event(&event.to_string(), "id", deadline, None).unwrap()
+    Request::from_event(&event.to_string(), "id", deadline, None).unwrap()
 }
 
 /// The tenants, and how often they were asked for.
@@ -80,7 +80,7 @@ impl Tenants {
     fn record(
         &self,
         key: &ClientKey,
-        at: Moment,
+        at: SignedAt,
         change: impl FnOnce(&mut Row),
     ) -> Result<Recorded, Unavailable> {
         let mut rows = self.rows.lock().unwrap();
@@ -117,7 +117,7 @@ impl Find for &Tenants {
 }
 
 impl Install for &Tenants {
-    async fn install(&self, it: &Installation, at: Moment) -> Result<Recorded, Unavailable> {
+    async fn install(&self, it: &Installation, at: SignedAt) -> Result<Recorded, Unavailable> {
         let tenant = Tenant { product: it.product, secret: it.secret.clone(), previous: None };
         self.record(&it.key, at, |row| row.tenant = Some(tenant))
     }
@@ -128,14 +128,14 @@ impl Switch for &Tenants {
         &self,
         key: &ClientKey,
         enabled: bool,
-        at: Moment,
+        at: SignedAt,
     ) -> Result<Recorded, Unavailable> {
         self.record(key, at, |row| row.enabled = enabled)
     }
 }
 
 impl Uninstall for &Tenants {
-    async fn uninstall(&self, key: &ClientKey, at: Moment) -> Result<Recorded, Unavailable> {
+    async fn uninstall(&self, key: &ClientKey, at: SignedAt) -> Result<Recorded, Unavailable> {
         self.record(key, at, |row| row.tenant = None)
     }
 }
@@ -281,7 +281,7 @@ impl Lifecycle {
     ) -> Result<(), Rejection> {
         let url = format!("/{callback}");
         let qsh = qsh_of(&format!("{BASE}{url}"), BASE).unwrap();
-        let mut claims = jwt::Statement::new(site.client_key.as_str(), &qsh, Timestamp::now());
+        let mut claims = jwt::ClaimsToSign::new(site.client_key.as_str(), &qsh, Timestamp::now());
         let token = if callback.is_signed_by_atlassian() {
             claims.audience = Some(BASE);
             self.atlassian.sign_install(&claims).unwrap()

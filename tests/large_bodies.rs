@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use atlassian_connect::delivery::{Delivery, Parcel, Webhook};
+use atlassian_connect::delivery::{Delivery, QueueMessage, Webhook};
 use atlassian_connect::event::{EventName, Product, Reading};
 use atlassian_connect::payload::Payload;
-use cargo_hooks::template::{Extras, render_with};
+use cargo_hooks::template::{TemplateOptions, render_with};
 use receiver::Enqueue as _;
 use serde_json::json;
 use uuid::Uuid;
@@ -99,11 +99,11 @@ async fn a_message_leaves_room_for_what_a_dead_letter_says_of_it() {
         let reason = dead.message_attributes.unwrap()["reason"].string_value.clone().unwrap();
         assert_eq!((reason.chars().count(), reason.len()), (500, 2000));
         assert!(dead.body.unwrap().starts_with(&format!("{{\"version\":{version},")));
-        let given_up = app.logged(Logged::DeliveryGivenUp, number + 1).await;
+        let given_up = app.logged(Logged::DeliveryDeadLettered, number + 1).await;
         assert_eq!(given_up[number]["message.attempts"], 1);
     }
     app.drained("ScriptedQueue").await;
-    assert_eq!(app.logged(Logged::DeliveryGivenUp, 2).await.len(), 2, "once each");
+    assert_eq!(app.logged(Logged::DeliveryDeadLettered, 2).await.len(), 2, "once each");
     app.stack.stop().await;
 }
 
@@ -117,7 +117,9 @@ pub(crate) fn noise(bytes: usize) -> String {
 
 /// The app's template with a bucket, and with everything in a hurry.
 fn with_a_bucket(s3: &FaultProxy) -> String {
-    let template = render_with(&DESCRIPTOR, Extras { bodies: true, ..Extras::default() }).unwrap();
+    let template =
+        render_with(&DESCRIPTOR, TemplateOptions { bodies: true, ..TemplateOptions::default() })
+            .unwrap();
     with_variables(&template, &[("AWS_ENDPOINT_URL_S3", s3.url())])
         .tamper("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'")
 }
@@ -161,7 +163,9 @@ async fn what_is_not_in_the_bucket_is_awaited_and_what_is_elsewhere_is_not_fetch
     let body = json!({ "webhookEvent": "jira:issue_updated", "noise": noise(2_000_000) });
     assert_eq!(app.send("/scripted", &body, &site).await.status, 204);
     let message = app.receive("ScriptedQueue").await.body.unwrap();
-    let Ok(Parcel::Stored(stored)) = Parcel::open(&message) else { panic!("{message}") };
+    let Ok(QueueMessage::ObjectRef(stored)) = QueueMessage::open(&message) else {
+        panic!("{message}")
+    };
     assert!(stored.object().starts_with("bodies/20"), "{stored:?}");
     app.stack.stop().await;
 
@@ -179,7 +183,7 @@ async fn what_is_not_in_the_bucket_is_awaited_and_what_is_elsewhere_is_not_fetch
     assert!(error.contains("BodiesBucket") && error.contains("NoSuchKey"), "{error}");
     // One that leads elsewhere is not followed.
     send(message.tamper("bodies/20", "others/20")).await;
-    let given_up = app.logged(Logged::DeliveryGivenUp, 1).await;
+    let given_up = app.logged(Logged::DeliveryDeadLettered, 1).await;
     let error = given_up[0]["error"].as_str().unwrap();
     assert!(error.contains("no receiver writes"), "{error}");
     app.stack.stop().await;

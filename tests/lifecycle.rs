@@ -1,7 +1,7 @@
 //! Tenants come, get a new secret, and go.
 
 use atlassian_connect::event::Product;
-use atlassian_connect::jwt::{self, LEEWAY, MAX_LIFETIME, Statement};
+use atlassian_connect::jwt::{self, ClaimsToSign, LEEWAY, MAX_LIFETIME};
 use atlassian_connect::lifecycle::Callback;
 use atlassian_connect::tenant::SharedSecret;
 use atlassian_simulator::{Site, qsh_of};
@@ -149,10 +149,10 @@ async fn post(
     let base = app.stack.url();
     let target = format!("{base}/{callback}");
     let qsh = qsh_of(&target, base).unwrap();
-    let statement = Statement {
+    let statement = ClaimsToSign {
         audience: Some(audience),
         issued_at: signed,
-        ..Statement::new(site.client_key.as_str(), &qsh, Timestamp::now())
+        ..ClaimsToSign::new(site.client_key.as_str(), &qsh, Timestamp::now())
     };
     let token = app.atlassian.sign_install(&statement).unwrap();
     let mut body = json!({
@@ -254,7 +254,7 @@ async fn lets_no_older_callback_undo_a_newer_one() {
     assert_eq!(app.call_back(Callback::Uninstalled, &new).await.status, 204);
     assert_eq!(install(&app, &new, 20, base, json!({})).await, 401, "it left after that");
     assert!(!row(&app, &new).await.unwrap().contains_key("sharedSecret"));
-    let refused = app.logged(Logged::RequestRefused, 2).await;
+    let refused = app.logged(Logged::RequestRejected, 2).await;
     assert!(refused.iter().all(|line| line["reason"] == "outdated"), "{refused:#?}");
     app.stack.stop().await;
 }
@@ -376,9 +376,9 @@ async fn believes_no_callback_that_was_signed_in_the_wrong_way() {
     };
     let token = |url: &str, by_atlassian: bool| {
         let qsh = qsh_of(&format!("{base}{url}"), base).unwrap();
-        let statement = Statement {
+        let statement = ClaimsToSign {
             audience: Some(base),
-            ..Statement::new(site.client_key.as_str(), &qsh, Timestamp::now())
+            ..ClaimsToSign::new(site.client_key.as_str(), &qsh, Timestamp::now())
         };
         if by_atlassian {
             app.atlassian.sign_install(&statement).unwrap()
@@ -398,7 +398,7 @@ async fn believes_no_callback_that_was_signed_in_the_wrong_way() {
         let target = format!("{base}{url}");
         let answer = app.atlassian.post(&target, Some(&token), body.to_string(), None).await;
         assert_eq!(answer.unwrap().status, 401, "{url} {reason}");
-        let refused = app.logged(Logged::RequestRefused, number + 1).await;
+        let refused = app.logged(Logged::RequestRejected, number + 1).await;
         assert_eq!(refused[number]["reason"], reason, "{url}");
         for tenant in [site, other] {
             let row = row(&app, tenant).await.unwrap();

@@ -1,7 +1,7 @@
 //! What an operator sees, and what nobody sees.
 
 use atlassian_connect::event::{EventName, Product};
-use atlassian_connect::jwt::{self, Statement};
+use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_simulator::samples::sample;
 use atlassian_simulator::{Site, qsh_of};
 use jiff::Timestamp;
@@ -20,7 +20,7 @@ async fn no_line_of_log_holds_a_secret_a_token_a_body_or_an_account() {
     let base = app.stack.url();
     let signed_by = |site: &Site, url: &str| {
         let qsh = qsh_of(&format!("{base}{url}"), base).unwrap();
-        let claims = Statement::new(app.jira.client_key.as_str(), &qsh, Timestamp::now());
+        let claims = ClaimsToSign::new(app.jira.client_key.as_str(), &qsh, Timestamp::now());
         jwt::sign(&claims, &site.secret)
     };
     let post = async |url: &str, token: Option<&str>, body: String| {
@@ -53,9 +53,9 @@ async fn no_line_of_log_holds_a_secret_a_token_a_body_or_an_account() {
     // Installs: one that nobody signed, and one that Atlassian did but nobody can use.
     let target = format!("{base}/installed");
     let qsh = qsh_of(&target, base).unwrap();
-    let statement = Statement {
+    let statement = ClaimsToSign {
         audience: Some(base),
-        ..Statement::new(app.jira.client_key.as_str(), &qsh, Timestamp::now())
+        ..ClaimsToSign::new(app.jira.client_key.as_str(), &qsh, Timestamp::now())
     };
     let install = app.atlassian.sign_install(&statement).unwrap();
     for secret in [json!(CANARY), json!([CANARY]), json!(CANARY.repeat(500))] {
@@ -65,10 +65,10 @@ async fn no_line_of_log_holds_a_secret_a_token_a_body_or_an_account() {
     }
 
     app.logged(Logged::DeliveryHandled, 1).await;
-    app.logged(Logged::DeliveryRepeated, 1).await;
+    app.logged(Logged::DeliveryDuplicate, 1).await;
     app.logged(Logged::DeliveryFailed, 2).await;
-    app.logged(Logged::DeliveryGivenUp, 1).await;
-    app.logged(Logged::RequestRefused, 9).await;
+    app.logged(Logged::DeliveryDeadLettered, 1).await;
+    app.logged(Logged::RequestRejected, 9).await;
     let printed = app.printed();
     for kept in [CANARY, &token, &forged, &install, app.jira.secret.expose()] {
         assert!(!printed.contains(kept), "{kept} is in the log:\n{printed}");
@@ -93,7 +93,7 @@ async fn counts_what_it_accepts_and_what_it_refuses_by_reason() {
     let counted = |name: &str| -> Vec<&Value> {
         lines.iter().filter(|line| line.get(name).is_some()).collect()
     };
-    let [accepted] = counted("Accepted")[..] else { panic!("{lines:?}") };
+    let [accepted] = counted("Queued")[..] else { panic!("{lines:?}") };
     let [untyped] = counted("Untyped")[..] else { panic!("{lines:?}") };
     let [rejected] = counted("Rejected")[..] else { panic!("{lines:?}") };
     assert_eq!(rejected["reason"], "unknown_tenant");
@@ -116,11 +116,11 @@ async fn counts_a_message_that_a_handler_does_not_handle() {
     assert_eq!(app.send("/issue-created", &odd, &app.jira).await.status, 204);
     assert_eq!(app.script(json!({"do": "fail"})).await.status, 204);
 
-    app.logged(Logged::DeliveryGivenUp, 1).await;
+    app.logged(Logged::DeliveryDeadLettered, 1).await;
     app.logged(Logged::DeliveryFailed, 1).await;
     // Untyped and Accepted twice, DeadLetters and BatchItemFailures.
     let lines = app.logged(Logged::Metric, 6).await;
-    for name in ["DeadLetters", "BatchItemFailures"] {
+    for name in ["DeadLetters", "Failed"] {
         assert_eq!(lines.iter().filter(|line| line[name] == 1).count(), 1, "{name}: {lines:?}");
     }
     app.stack.stop().await;
@@ -134,15 +134,15 @@ async fn counts_the_installs_that_atlassian_signed_and_no_strangers() {
     let atlassian = app.atlassian.key();
     let forger = atlassian.forged().unwrap();
     let site = &app.jira;
-    let token = |url: &str, audience: &str, sign: &dyn Fn(&Statement<'_>) -> String| {
+    let token = |url: &str, audience: &str, sign: &dyn Fn(&ClaimsToSign<'_>) -> String| {
         let qsh = qsh_of(&format!("{base}{url}"), base).unwrap();
-        let mut claims = Statement::new(site.client_key.as_str(), &qsh, Timestamp::now());
+        let mut claims = ClaimsToSign::new(site.client_key.as_str(), &qsh, Timestamp::now());
         claims.audience = Some(audience);
         Some(sign(&claims))
     };
-    let by_atlassian = |claims: &Statement<'_>| atlassian.sign(claims).unwrap();
-    let by_forger = |claims: &Statement<'_>| forger.sign(claims).unwrap();
-    let by_tenant = |claims: &Statement<'_>| jwt::sign(claims, &site.secret);
+    let by_atlassian = |claims: &ClaimsToSign<'_>| atlassian.sign(claims).unwrap();
+    let by_forger = |claims: &ClaimsToSign<'_>| forger.sign(claims).unwrap();
+    let by_tenant = |claims: &ClaimsToSign<'_>| jwt::sign(claims, &site.secret);
     let invented = |number: usize| {
         token("/installed", base, &|claims| {
             let name = format!("invented-{number}");

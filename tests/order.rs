@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use atlassian_connect::event::Product;
-use atlassian_connect::lifecycle::Particulars;
+use atlassian_connect::lifecycle::SiteDetails;
 use atlassian_connect::tenant::{ClientKey, SharedSecret};
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::tenants_table;
@@ -12,7 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use tenants::{
-    Find, GRACE, Install, Installation, Moment, Recorded, Switch, Table, Tenant, Uninstall,
+    Find, Install, Installation, PREVIOUS_SECRET_GRACE, Recorded, SignedAt, Switch, Table, Tenant,
+    Uninstall,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::Barrier;
@@ -74,7 +75,8 @@ fn model(row: &mut Row, callback: Callback, now: i64) -> Recorded {
                 return Recorded::Outdated;
             }
             if row.secret != Some(secret) {
-                row.previous = row.secret.map(|before| (before, now + GRACE.as_secs() as i64));
+                row.previous =
+                    row.secret.map(|before| (before, now + PREVIOUS_SECRET_GRACE.as_secs() as i64));
             }
             (row.signed, row.secret) = (Some(signed), Some(secret));
             row.id = id.or(row.id);
@@ -186,7 +188,7 @@ async fn call(
     table: &Table,
     key: &ClientKey,
     callback: Callback,
-    at: impl Fn(i64) -> Moment,
+    at: impl Fn(i64) -> SignedAt,
 ) -> Recorded {
     match callback {
         Callback::Installed { signed, secret, id } => {
@@ -195,9 +197,9 @@ async fn call(
                 product: Product::Jira,
                 secret: SharedSecret::new(format!("secret-{secret}")),
                 base_url: "https://site.atlassian.net".into(),
-                particulars: Particulars {
+                particulars: SiteDetails {
                     installation_id: id.map(|id| id.to_string()),
-                    ..Particulars::default()
+                    ..SiteDetails::default()
                 },
             };
             table.install(&installation, at(signed)).await
@@ -230,7 +232,7 @@ fn the_table_does_what_the_model_says() {
                     Step::Comes(callback) => {
                         came.push(callback);
                         let expected = model(&mut row, callback, now);
-                        let at = |signed| Moment { signed: world.at(signed), now: world.at(now) };
+                        let at = |signed| SignedAt { signed: world.at(signed), now: world.at(now) };
                         let answer = world.runtime.block_on(call(&world.table, &key, callback, at));
                         prop_assert_eq!(answer, expected, "step {} of {:?}", number, steps);
                     }
@@ -257,7 +259,7 @@ fn callbacks_at_once_do_what_they_do_in_some_order() {
             let (key, mut row) = (new_key(), Row::default());
             let now = world.at(10);
             let at = |start: Timestamp| {
-                move |signed| Moment { signed: start + SignedDuration::from_secs(signed), now }
+                move |signed| SignedAt { signed: start + SignedDuration::from_secs(signed), now }
             };
             let (answers, stored) = world.runtime.block_on(async {
                 for callback in &before {

@@ -156,7 +156,7 @@ async fn a_receiver_that_is_killed_before_its_answer_costs_a_repetition_and_noth
     let (status, ()) = tokio::join!(send(), killed);
     assert!(status >= 500, "{status}: Jira sends it again");
     assert_eq!(send().await, 204);
-    app.logged(Logged::DeliveryRepeated, 1).await;
+    app.logged(Logged::DeliveryDuplicate, 1).await;
     app.drained("ScriptedQueue").await;
     assert_eq!(app.logged(Logged::ScriptDone, 2).await.len(), 2);
     app.stack.stop().await;

@@ -1,6 +1,6 @@
 //! What can never succeed, and what may later: what the caller gets, and that nothing was queued.
 
-use atlassian_connect::jwt::{self, Statement};
+use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_simulator::{Site, qsh_of};
 use jiff::Timestamp;
 use serde_json::json;
@@ -26,13 +26,13 @@ async fn refuses_without_a_word_more_than_needed_and_queues_nothing() {
     let app = TestApp::without_handlers().await;
     for attempt in attempts(&app) {
         let Attempt { what, url, token, body, status, sentence, reason } = attempt;
-        let before = app.logged(Logged::RequestRefused, 0).await.len();
+        let before = app.logged(Logged::RequestRejected, 0).await.len();
         let target = format!("{}{url}", app.stack.url());
         let answer = app.atlassian.post(&target, token.as_deref(), body, None).await.unwrap();
         assert_eq!((answer.status.as_u16(), answer.body.as_str()), (status, sentence), "{what}");
         assert_eq!(app.total_depth().await, 0, "{what}");
         if !reason.is_empty() {
-            let refused = app.logged(Logged::RequestRefused, before + 1).await;
+            let refused = app.logged(Logged::RequestRejected, before + 1).await;
             assert_eq!(refused[before]["reason"], reason, "{what}: {}", refused[before]);
         }
     }
@@ -45,7 +45,7 @@ fn attempts(app: &TestApp) -> Vec<Attempt> {
     let body = || json!({ "webhookEvent": "jira:issue_created" }).to_string();
     let signed = |url: &str, site: &Site| {
         let qsh = qsh_of(&format!("{base}{url}"), base).unwrap();
-        jwt::sign(&Statement::new(site.client_key.as_str(), &qsh, now), &site.secret)
+        jwt::sign(&ClaimsToSign::new(site.client_key.as_str(), &qsh, now), &site.secret)
     };
     let url = "/issue-created";
     let failing = |what, url, site: &Site, body: String, status, sentence, reason| Attempt {

@@ -60,7 +60,7 @@ async fn handles_nine_good_messages_beside_a_poisoned_one() {
     let dead = app.receive("ScriptedDeadLetterQueue").await;
     assert_eq!(dead.body.as_deref(), Some("poison"), "it is kept as it was");
     assert!(reason(&dead).unwrap().contains("not a delivery"), "{dead:?}");
-    let given_up = app.logged(Logged::DeliveryGivenUp, 1).await;
+    let given_up = app.logged(Logged::DeliveryDeadLettered, 1).await;
     assert_eq!(given_up[0]["message.attempts"], 1, "nobody tries what cannot be read");
 
     app.logged(Logged::DeliveryHandled, 9).await;
@@ -86,7 +86,7 @@ async fn tries_as_often_as_the_template_says_and_keeps_the_reason() {
     assert_eq!(app.logged(Logged::DeliveryHandled, 1).await.len(), 1);
     let failed = app.logged(Logged::DeliveryFailed, 8).await;
     assert_eq!(failed.iter().filter(|line| line["error"] == "as scripted").count(), 4);
-    let given_up = app.logged(Logged::DeliveryGivenUp, 2).await;
+    let given_up = app.logged(Logged::DeliveryDeadLettered, 2).await;
     assert!(given_up.iter().all(|line| line["message.attempts"] == 5), "{given_up:#?}");
     app.stack.stop().await;
 }
@@ -111,7 +111,7 @@ async fn gives_up_at_once_and_says_how_long_it_was_asked_to_wait() {
     app.drained("ScriptedQueue").await;
     let failed = app.logged(Logged::DeliveryFailed, 1).await;
     assert_eq!(failed[0]["retry.seconds"], 1);
-    assert_eq!(app.logged(Logged::DeliveryGivenUp, 1).await.len(), 1);
+    assert_eq!(app.logged(Logged::DeliveryDeadLettered, 1).await.len(), 1);
     app.stack.stop().await;
 }
 
@@ -136,7 +136,7 @@ async fn handles_a_webhook_once_however_often_it_is_sent() {
     for _ in 0..3 {
         send(Some("one"), &body, &app.jira).await;
     }
-    app.logged(Logged::DeliveryRepeated, 2).await;
+    app.logged(Logged::DeliveryDuplicate, 2).await;
     app.drained("ScriptedQueue").await;
     assert_eq!(app.logged(Logged::ScriptDone, 1).await.len(), 1);
 
@@ -152,7 +152,7 @@ async fn handles_a_webhook_once_however_often_it_is_sent() {
     for time in [1, 1, 2] {
         send(None, &timed(time), &app.jira).await;
     }
-    app.logged(Logged::DeliveryRepeated, 3).await;
+    app.logged(Logged::DeliveryDuplicate, 3).await;
     let untimed = json!({ "webhookEvent": "jira:issue_updated" });
     for _ in 0..2 {
         send(None, &untimed, &app.jira).await;
@@ -160,7 +160,7 @@ async fn handles_a_webhook_once_however_often_it_is_sent() {
     app.logged(Logged::ScriptDone, 7).await;
     app.drained("ScriptedQueue").await;
     assert_eq!(app.logged(Logged::ScriptDone, 7).await.len(), 7);
-    assert_eq!(app.logged(Logged::DeliveryRepeated, 3).await.len(), 3);
+    assert_eq!(app.logged(Logged::DeliveryDuplicate, 3).await.len(), 3);
     app.stack.stop().await;
 }
 
@@ -180,7 +180,7 @@ async fn takes_no_two_webhooks_for_one_because_their_identifier_is_odd() {
     for time in [1, 2, 2] {
         send("", time).await;
     }
-    app.logged(Logged::DeliveryRepeated, 1).await;
+    app.logged(Logged::DeliveryDuplicate, 1).await;
     app.logged(Logged::ScriptDone, 2).await;
     app.drained("ScriptedQueue").await;
     assert_eq!(app.logged(Logged::ScriptDone, 2).await.len(), 2);
@@ -189,11 +189,11 @@ async fn takes_no_two_webhooks_for_one_because_their_identifier_is_odd() {
     for identifier in [&one, &one, &two] {
         send(identifier, 3).await;
     }
-    app.logged(Logged::DeliveryRepeated, 2).await;
+    app.logged(Logged::DeliveryDuplicate, 2).await;
     app.logged(Logged::ScriptDone, 4).await;
     app.drained("ScriptedQueue").await;
     assert_eq!(app.logged(Logged::ScriptDone, 4).await.len(), 4);
-    assert_eq!(app.logged(Logged::DeliveryRepeated, 2).await.len(), 2);
+    assert_eq!(app.logged(Logged::DeliveryDuplicate, 2).await.len(), 2);
     assert_eq!(app.depth("ScriptedDeadLetterQueue").await, 0);
     app.stack.stop().await;
 }
@@ -324,10 +324,10 @@ async fn gives_up_once_on_what_has_no_room_for_its_reason() {
         }
         send.send().await.unwrap();
     }
-    let given_up = app.logged(Logged::DeliveryGivenUp, count).await;
+    let given_up = app.logged(Logged::DeliveryDeadLettered, count).await;
     assert!(given_up.iter().all(|line| line["message.attempts"] == 1), "{given_up:#?}");
     app.drained("ScriptedQueue").await;
-    assert_eq!(app.logged(Logged::DeliveryGivenUp, count).await.len(), count);
+    assert_eq!(app.logged(Logged::DeliveryDeadLettered, count).await.len(), count);
     let dead = app.all("ScriptedDeadLetterQueue").await;
     assert_eq!(dead.len(), count);
     let without_a_reason = dead.iter().filter(|dead| reason(dead).is_none()).count();

@@ -123,7 +123,7 @@ async fn every_delivery_is_handled_once_or_waits_with_its_reason() {
         let payload: Value = serde_json::from_str(line["payload"].as_str().unwrap()).unwrap();
         *times.entry(payload["number"].as_u64().unwrap()).or_default() += 1;
     }
-    let repeated = app.logged(Logged::DeliveryRepeated, 0).await.len();
+    let repeated = app.logged(Logged::DeliveryDuplicate, 0).await.len();
     eprintln!(
         "{} handled, {} given up, {repeated} repeated and dropped, after {:?}",
         times.len(),

@@ -98,12 +98,12 @@ answers "$port" || { echo "ministack does not answer:"; tail -n 20 "$rehearsal/c
 export AWS_ENDPOINT_URL=http://127.0.0.1:$port
 
 say "Deploying with sam deploy"
-"$tools/python" infra/rehearsal/lessen.py "$build/template.yaml"
+"$tools/python" infra/rehearsal/strip_unsupported.py "$build/template.yaml"
 "$tools/sam" deploy --template "$build/template.yaml" --stack-name "$stack" --resolve-s3 \
     --capabilities CAPABILITY_IAM --no-confirm-changeset --no-progressbar \
     --parameter-overrides "Architecture=$architecture" "InstallKeysUrl=http://$keys" \
     >"$rehearsal/deploy.log" 2>&1 || { tail -n 60 "$rehearsal/deploy.log"; exit 1; }
-base_url=$("$tools/python" infra/rehearsal/complete.py "$stack" "$build/template.yaml")
+base_url=$("$tools/python" infra/rehearsal/patch_emulator.py "$stack" "$build/template.yaml")
 echo "deployed to $base_url"
 
 say "Sending signed and forged webhooks through it"

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use atlassian_connect::jwt::{self, Statement};
+use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_connect::qsh;
 use atlassian_connect::tenant::{ClientKey, SharedSecret};
 use axum::http::StatusCode;
@@ -65,7 +65,7 @@ pub async fn send(
 ) -> anyhow::Result<Answer> {
     let target = format!("{}{}", webhook.base_url.trim_end_matches('/'), webhook.url);
     let qsh = qsh_of(&target, webhook.base_url)?;
-    let claims = Statement::new(client_key.as_str(), &qsh, Timestamp::now());
+    let claims = ClaimsToSign::new(client_key.as_str(), &qsh, Timestamp::now());
     let token = jwt::sign(&claims, secret);
     post(client, &target, Some(&token), webhook.body, webhook.identifier.as_deref()).await
 }

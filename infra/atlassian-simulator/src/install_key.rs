@@ -1,7 +1,7 @@
 //! Install keys, with which Atlassian signs installs.
 
 use anyhow::Context as _;
-use atlassian_connect::jwt::{self, Statement};
+use atlassian_connect::jwt::{self, ClaimsToSign};
 use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
 use rsa::{RsaPrivateKey, RsaPublicKey};
 use uuid::Uuid;
@@ -58,7 +58,7 @@ impl InstallKey {
     /// # Errors
     ///
     /// None in practice, because this type generated the key.
-    pub fn sign(&self, claims: &Statement<'_>) -> anyhow::Result<String> {
+    pub fn sign(&self, claims: &ClaimsToSign<'_>) -> anyhow::Result<String> {
         Ok(jwt::sign_install(claims, &self.id, self.private.as_bytes())?)
     }
 }

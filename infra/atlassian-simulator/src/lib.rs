@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 
-use atlassian_connect::jwt::{self, Statement};
+use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_connect::lifecycle::Callback;
 use atlassian_connect::tenant::ClientKey;
 use axum::Router;
@@ -116,7 +116,7 @@ impl Atlassian {
         let target = format!("{}{url}", base_url.trim_end_matches('/'));
         let qsh = qsh_of(&target, base_url)?;
         let signed = self.next_second(&site.client_key)?;
-        let mut claims = Statement::new(site.client_key.as_str(), &qsh, signed);
+        let mut claims = ClaimsToSign::new(site.client_key.as_str(), &qsh, signed);
         let token = match callback {
             Callback::Installed | Callback::Uninstalled => {
                 claims.audience = Some(base_url);
@@ -147,7 +147,7 @@ impl Atlassian {
     /// # Errors
     ///
     /// As [`InstallKey::sign`].
-    pub fn sign_install(&self, claims: &Statement<'_>) -> anyhow::Result<String> {
+    pub fn sign_install(&self, claims: &ClaimsToSign<'_>) -> anyhow::Result<String> {
         self.key.sign(claims)
     }
 

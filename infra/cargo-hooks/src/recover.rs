@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use atlassian_connect::delivery::{Delivery, Webhook};
 use atlassian_connect::event::{Product, Reading};
-use atlassian_connect::jwt::{self, Statement};
+use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_connect::payload::Payload;
 use atlassian_connect::qsh;
 use atlassian_connect::tenant::{ClientKey, SharedSecret};
@@ -183,7 +183,7 @@ async fn page(
     let qsh = qsh::Request::of_url("GET", &target, base_path.path()).hash()?;
     for _ in 0..ATTEMPTS {
         // Signed anew each time: a token lives for three minutes.
-        let token = jwt::sign(&Statement::new(app_key, &qsh, Timestamp::now()), &jira.secret);
+        let token = jwt::sign(&ClaimsToSign::new(app_key, &qsh, Timestamp::now()), &jira.secret);
         let request = client.get(&target).header(AUTHORIZATION, format!("JWT {token}"));
         let answer = request.send().await.with_context(|| format!("{base_url} did not answer"))?;
         match answer.status() {

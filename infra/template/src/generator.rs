@@ -67,21 +67,21 @@ pub fn version_of(template: &str) -> Option<&str> {
 
 /// The optional parts of a template.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Extras {
+pub struct TemplateOptions {
     /// Canary deployments: traffic shifts gradually to a new version, and back if an alarm fires.
     /// The parameter `Deployment` has the options. Each function takes three more resources (a
     /// version, an alias and a deployment group), so that a URL takes five: too many for every
     /// event of both products in one stack.
-    pub by_degrees: bool,
+    pub canary: bool,
     /// A bucket for deliveries that exceed the limit of a message even when compressed.
     pub bodies: bool,
 }
 
-impl Extras {
+impl TemplateOptions {
     /// The optional parts that an existing template has.
     pub fn of(template: &str) -> Self {
         Self {
-            by_degrees: template.contains("\n    DeploymentPreference:"),
+            canary: template.contains("\n    DeploymentPreference:"),
             bodies: template.contains("\n  BodiesBucket:"),
         }
     }
@@ -93,7 +93,7 @@ impl Extras {
 ///
 /// An error of minijinja, which can only be a mistake in `template.yaml.j2`.
 pub fn render(descriptor: &Descriptor) -> Result<String, minijinja::Error> {
-    render_with(descriptor, Extras::default())
+    render_with(descriptor, TemplateOptions::default())
 }
 
 /// Renders the template of a descriptor.
@@ -101,7 +101,10 @@ pub fn render(descriptor: &Descriptor) -> Result<String, minijinja::Error> {
 /// # Errors
 ///
 /// As [`render`].
-pub fn render_with(descriptor: &Descriptor, extras: Extras) -> Result<String, minijinja::Error> {
+pub fn render_with(
+    descriptor: &Descriptor,
+    extras: TemplateOptions,
+) -> Result<String, minijinja::Error> {
     let plan = Plan::of(descriptor);
     let mut jinja = Environment::new();
     let mut syntax = SyntaxConfig::builder();
@@ -154,7 +157,7 @@ pub fn render_with(descriptor: &Descriptor, extras: Extras) -> Result<String, mi
             all => metric::ALL,
         },
         access_log => access_log(),
-        by_degrees => extras.by_degrees,
+        canary => extras.canary,
         bodies => extras.bodies,
         bodies_prefix => bodies_bucket::PREFIX,
         bodies_days => BODIES_DAYS,

@@ -9,6 +9,6 @@ mod generator;
 pub mod plan;
 
 pub use generator::{
-    Extras, HANDLER_TIMEOUT, HTTP_TIMEOUT, MAX_ATTEMPTS, MAX_RECEIVES, MEMORY, VERSION, render,
-    render_with, version_of,
+    HANDLER_TIMEOUT, HTTP_TIMEOUT, MAX_ATTEMPTS, MAX_RECEIVES, MEMORY, TemplateOptions, VERSION,
+    render, render_with, version_of,
 };

@@ -4,7 +4,7 @@
 
 use atlassian_connect::descriptor::Descriptor;
 use atlassian_hooks_template::check::invariants;
-use atlassian_hooks_template::{Extras, render, render_with};
+use atlassian_hooks_template::{TemplateOptions, render, render_with};
 use serde_json::json;
 
 #[test]
@@ -339,9 +339,9 @@ fn finds_each_seeded_fault_by_its_name() {
 /// the resource that is named, and what is said of it.
 #[test]
 fn finds_each_seeded_fault_of_a_bucket() {
-    let extras = Extras { bodies: true, ..Extras::default() };
+    let extras = TemplateOptions { bodies: true, ..TemplateOptions::default() };
     let good = render_with(&descriptor(), extras).unwrap();
-    assert_eq!(Extras::of(&good), extras);
+    assert_eq!(TemplateOptions::of(&good), extras);
     assert_eq!(found(&good), Vec::<String>::new());
     let rows = [
         (

@@ -4,8 +4,8 @@ mod packed;
 mod stored;
 mod wire;
 
-pub use stored::Stored;
-pub use wire::{Encoded, Parcel, Unreadable, encode};
+pub use stored::ObjectRef;
+pub use wire::{Encoded, QueueMessage, Unreadable, encode};
 
 use std::collections::BTreeMap;
 

@@ -41,8 +41,8 @@ mod moment;
 mod object;
 mod read;
 mod rich_text;
+mod string_enum;
 mod table;
-mod vocabulary;
 
 pub use host::{AddonEvent, PluginEvent, UpgradeEvent};
 pub use id::Id;
@@ -51,7 +51,7 @@ pub use moment::{Day, Moment};
 pub use object::{Rest, UnconfirmedEvent};
 pub use read::{FromPayload, PayloadType, Reading, Unreadable};
 pub use rich_text::RichText;
-pub use vocabulary::AccountType;
+pub use string_enum::AccountType;
 
 use std::any::TypeId;
 use std::fmt;
@@ -84,12 +84,12 @@ macro_rules! tables {
                 "comment_updated" => CommentUpdated: CommentEvent, Today, Observed, own | CommentEvent, Both, Documented;
                 "connect_addon_disabled" => ConnectAddonDisabled: AddonEvent, Both, Documented, none | AddonEvent, Both, Documented;
                 "connect_addon_enabled" => ConnectAddonEnabled: AddonEvent, Both, Documented, none | AddonEvent, Both, Documented;
-                "plugin_enabled" => PluginEnabled: PluginEvent, Seed, Inferred, none | PluginEvent, Both, Inferred;
-                "plugins_upgraded" => PluginsUpgraded: UpgradeEvent, Seed, Documented, none | UpgradeEvent, Seed, Documented;
-                "remote_plugin_disabled" => RemotePluginDisabled: PluginEvent, Seed, Documented, none | PluginEvent, Seed, Documented;
-                "remote_plugin_enabled" => RemotePluginEnabled: PluginEvent, Seed, Documented, none | PluginEvent, Seed, Documented;
-                "remote_plugin_installed" => RemotePluginInstalled: PluginEvent, Seed, Documented, none | PluginEvent, Seed, Documented;
-                "server_upgraded" => ServerUpgraded: UpgradeEvent, Seed, Documented, none | UpgradeEvent, Seed, Documented;
+                "plugin_enabled" => PluginEnabled: PluginEvent, Legacy, Inferred, none | PluginEvent, Both, Inferred;
+                "plugins_upgraded" => PluginsUpgraded: UpgradeEvent, Legacy, Documented, none | UpgradeEvent, Legacy, Documented;
+                "remote_plugin_disabled" => RemotePluginDisabled: PluginEvent, Legacy, Documented, none | PluginEvent, Legacy, Documented;
+                "remote_plugin_enabled" => RemotePluginEnabled: PluginEvent, Legacy, Documented, none | PluginEvent, Legacy, Documented;
+                "remote_plugin_installed" => RemotePluginInstalled: PluginEvent, Legacy, Documented, none | PluginEvent, Legacy, Documented;
+                "server_upgraded" => ServerUpgraded: UpgradeEvent, Legacy, Documented, none | UpgradeEvent, Legacy, Documented;
                 "user_created" => UserCreated: UserEvent, Today, Observed, own | UserEvent, Both, Documented;
             }
 
@@ -112,7 +112,7 @@ macro_rules! tables {
                 "issuetype_created" => IssueTypeCreated: IssueTypeEvent, Today, Inferred, own;
                 "issuetype_deleted" => IssueTypeDeleted: IssueTypeEvent, Today, Inferred, own;
                 "issuetype_updated" => IssueTypeUpdated: IssueTypeEvent, Today, Inferred, own;
-                "jira-webhook-post-function" => JiraWebhookPostFunction: PostFunctionEvent, Seed, Inferred, none;
+                "jira-webhook-post-function" => JiraWebhookPostFunction: PostFunctionEvent, Legacy, Inferred, none;
                 "jira:issue_created" => IssueCreated: IssueEvent, Both, Observed, own;
                 "jira:issue_deleted" => IssueDeleted: IssueEvent, Both, Observed, own;
                 "jira:issue_updated" => IssueUpdated: IssueEvent, Both, Observed, own;
@@ -142,8 +142,8 @@ macro_rules! tables {
                 "project_restored_deleted" => ProjectRestoredDeleted: ProjectEvent, Today, Inferred, own;
                 "project_soft_deleted" => ProjectSoftDeleted: ProjectEvent, Today, Inferred, own;
                 "project_updated" => ProjectUpdated: ProjectEvent, Today, Observed, own;
-                "remote_issue_link_aggregate_cleared_event" => RemoteIssueLinkAggregateCleared: UnconfirmedEvent, Seed, Inferred, none;
-                "remote_workflow_post_function" => RemoteWorkflowPostFunction: PostFunctionEvent, Seed, Inferred, none;
+                "remote_issue_link_aggregate_cleared_event" => RemoteIssueLinkAggregateCleared: UnconfirmedEvent, Legacy, Inferred, none;
+                "remote_workflow_post_function" => RemoteWorkflowPostFunction: PostFunctionEvent, Legacy, Inferred, none;
                 "sprint_closed" => SprintClosed: SprintEvent, Today, Observed, own;
                 "sprint_created" => SprintCreated: SprintEvent, Today, Observed, own;
                 "sprint_deleted" => SprintDeleted: SprintEvent, Today, Observed, own;
@@ -172,7 +172,7 @@ macro_rules! tables {
                 "blog_updated" => BlogUpdated: BlogEvent, Both, Documented;
                 "blog_viewed" => BlogViewed: BlogEvent, Both, Documented;
                 "blueprint_page_created" => BlueprintPageCreated: BlueprintPageEvent, Today, Documented;
-                "cache_statistics_changed" => CacheStatisticsChanged: UnconfirmedEvent, Seed, Inferred;
+                "cache_statistics_changed" => CacheStatisticsChanged: UnconfirmedEvent, Legacy, Inferred;
                 "comment_removed" => CommentRemoved: CommentEvent, Both, Documented;
                 "content_created" => ContentCreated: ContentEvent, Today, Observed;
                 "content_permissions_updated" => ContentPermissionsUpdated: ContentStateEvent, Today, Inferred;
@@ -213,9 +213,9 @@ macro_rules! tables {
                 "space_removed" => SpaceRemoved: SpaceEvent, Both, Documented;
                 "space_trashed" => SpaceTrashed: SpaceEvent, Today, Inferred;
                 "space_updated" => SpaceUpdated: SpaceEvent, Both, Documented;
-                "status_cleared" => StatusCleared: StatusEvent, Seed, Documented;
-                "status_created" => StatusCreated: StatusEvent, Seed, Documented;
-                "status_removed" => StatusRemoved: StatusEvent, Seed, Documented;
+                "status_cleared" => StatusCleared: StatusEvent, Legacy, Documented;
+                "status_created" => StatusCreated: StatusEvent, Legacy, Documented;
+                "status_removed" => StatusRemoved: StatusEvent, Legacy, Documented;
                 "theme_enabled" => ThemeEnabled: UnconfirmedEvent, Today, Inferred;
                 "user_deactivated" => UserDeactivated: UserEvent, Both, Documented;
                 "user_followed" => UserFollowed: UserEvent, Both, Documented;
@@ -348,7 +348,7 @@ impl Line {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Era {
     /// The documentation of 2014, and no current list. Current products may never send it.
-    Seed,
+    Legacy,
     /// The current documentation, the descriptor's schema, or Atlassian's Webhook Inspector.
     Today,
     /// Both.

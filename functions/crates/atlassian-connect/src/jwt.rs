@@ -53,7 +53,7 @@ pub struct Unverified<'t, A> {
     token: &'t str,
     issuer: ClientKey,
     key_id: Option<String>,
-    stated: Stated,
+    stated: RawClaims,
     algorithm: PhantomData<A>,
 }
 
@@ -104,7 +104,7 @@ impl<'t, A> Unverified<'t, A> {
         request: &qsh::Request<'_>,
         now: Timestamp,
     ) -> Result<Screened<'t, A>, Untrusted> {
-        let Stated { expires_at, not_before, issued_at, .. } = self.stated;
+        let RawClaims { expires_at, not_before, issued_at, .. } = self.stated;
         let now = now.as_second();
         if expires_at.saturating_add(LEEWAY) < now {
             return Err(Untrusted::Expired { seconds: now - expires_at });
@@ -144,7 +144,7 @@ impl<'t, A> Unverified<'t, A> {
         if alg != format!("{algorithm:?}") {
             return Err(Untrusted::Algorithm { expected: algorithm });
         }
-        let stated: Stated = decode_segment(claims, "claims")?;
+        let stated: RawClaims = decode_segment(claims, "claims")?;
         let issuer = ClientKey::new(stated.issuer.as_str()).map_err(|_| Untrusted::Issuer)?;
         Ok(Self { token, issuer, key_id: kid, stated, algorithm: PhantomData })
     }
@@ -201,11 +201,11 @@ impl Screened<'_, Rs256> {
 
 /// The claims of a verified token. Only verification produces them.
 #[derive(Clone, Debug)]
-pub struct Claims(Stated);
+pub struct Claims(RawClaims);
 
 /// The claims as a token states them, verified or not.
 #[derive(Clone, Debug, Deserialize)]
-struct Stated {
+struct RawClaims {
     #[serde(rename = "iss")]
     issuer: String,
     #[serde(rename = "exp", deserialize_with = "seconds")]
@@ -374,7 +374,7 @@ pub enum Untrusted {
 
 /// The claims to sign with [`sign`] or [`sign_install`].
 #[derive(Clone, Debug, Serialize)]
-pub struct Statement<'a> {
+pub struct ClaimsToSign<'a> {
     /// The tenant's client key.
     #[serde(rename = "iss")]
     pub issuer: &'a str,
@@ -391,7 +391,7 @@ pub struct Statement<'a> {
     pub audience: Option<&'a str>,
 }
 
-impl<'a> Statement<'a> {
+impl<'a> ClaimsToSign<'a> {
     /// The lifetime of Atlassian's tokens, in seconds.
     pub const LIFETIME: i64 = 180;
 

@@ -54,7 +54,7 @@ impl fmt::Display for Callback {
 /// The body of a callback. Unknown fields are ignored; most known ones are optional.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Tenancy {
+pub struct LifecycleBody {
     /// The app key.
     pub key: String,
     /// The tenant.
@@ -76,7 +76,7 @@ pub struct Tenancy {
 /// not wiped.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "camelCase")]
-pub struct Particulars {
+pub struct SiteDetails {
     /// The URL that users see, if the site has its own domain.
     #[serde(default)]
     pub display_url: Option<String>,
@@ -94,7 +94,7 @@ pub struct Particulars {
     pub entitlement_number: Option<String>,
 }
 
-impl Particulars {
+impl SiteDetails {
     /// All details with Atlassian's names for them.
     pub fn named(&self) -> [(&'static str, Option<&str>); 5] {
         [
@@ -121,29 +121,29 @@ pub struct Expected<'a> {
     pub tenant_hosts: &'a [&'a str],
 }
 
-impl Tenancy {
+impl LifecycleBody {
     /// Compares the body, which is not signed, with the verified claims and the expected values.
     ///
     /// # Errors
     ///
-    /// The first [`Disagreement`].
-    pub fn check(&self, claims: &Claims, expected: &Expected<'_>) -> Result<(), Disagreement> {
+    /// The first [`CallbackMismatch`].
+    pub fn check(&self, claims: &Claims, expected: &Expected<'_>) -> Result<(), CallbackMismatch> {
         if claims.issuer() != self.client_key.as_str() {
-            return Err(Disagreement::Issuer);
+            return Err(CallbackMismatch::Issuer);
         }
         if self.key != expected.app_key {
-            return Err(Disagreement::App);
+            return Err(CallbackMismatch::App);
         }
         if self.event_type != expected.callback.as_str() {
-            return Err(Disagreement::Event { expected: expected.callback });
+            return Err(CallbackMismatch::Event { expected: expected.callback });
         }
         if !is_hosted_by(&self.base_url, expected.tenant_hosts) {
-            return Err(Disagreement::Host);
+            return Err(CallbackMismatch::Host);
         }
         if expected.callback.is_signed_by_atlassian()
             && !is_among(claims.audience(), expected.base_urls)
         {
-            return Err(Disagreement::Audience);
+            return Err(CallbackMismatch::Audience);
         }
         Ok(())
     }
@@ -152,7 +152,7 @@ impl Tenancy {
 /// A contradiction between a callback and its token, its URL or this app.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Disagreement {
+pub enum CallbackMismatch {
     /// The body's `clientKey` is not the token's issuer.
     #[error("the body's clientKey is not the token's issuer")]
     Issuer,
@@ -229,8 +229,8 @@ mod tests {
         json!({ "iss": "tenant", "exp": 1, "qsh": "", "aud": "https://hooks.example.com" })
     }
 
-    fn check(body: Value, claims: Value) -> Result<(), Disagreement> {
-        let tenancy: Tenancy = serde_json::from_value(body).unwrap();
+    fn check(body: Value, claims: Value) -> Result<(), CallbackMismatch> {
+        let tenancy: LifecycleBody = serde_json::from_value(body).unwrap();
         tenancy.check(&Claims::stated(claims), &EXPECTED)
     }
 
@@ -262,13 +262,13 @@ mod tests {
     fn asks_an_uninstall_for_its_audience_and_a_tenant_for_none() {
         for callback in Callback::ALL {
             let tenancy = changed(body(), "eventType", callback.as_str());
-            let tenancy: Tenancy = serde_json::from_value(tenancy).unwrap();
+            let tenancy: LifecycleBody = serde_json::from_value(tenancy).unwrap();
             let expected = Expected { callback, ..EXPECTED };
             for aud in [json!("https://evil.example.com"), Value::Null] {
                 let result =
                     tenancy.check(&Claims::stated(changed(claims(), "aud", aud)), &expected);
                 let by_atlassian = callback.is_signed_by_atlassian();
-                let refused = Err(Disagreement::Audience);
+                let refused = Err(CallbackMismatch::Audience);
                 assert_eq!(result, if by_atlassian { refused } else { Ok(()) }, "{callback}");
             }
         }
@@ -277,20 +277,24 @@ mod tests {
     #[test]
     fn refuses_every_contradiction() {
         let rows = [
-            (changed(body(), "clientKey", "other"), claims(), Disagreement::Issuer),
-            (changed(body(), "key", "com.example.other"), claims(), Disagreement::App),
+            (changed(body(), "clientKey", "other"), claims(), CallbackMismatch::Issuer),
+            (changed(body(), "key", "com.example.other"), claims(), CallbackMismatch::App),
             (
                 changed(body(), "eventType", "uninstalled"),
                 claims(),
-                Disagreement::Event { expected: Callback::Installed },
+                CallbackMismatch::Event { expected: Callback::Installed },
             ),
-            (body(), changed(claims(), "aud", "https://evil.example.com"), Disagreement::Audience),
-            (body(), changed(claims(), "aud", Value::Null), Disagreement::Audience),
+            (
+                body(),
+                changed(claims(), "aud", "https://evil.example.com"),
+                CallbackMismatch::Audience,
+            ),
+            (body(), changed(claims(), "aud", Value::Null), CallbackMismatch::Audience),
             // Only the first audience counts, as at Atlassian's own receivers.
             (
                 body(),
                 changed(claims(), "aud", json!(["https://x.test", "https://hooks.example.com"])),
-                Disagreement::Audience,
+                CallbackMismatch::Audience,
             ),
         ];
         for (body, claims, expected) in rows {
@@ -335,13 +339,13 @@ mod tests {
             "",
         ] {
             let result = check(changed(body(), "baseUrl", base_url), claims());
-            assert_eq!(result, Err(Disagreement::Host), "{base_url}");
+            assert_eq!(result, Err(CallbackMismatch::Host), "{base_url}");
         }
     }
 
     #[test]
     fn prints_no_secret() {
-        let tenancy: Tenancy = serde_json::from_value(body()).unwrap();
+        let tenancy: LifecycleBody = serde_json::from_value(body()).unwrap();
         assert!(!format!("{tenancy:?}").contains("s3cr3t"));
     }
 }

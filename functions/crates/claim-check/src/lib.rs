@@ -3,7 +3,7 @@
 //! The message contains a reference to the stored delivery. The bucket is optional; without it such
 //! a delivery is refused.
 
-use atlassian_connect::delivery::Stored;
+use atlassian_connect::delivery::ObjectRef;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_types::SdkConfig;
@@ -38,7 +38,7 @@ impl Bodies {
     /// # Errors
     ///
     /// [`Unavailable`]. Then no message may refer to the object.
-    pub async fn put(&self, stored: &Stored, text: String) -> Result<(), Unavailable> {
+    pub async fn put(&self, stored: &ObjectRef, text: String) -> Result<(), Unavailable> {
         let put = self.client.put_object().bucket(&self.bucket).key(stored.object());
         let put = put.content_type("application/json").body(ByteStream::from(text.into_bytes()));
         put.send().await.map(drop).map_err(|error| self.unavailable(error))
@@ -49,7 +49,7 @@ impl Bodies {
     /// # Errors
     ///
     /// [`Unavailable`], also if the object does not exist.
-    pub async fn get(&self, stored: &Stored) -> Result<Vec<u8>, Unavailable> {
+    pub async fn get(&self, stored: &ObjectRef) -> Result<Vec<u8>, Unavailable> {
         let get = self.client.get_object().bucket(&self.bucket).key(stored.object()).send();
         let object = get.await.map_err(|error| self.unavailable(error))?;
         let bytes = object.body.collect().await.map_err(|error| self.unavailable(error))?;

@@ -11,7 +11,7 @@ pub const LOG_GROUP: &str = "LogGroup";
 pub const REASON: &str = "reason";
 
 /// Events that were queued.
-pub const ACCEPTED: &str = "Accepted";
+pub const QUEUED: &str = "Queued";
 /// Requests that were refused, in total and by [`REASON`].
 pub const REJECTED: &str = "Rejected";
 /// Installs and uninstalls that Atlassian signed and that were refused, and lifecycle callbacks
@@ -25,7 +25,7 @@ pub const UNTYPED: &str = "Untyped";
 /// Events whose body was read without some malformed fields.
 pub const PARTLY_TYPED: &str = "PartlyTyped";
 /// Failed attempts to handle a message, which will be repeated.
-pub const BATCH_ITEM_FAILURES: &str = "BatchItemFailures";
+pub const FAILED: &str = "Failed";
 
 /// Messages that were not handled because their webhook had been handled before.
 pub const DUPLICATES: &str = "Duplicates";
@@ -37,13 +37,13 @@ pub const LATE: &str = "Late";
 
 /// The names of all metrics.
 pub const ALL: [&str; 10] = [
-    ACCEPTED,
+    QUEUED,
     REJECTED,
     INSTALL_REJECTED,
     ENQUEUE_FAILED,
     UNTYPED,
     PARTLY_TYPED,
-    BATCH_ITEM_FAILURES,
+    FAILED,
     DUPLICATES,
     DEAD_LETTERS,
     LATE,

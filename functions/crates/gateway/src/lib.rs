@@ -1,14 +1,14 @@
 //! API Gateway requests and responses.
 //!
-//! A [`Call`] is a request in the terms of the protocol: the signed parts, the token, the base URL.
+//! A [`Request`] is a request in the terms of the protocol: the signed parts, the token, the base URL.
 //! A [`Rejection`] is a refused request; all of them are declared in one place.
 
-mod call;
 mod event;
 mod rejection;
+mod request;
 
-pub use call::{BaseUrl, Call};
 pub use rejection::Rejection;
+pub use request::{BaseUrl, Request};
 
 use std::time::{Instant, SystemTime};
 
@@ -29,7 +29,7 @@ use event::Received;
 /// If Lambda's runtime fails.
 pub async fn run(
     base_url: Option<String>,
-    handle: impl AsyncFn(Call) -> Result<Response<Body>, Rejection>,
+    handle: impl AsyncFn(Request) -> Result<Response<Body>, Rejection>,
 ) -> Result<(), runtime::Error> {
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Received>| {
         let LambdaEvent { payload: Received(event), context } = event;
@@ -39,7 +39,7 @@ pub async fn run(
         };
         let time = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
         let deadline = Instant::now() + time;
-        let call = Call::new(event, context.request_id, deadline, base_url.as_deref());
+        let call = Request::new(event, context.request_id, deadline, base_url.as_deref());
         let path = call.path.clone();
         let answer = handle(call).await.unwrap_or_else(|rejection| refused(&path, &rejection));
         Ok::<_, runtime::Error>(written(answer))

@@ -1,7 +1,7 @@
 //! Rejections: the status, the response body and the log text of every refused request.
 
 use atlassian_connect::jwt::Untrusted;
-use atlassian_connect::lifecycle::Disagreement;
+use atlassian_connect::lifecycle::CallbackMismatch;
 use atlassian_connect::payload::NotJson;
 use atlassian_connect::tenant::ClientKey;
 use lambda_http::http::StatusCode;
@@ -30,7 +30,7 @@ pub enum Rejection {
     },
     /// A lifecycle callback contradicts its token or this app.
     #[error(transparent)]
-    Disagreement(#[from] Disagreement),
+    CallbackMismatch(#[from] CallbackMismatch),
     /// A lifecycle callback was signed before one that is already recorded.
     #[error("the callback was signed before the tenant's last install or uninstall, which stands")]
     Outdated,
@@ -135,7 +135,7 @@ impl Rejection {
             Self::TwoTokens => (StatusCode::UNAUTHORIZED, "two_tokens"),
             Self::Untrusted(untrusted) => (StatusCode::UNAUTHORIZED, reason(untrusted)),
             Self::UnknownTenant { .. } => (StatusCode::UNAUTHORIZED, "unknown_tenant"),
-            Self::Disagreement(_) => (StatusCode::UNAUTHORIZED, "disagreement"),
+            Self::CallbackMismatch(_) => (StatusCode::UNAUTHORIZED, "disagreement"),
             Self::Outdated => (StatusCode::UNAUTHORIZED, "outdated"),
             Self::UnknownKey { .. } => (StatusCode::UNAUTHORIZED, "unknown_key"),
 
@@ -168,7 +168,7 @@ impl Rejection {
         if self.status().is_server_error() {
             tracing::error!(path, status, reason, detail, "request failed");
         } else {
-            tracing::warn!(path, status, reason, detail, "request refused");
+            tracing::warn!(path, status, reason, detail, "request rejected");
         }
     }
 }

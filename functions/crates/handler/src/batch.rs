@@ -18,7 +18,7 @@ use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, SystemTime};
 
-use atlassian_connect::delivery::{Delivery, Parcel, Unreadable};
+use atlassian_connect::delivery::{Delivery, QueueMessage, Unreadable};
 use atlassian_connect::event::FromPayload;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
 use claim_check::Bodies;
@@ -185,7 +185,7 @@ impl<H> Invocation<'_, H> {
         let (id, event, tenant) =
             (delivery.id.clone(), delivery.event.clone(), delivery.tenant.clone());
         let key = self.key(&delivery);
-        let delivery = delivery.read().map_err(|error| (Failure::Hopeless(error.into()), None))?;
+        let delivery = delivery.read().map_err(|error| (Failure::Permanent(error.into()), None))?;
 
         let Some(number) = self.begin(&key, message).await.map_err(|failure| (failure, None))?
         else {
@@ -195,13 +195,13 @@ impl<H> Invocation<'_, H> {
                 delivery.event = %event,
                 tenant.key = %tenant,
                 message.id = message.id,
-                "delivery repeated"
+                "delivery duplicate"
             );
             return Ok(());
         };
         let attempt = Attempt { key, number };
         if number > self.max_attempts() {
-            return Err((Failure::Hopeless(KILLED.into()), Some(attempt)));
+            return Err((Failure::Permanent(KILLED.into()), Some(attempt)));
         }
         let begun = Instant::now();
         // The call itself is inside, because it can panic before it returns a future. Unwind
@@ -219,7 +219,7 @@ impl<H> Invocation<'_, H> {
         self.longest.set(self.longest.get().max(begun.elapsed()));
         if let Err(error) = handled {
             let failure = match Disposition::of(&*error) {
-                Disposition::DeadLetter => Failure::Hopeless(error),
+                Disposition::DeadLetter => Failure::Permanent(error),
                 Disposition::Retry { after } => Failure::Failed { after, error },
             };
             return Err((failure, Some(attempt)));
@@ -238,9 +238,9 @@ impl<H> Invocation<'_, H> {
 
     /// Reads the delivery that a message contains or refers to.
     async fn open(&self, message: &Message) -> Result<Delivery, Failure> {
-        match Parcel::open(&message.body).map_err(unreadable)? {
-            Parcel::Delivery(delivery) => Ok(delivery),
-            Parcel::Stored(stored) => {
+        match QueueMessage::open(&message.body).map_err(unreadable)? {
+            QueueMessage::Delivery(delivery) => Ok(delivery),
+            QueueMessage::ObjectRef(stored) => {
                 let bodies = self.context.bodies.as_ref();
                 let bodies = bodies.ok_or_else(|| Failure::Unavailable(NO_BUCKET.into()))?;
                 let object = bodies.get(&stored).await;
@@ -267,13 +267,13 @@ impl<H> Invocation<'_, H> {
             Failure::NotBegun(_) | Failure::Interrupted => has_waited_too_long,
             Failure::Unavailable(_) => is_last || has_waited_too_long,
             Failure::Failed { .. } => is_last || attempts >= self.max_attempts(),
-            Failure::Hopeless(_) => true,
+            Failure::Permanent(_) => true,
         };
         let error = match &failure {
             Failure::NotBegun(_) | Failure::Interrupted => NO_TURN.to_owned(),
             Failure::Unavailable(error)
             | Failure::Failed { error, .. }
-            | Failure::Hopeless(error) => runtime::chain(&**error),
+            | Failure::Permanent(error) => runtime::chain(&**error),
         };
         if let (true, Some(queue)) = (gives_up, queue) {
             match queue.send_to_dead_letter_queue(&message, attempts, &error).await {
@@ -283,7 +283,7 @@ impl<H> Invocation<'_, H> {
                         message.id = message.id,
                         message.attempts = attempts,
                         error,
-                        "delivery given up"
+                        "delivery dead-lettered"
                     );
                     self.forget(attempt.as_ref(), &message).await;
                     return None;
@@ -304,7 +304,7 @@ impl<H> Invocation<'_, H> {
                 backoff(message.receives).clamp(SHORTEST_OUTAGE_DELAY, LONGEST_OUTAGE_DELAY)
             }
             Failure::Failed { after, .. } => backoff(attempts).max(after.unwrap_or_default()),
-            Failure::Hopeless(_) => backoff(attempts),
+            Failure::Permanent(_) => backoff(attempts),
         };
         if matches!(failure, Failure::NotBegun(_) | Failure::Interrupted) {
             if age >= LATE {
@@ -319,7 +319,7 @@ impl<H> Invocation<'_, H> {
             self.release(attempt.as_ref(), &message, attempts.saturating_sub(1)).await;
             return Some(Returned::Waiting(message, delay));
         }
-        metrics::count(metric::BATCH_ITEM_FAILURES);
+        metrics::count(metric::FAILED);
         tracing::error!(
             message.id = message.id,
             message.attempts = attempts,
@@ -351,7 +351,7 @@ impl<H> Invocation<'_, H> {
                 // spends one for every message of its batch.
                 let killed = message.attempts() > self.max_attempts().saturating_mul(4);
                 return if killed {
-                    Err(Failure::Hopeless(KILLED.into()))
+                    Err(Failure::Permanent(KILLED.into()))
                 } else {
                     Ok(Some(message.attempts().min(self.max_attempts())))
                 };
@@ -366,7 +366,7 @@ impl<H> Invocation<'_, H> {
                 let wait = Duration::try_from(until - Timestamp::now()).unwrap_or_default();
                 Err(Failure::NotBegun(wait + Duration::from_secs(1)))
             }
-            Claim::Unfinished => Err(Failure::Hopeless(UNFINISHED.into())),
+            Claim::Unfinished => Err(Failure::Permanent(UNFINISHED.into())),
         }
     }
 
@@ -425,7 +425,7 @@ enum Failure {
     /// The attempt failed. The error may ask for a delay.
     Failed { after: Option<Duration>, error: Error },
     /// It can never be handled.
-    Hopeless(Error),
+    Permanent(Error),
 }
 
 /// The time reserved for locks, delays and the response after a handler is stopped.
@@ -447,7 +447,7 @@ fn unreadable(error: Unreadable) -> Failure {
     match error {
         // The receiver is newer than this handler, which may be deployed in a moment.
         Unreadable::Version { .. } => Failure::Failed { after: None, error: error.into() },
-        error => Failure::Hopeless(error.into()),
+        error => Failure::Permanent(error.into()),
     }
 }
 
@@ -519,7 +519,7 @@ mod tests {
             })
         });
         let batch = json!({ "Records": records.collect::<Vec<_>>() });
-        let deadline = SystemTime::now() + MARGIN + Duration::from_millis(500);
+        let deadline = SystemTime::now() + MARGIN + TIME;
         let batch = serde_json::from_value(batch).unwrap();
         let response = run(batch, deadline, context, &handler).await;
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
@@ -530,6 +530,9 @@ mod tests {
         let delivery = Delivery::from_message(body).map(|delivery| delivery.id);
         delivery.map_or_else(|_| "none".into(), |id| id.split('-').next().unwrap().to_owned())
     }
+
+    /// Long for a panic's backtrace, and short for who waits until it is over.
+    const TIME: Duration = Duration::from_secs(3);
 
     #[tokio::test]
     async fn works_on_as_many_at_a_time_as_it_is_told_to() {

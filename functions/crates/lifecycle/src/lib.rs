@@ -5,15 +5,15 @@ pub mod install_keys;
 use atlassian_connect::descriptor::Lifecycle;
 use atlassian_connect::event::Product;
 use atlassian_connect::jwt::{Claims, Untrusted, Unverified};
-use atlassian_connect::lifecycle::{Callback, Expected, Particulars, Tenancy};
+use atlassian_connect::lifecycle::{Callback, Expected, LifecycleBody, SiteDetails};
 use contract::metric;
-use gateway::{Call, Rejection};
+use gateway::{Rejection, Request};
 use jiff::Timestamp;
 use runtime::metrics;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use tenants::{Find, Install, Installation, Moment, Recorded, Switch, Unavailable, Uninstall};
+use tenants::{Find, Install, Installation, Recorded, SignedAt, Switch, Unavailable, Uninstall};
 
 use crate::install_keys::{InstallKeys, TooManyNames};
 
@@ -44,7 +44,7 @@ impl App {
 ///
 /// A [`Rejection`]. Nothing was written then.
 pub async fn receive<T>(
-    call: Call,
+    call: Request,
     app: &App,
     keys: &InstallKeys,
     tenants: &T,
@@ -80,7 +80,7 @@ fn is_failure(rejection: &Rejection) -> bool {
 }
 
 async fn record(
-    call: Call,
+    call: Request,
     callback: Callback,
     claims: &Claims,
     app: &App,
@@ -89,7 +89,7 @@ async fn record(
 ) -> Result<(), Rejection> {
     let base_url = call.base_url.clone();
     let text = Zeroizing::new(call.into_text()?);
-    let tenancy: Tenancy = read(&text)?;
+    let tenancy: LifecycleBody = read(&text)?;
     let base_urls: Vec<&str> =
         std::iter::once(base_url.as_str()).chain(listed(&app.other_base_urls)).collect();
     let hosts: Vec<&str> = listed(&app.tenant_hosts).collect();
@@ -100,7 +100,7 @@ async fn record(
     let tenant = tenancy.client_key.clone();
     // Without an `iat`, a replayed callback would be newer than all before it.
     let signed = claims.issued_at().ok_or(Untrusted::Undated)?;
-    let at = Moment { signed, now };
+    let at = SignedAt { signed, now };
     let recorded = match callback {
         Callback::Installed => tenants.install(&installation(tenancy, read(&text)?)?, at).await,
         Callback::Uninstalled => tenants.uninstall(&tenant, at).await,
@@ -116,7 +116,7 @@ async fn record(
 
 /// Verifies the token with the key that the callback requires: Atlassian's or the tenant's.
 async fn authenticate(
-    call: &Call,
+    call: &Request,
     callback: Callback,
     keys: &InstallKeys,
     tenants: &(impl Find + Sync),
@@ -137,14 +137,17 @@ async fn authenticate(
 }
 
 /// Reads what only an install has: the product and the secret.
-fn installation(tenancy: Tenancy, particulars: Particulars) -> Result<Installation, Rejection> {
+fn installation(
+    tenancy: LifecycleBody,
+    particulars: SiteDetails,
+) -> Result<Installation, Rejection> {
     let product = Product::parse(&tenancy.product_type)
         .ok_or_else(|| not_a_callback("its productType is neither jira nor confluence"))?;
     let secret = tenancy
         .shared_secret
         .filter(|secret| (1..=MAX_SECRET_LEN).contains(&secret.expose().len()))
         .ok_or_else(|| not_a_callback("it has no sharedSecret, or one that is too long"))?;
-    let Tenancy { client_key: key, base_url, .. } = tenancy;
+    let LifecycleBody { client_key: key, base_url, .. } = tenancy;
     Ok(Installation { key, product, secret, base_url, particulars })
 }
 

@@ -17,7 +17,7 @@ use atlassian_connect::event::{Product, Reading};
 use atlassian_connect::jwt::Unverified;
 use atlassian_connect::payload::Payload;
 use contract::metric;
-use gateway::{Call, Rejection};
+use gateway::{Rejection, Request};
 use jiff::Timestamp;
 use runtime::metrics;
 use tenants::{Cached, Find, NotVerified};
@@ -32,7 +32,7 @@ use tenants::{Cached, Find, NotVerified};
 /// A [`Rejection`]. Nothing was queued then, with one exception: if the response of the queue is
 /// lost, the delivery may be queued, and the sender's next attempt is a duplicate.
 pub async fn receive(
-    call: Call,
+    call: Request,
     declared: &Declared,
     tenants: &Cached<impl Find>,
     queue: &impl Enqueue,
@@ -88,15 +88,15 @@ pub async fn receive(
                 delivery.event = %delivery.event,
                 delivery.reading = reading.as_str(),
                 why = reading.why(),
-                "delivery not typed"
+                "delivery untyped"
             );
         }
     }
 
-    let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(ANSWER);
+    let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(RESPONSE_MARGIN);
     let patience = match delivery.product {
         // Jira tries again by itself. It reportedly waits for five seconds only.
-        Product::Jira => left.min(runtime::aws::CALL),
+        Product::Jira => left.min(runtime::aws::CALL_TIMEOUT),
         // Confluence does not try again: a delivery that is not queued now is lost.
         Product::Confluence => left,
     };
@@ -105,7 +105,7 @@ pub async fn receive(
             metrics::count(metric::ENQUEUE_FAILED);
         }
     })?;
-    metrics::count(metric::ACCEPTED);
+    metrics::count(metric::QUEUED);
     tracing::info!(
         delivery.id,
         delivery.event = %delivery.event,
@@ -128,4 +128,4 @@ fn rejection(error: NotVerified) -> Rejection {
 }
 
 /// The time reserved for the response after the receiver stops trying.
-const ANSWER: Duration = Duration::from_millis(500);
+const RESPONSE_MARGIN: Duration = Duration::from_millis(500);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use atlassian_connect::delivery::{DEAD_LETTER_ROOM, Delivery, Encoded, Stored, encode};
+use atlassian_connect::delivery::{DEAD_LETTER_ROOM, Delivery, Encoded, ObjectRef, encode};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::send_message::SendMessageError;
@@ -79,7 +79,7 @@ impl Enqueue for Queue {
             Encoded::TooLong { bytes, text } => {
                 let bytes = bytes + described;
                 let bodies = self.bodies.as_ref().ok_or(Refused::TooLarge { bytes })?;
-                let stored = Stored::of(delivery, &text);
+                let stored = ObjectRef::of(delivery, &text);
                 // First, so that no message refers to a missing object.
                 let put = bodies.put(&stored, text).await;
                 put.map_err(|error| Refused::Unavailable(error.into()))?;

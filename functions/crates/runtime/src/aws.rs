@@ -24,7 +24,7 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 
 /// The timeout of an AWS call with all its attempts. A receiver makes two calls, and has ten
 /// seconds.
-pub const CALL: Duration = Duration::from_millis(4500);
+pub const CALL_TIMEOUT: Duration = Duration::from_millis(4500);
 
 /// Reads the configuration from the variables that Lambda and the template set.
 ///
@@ -54,7 +54,7 @@ pub fn config() -> Result<SdkConfig, Error> {
             TimeoutConfig::builder()
                 .connect_timeout(Duration::from_secs(1))
                 .operation_attempt_timeout(ATTEMPT)
-                .operation_timeout(CALL)
+                .operation_timeout(CALL_TIMEOUT)
                 .build(),
         )
         .service_config(Endpoints);

@@ -65,7 +65,7 @@ fn line(
 
 #[cfg(test)]
 mod tests {
-    use contract::metric::{ACCEPTED, REJECTED};
+    use contract::metric::{QUEUED, REJECTED};
 
     use super::*;
 
@@ -86,6 +86,6 @@ mod tests {
 
     #[test]
     fn survives_every_log_level() {
-        assert_eq!(line(ACCEPTED, None, "", "", 0)["level"], "ERROR");
+        assert_eq!(line(QUEUED, None, "", "", 0)["level"], "ERROR");
     }
 }

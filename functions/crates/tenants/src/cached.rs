@@ -122,7 +122,7 @@ impl<F: Find> Cached<F> {
                     tenant.key = %key,
                     read.at = %seen.at,
                     detail = &error as &dyn std::error::Error,
-                    "tenant not read, what is remembered is used"
+                    "tenant not read, cached tenant used"
                 );
                 seen.until = (now + Self::PAUSE).min(seen.at + Self::STALE);
                 Ok(false)
@@ -186,12 +186,12 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use atlassian_connect::event::Product;
-    use atlassian_connect::jwt::{self, Statement, Unverified};
+    use atlassian_connect::jwt::{self, ClaimsToSign, Unverified};
     use atlassian_connect::qsh;
     use atlassian_connect::tenant::SharedSecret;
 
     use super::*;
-    use crate::GRACE;
+    use crate::PREVIOUS_SECRET_GRACE;
 
     /// A table of one tenant, which counts its reads.
     #[derive(Debug, Default)]
@@ -223,7 +223,8 @@ mod tests {
         fn rotates(&self, secret: &str, at: Timestamp) {
             let before = self.row.lock().unwrap().take().unwrap().secret;
             self.holds(secret);
-            self.row.lock().unwrap().as_mut().unwrap().previous = Some((before, at + GRACE));
+            self.row.lock().unwrap().as_mut().unwrap().previous =
+                Some((before, at + PREVIOUS_SECRET_GRACE));
         }
 
         fn is_left(&self) {
@@ -254,7 +255,7 @@ mod tests {
     ) -> Result<(), &'static str> {
         let request = qsh::Request::of_url("POST", "/hook", "");
         let hash = request.hash().unwrap();
-        let token = jwt::sign(&Statement::new(issuer, &hash, now), &SharedSecret::new(secret));
+        let token = jwt::sign(&ClaimsToSign::new(issuer, &hash, now), &SharedSecret::new(secret));
         let token = Unverified::webhook(&token).unwrap().screen(&request, now).unwrap();
         cache.verify(&token, now).await.map(drop).map_err(|error| match error {
             NotVerified::Unknown { .. } => "unknown",

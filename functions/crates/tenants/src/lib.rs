@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use atlassian_connect::event::Product;
 use atlassian_connect::jwt::{Claims, Hs256, Screened, Untrusted};
-use atlassian_connect::lifecycle::Particulars;
+use atlassian_connect::lifecycle::SiteDetails;
 use atlassian_connect::tenant::{ClientKey, SharedSecret};
 use jiff::Timestamp;
 
@@ -26,7 +26,7 @@ use jiff::Timestamp;
 /// A new install may bring a new secret while webhooks that were signed with the old one are still
 /// in transit: a token lives for three minutes, and a refused webhook is lost. Fifteen minutes also
 /// cover Jira's first retry.
-pub const GRACE: Duration = Duration::from_secs(15 * 60);
+pub const PREVIOUS_SECRET_GRACE: Duration = Duration::from_secs(15 * 60);
 
 /// How long the row of an uninstalled tenant is kept before DynamoDB deletes it.
 ///
@@ -54,7 +54,7 @@ impl Tenant {
     /// # Errors
     ///
     /// [`Untrusted::Signature`] if it was signed with neither the current secret nor, within its
-    /// [`GRACE`], the previous one.
+    /// [`PREVIOUS_SECRET_GRACE`], the previous one.
     pub fn verify(&self, token: &Screened<'_, Hs256>, now: Timestamp) -> Result<Claims, Untrusted> {
         let verified = token.verify(&self.secret);
         match &self.previous {
@@ -77,12 +77,12 @@ pub trait Find {
 /// Records an install. Needs `dynamodb:GetItem`, `dynamodb:UpdateItem`, `kms:Decrypt` and
 /// `kms:Encrypt`.
 pub trait Install {
-    /// Records a tenant and its secret. The previous secret stays valid for [`GRACE`]. Details of
+    /// Records a tenant and its secret. The previous secret stays valid for [`PREVIOUS_SECRET_GRACE`]. Details of
     /// the site that the callback does not mention keep their values.
     fn install(
         &self,
         installation: &Installation,
-        at: Moment,
+        at: SignedAt,
     ) -> impl Future<Output = Result<Recorded, Unavailable>> + Send;
 }
 
@@ -93,7 +93,7 @@ pub trait Switch {
         &self,
         key: &ClientKey,
         enabled: bool,
-        at: Moment,
+        at: SignedAt,
     ) -> impl Future<Output = Result<Recorded, Unavailable>> + Send;
 }
 
@@ -104,7 +104,7 @@ pub trait Uninstall {
     fn uninstall(
         &self,
         key: &ClientKey,
-        at: Moment,
+        at: SignedAt,
     ) -> impl Future<Output = Result<Recorded, Unavailable>> + Send;
 }
 
@@ -120,7 +120,7 @@ pub struct Installation {
     /// The base URL of the site.
     pub base_url: String,
     /// Further details of the site. They are stored and not used.
-    pub particulars: Particulars,
+    pub particulars: SiteDetails,
 }
 
 /// The times that order a callback: when it was signed, and when it arrived.
@@ -143,7 +143,7 @@ pub struct Installation {
 /// is. Recording `now` instead would accept the next genuine callback sooner, but also the same
 /// token again, until its time has come.
 #[derive(Clone, Copy, Debug)]
-pub struct Moment {
+pub struct SignedAt {
     /// When the callback was signed: the `iat` claim of its token.
     pub signed: Timestamp,
     /// The current time.
@@ -155,7 +155,7 @@ pub struct Moment {
 pub enum Recorded {
     /// The row has the state that the callback describes.
     Yes,
-    /// A callback that was signed later is recorded already; see [`Moment`].
+    /// A callback that was signed later is recorded already; see [`SignedAt`].
     Outdated,
 }
 

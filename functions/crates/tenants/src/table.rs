@@ -18,8 +18,8 @@ use jiff::Timestamp;
 use subtle::ConstantTimeEq;
 
 use crate::{
-    Find, GRACE, Install, Installation, Moment, RETENTION, Recorded, Secrets, Switch, Tenant,
-    Unavailable, Uninstall,
+    Find, Install, Installation, PREVIOUS_SECRET_GRACE, RETENTION, Recorded, Secrets, SignedAt,
+    Switch, Tenant, Unavailable, Uninstall,
 };
 
 /// The tenants table: one row per tenant, by its client key.
@@ -128,7 +128,7 @@ impl Install for Table {
     async fn install(
         &self,
         installation: &Installation,
-        at: Moment,
+        at: SignedAt,
     ) -> Result<Recorded, Unavailable> {
         for _ in 0..ATTEMPTS {
             let row = self.row(&installation.key, &[SECRET, SIGNED_AT]).await?.unwrap_or_default();
@@ -184,7 +184,7 @@ impl Table {
     async fn installed(
         &self,
         installation: &Installation,
-        at: Moment,
+        at: SignedAt,
         stored: Option<&AttributeValue>,
         before: Before,
     ) -> Result<UpdateItemFluentBuilder, Unavailable> {
@@ -210,7 +210,8 @@ impl Table {
             // A repeated install must not make the secret its own previous secret.
             Before::Same => {}
             Before::Other => {
-                update = update.expression_attribute_values(":until", seconds(at.now + GRACE));
+                update = update
+                    .expression_attribute_values(":until", seconds(at.now + PREVIOUS_SECRET_GRACE));
                 set.push(format!("{PREVIOUS_SECRET} = :stored"));
                 set.push(format!("{PREVIOUS_UNTIL} = :until"));
             }
@@ -244,7 +245,7 @@ impl Switch for Table {
         &self,
         key: &ClientKey,
         enabled: bool,
-        at: Moment,
+        at: SignedAt,
     ) -> Result<Recorded, Unavailable> {
         // Within the same second `disabled` wins. If the attribute is absent, an uninstall removed
         // it.
@@ -272,7 +273,7 @@ impl Switch for Table {
 }
 
 impl Uninstall for Table {
-    async fn uninstall(&self, key: &ClientKey, at: Moment) -> Result<Recorded, Unavailable> {
+    async fn uninstall(&self, key: &ClientKey, at: SignedAt) -> Result<Recorded, Unavailable> {
         let update = self
             .update(key, at)
             // The row keeps the time of signing, so that older callbacks are refused.
@@ -302,7 +303,7 @@ enum Held {
 
 impl Table {
     /// Starts an update with the values `:signed` and `:now`.
-    fn update(&self, key: &ClientKey, at: Moment) -> UpdateItemFluentBuilder {
+    fn update(&self, key: &ClientKey, at: SignedAt) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
             .table_name(&self.name)

@@ -9,7 +9,7 @@ use atlassian_connect::descriptor::Descriptor;
 use crate::addition::{Wanted, add, formatted};
 use crate::app::App;
 use template::check::shown;
-use template::{Extras, render_with};
+use template::{TemplateOptions, render_with};
 
 /// Add webhooks: descriptor entry, handler with its test, and template.yaml
 ///
@@ -70,7 +70,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let extras = fs::read_to_string(app.template_path()).unwrap_or_default();
     let descriptor = Descriptor::parse(&addition.descriptor)?;
     write(&app.descriptor_path(), &addition.descriptor)?;
-    write(&app.template_path(), &render_with(&descriptor, Extras::of(&extras))?)?;
+    write(&app.template_path(), &render_with(&descriptor, TemplateOptions::of(&extras))?)?;
 
     println!();
     for webhook in &addition.webhooks {

@@ -60,7 +60,7 @@ fn list(filter: &str) -> String {
 
 fn era(era: Era) -> &'static str {
     match era {
-        Era::Seed => "2014",
+        Era::Legacy => "2014",
         Era::Today => "today",
         Era::Both => "2014, today",
     }

@@ -6,7 +6,7 @@ use anyhow::Context as _;
 
 use crate::app::App;
 use template::check::shown;
-use template::{Extras, render_with};
+use template::{TemplateOptions, render_with};
 
 /// Write template.yaml from infra/atlassian-connect.json
 #[derive(clap::Args, Debug)]
@@ -36,7 +36,7 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let app = App::find()?;
     let descriptor = app.descriptor()?;
-    let extras = Extras { by_degrees: args.canary, bodies: args.bodies };
+    let extras = TemplateOptions { canary: args.canary, bodies: args.bodies };
     let text = render_with(&descriptor, extras)?;
     if args.print {
         return Ok(std::io::stdout().write_all(text.as_bytes())?);

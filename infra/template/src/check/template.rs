@@ -19,7 +19,7 @@ use atlassian_connect::descriptor::Descriptor;
 
 use super::{Files, Finding, shown};
 use crate::check::versions;
-use crate::{Extras, VERSION, render_with, version_of};
+use crate::{TemplateOptions, VERSION, render_with, version_of};
 use sam_template::parse;
 use serde_json::Value;
 
@@ -32,7 +32,7 @@ pub(super) fn check(files: &Files<'_>, descriptor: &Descriptor) -> Vec<Finding> 
             return vec![Finding::error(shown(path), advice)];
         }
     };
-    let wanted = match render_with(descriptor, Extras::of(&written)) {
+    let wanted = match render_with(descriptor, TemplateOptions::of(&written)) {
         Ok(wanted) => wanted,
         Err(error) => return vec![Finding::error("template.yaml.j2", error.to_string())],
     };
@@ -108,7 +108,7 @@ mod tests {
         findings.iter().map(ToString::to_string).collect()
     }
 
-    const BY_DEGREES: Extras = Extras { by_degrees: true, bodies: false };
+    const BY_DEGREES: TemplateOptions = TemplateOptions { canary: true, bodies: false };
 
     fn every_event(handler: impl Fn(usize) -> String) -> Descriptor {
         let webhooks: Vec<_> = EventName::ALL
@@ -195,7 +195,7 @@ mod tests {
     #[test]
     fn a_rollout_by_degrees_is_sound_and_counted() {
         let text = render_with(&descriptor(), BY_DEGREES).unwrap();
-        assert_eq!(Extras::of(&text), BY_DEGREES);
+        assert_eq!(TemplateOptions::of(&text), BY_DEGREES);
         assert_eq!(found(&text), Vec::<String>::new());
 
         let descriptor = every_event(|_| "everything".to_owned());

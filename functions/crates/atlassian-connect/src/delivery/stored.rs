@@ -9,12 +9,12 @@ use super::{Delivery, Unreadable, hash};
 /// A reference to a delivery stored in S3. The bucket comes from configuration, never from the
 /// message.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Stored {
+pub struct ObjectRef {
     object: String,
     sha256: String,
 }
 
-impl Stored {
+impl ObjectRef {
     /// The reference to a delivery whose serialised form is `text`.
     pub fn of(delivery: &Delivery, text: &str) -> Self {
         let day = delivery.received_at.strftime("%F");
@@ -42,7 +42,7 @@ impl Stored {
 
     /// Refuses a reference to where no receiver writes.
     pub(super) fn check(self) -> Result<Self, Unreadable> {
-        if self.is_ours() { Ok(self) } else { Err(Unreadable::Astray) }
+        if self.is_ours() { Ok(self) } else { Err(Unreadable::ForeignReference) }
     }
 
     /// Whether the key is one that receivers write.
@@ -58,7 +58,7 @@ impl Stored {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Parcel;
+    use super::super::QueueMessage;
     use super::*;
 
     #[test]
@@ -77,12 +77,12 @@ mod tests {
             "bodies/x/%2e",
             "bodies\\x\\y",
         ] {
-            let stored = Stored { object: object.into(), sha256: String::new() };
-            let error = Parcel::open(&stored.to_message()).unwrap_err();
-            assert!(matches!(error, Unreadable::Astray), "{object}: {error}");
+            let stored = ObjectRef { object: object.into(), sha256: String::new() };
+            let error = QueueMessage::open(&stored.to_message()).unwrap_err();
+            assert!(matches!(error, Unreadable::ForeignReference), "{object}: {error}");
         }
-        let stored = Stored { object: "bodies/2026-11-24/a-1".into(), sha256: String::new() };
-        assert!(matches!(Parcel::open(&stored.to_message()), Ok(Parcel::Stored(_))));
+        let stored = ObjectRef { object: "bodies/2026-11-24/a-1".into(), sha256: String::new() };
+        assert!(matches!(QueueMessage::open(&stored.to_message()), Ok(QueueMessage::ObjectRef(_))));
         assert!(matches!(stored.delivery(b"{}"), Err(Unreadable::Damaged)));
     }
 }

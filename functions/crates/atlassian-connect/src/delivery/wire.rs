@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{Delivery, Stored, Webhook, packed};
+use super::{Delivery, ObjectRef, Webhook, packed};
 use crate::event::{EventName, LeftOut, Product, Reading};
 use crate::payload::{Body, NONCHARACTERS, Payload};
 use crate::tenant::ClientKey;
@@ -22,7 +22,7 @@ pub enum Encoded {
     TooLong {
         /// The length of the compressed message body, in bytes.
         bytes: usize,
-        /// The text to store: the object that a [`Stored`] refers to.
+        /// The text to store: the object that a [`ObjectRef`] refers to.
         text: String,
     },
 }
@@ -43,14 +43,14 @@ pub fn encode(delivery: &Delivery, limit: usize) -> Encoded {
 /// The content of a message body.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "there is one for each message, opened at once")]
-pub enum Parcel {
+pub enum QueueMessage {
     /// A delivery.
     Delivery(Delivery),
     /// A reference to a stored delivery.
-    Stored(Stored),
+    ObjectRef(ObjectRef),
 }
 
-impl Parcel {
+impl QueueMessage {
     /// Parses a message body.
     ///
     /// # Errors
@@ -67,13 +67,13 @@ impl Parcel {
                     version => return Err(Unreadable::Version { version: version as u32 }),
                 }
             }
-            Version::Stored => {
+            Version::ObjectRef => {
                 #[derive(Deserialize)]
                 struct Reference {
-                    stored: Stored,
+                    stored: ObjectRef,
                 }
                 let Reference { stored } = serde_json::from_str(message).map_err(not_a_delivery)?;
-                Self::Stored(stored.check()?)
+                Self::ObjectRef(stored.check()?)
             }
         })
     }
@@ -127,9 +127,11 @@ impl Delivery {
     ///
     /// [`Unreadable`] if it is not a delivery, or has another version.
     pub fn from_message(message: &str) -> Result<Self, Unreadable> {
-        match Parcel::open(message)? {
-            Parcel::Delivery(delivery) => Ok(delivery),
-            Parcel::Stored(_) => Err(Unreadable::Version { version: Version::Stored as u32 }),
+        match QueueMessage::open(message)? {
+            QueueMessage::Delivery(delivery) => Ok(delivery),
+            QueueMessage::ObjectRef(_) => {
+                Err(Unreadable::Version { version: Version::ObjectRef as u32 })
+            }
         }
     }
 
@@ -158,10 +160,10 @@ impl Delivery {
     }
 }
 
-impl Stored {
+impl ObjectRef {
     /// Serialises the reference as a message body.
     pub fn to_message(&self) -> String {
-        let message = Reference { version: Version::Stored, stored: self };
+        let message = Reference { version: Version::ObjectRef, stored: self };
         serde_json::to_string(&message).expect("a number and strings always serialise")
     }
 }
@@ -183,12 +185,12 @@ pub enum Unreadable {
     Damaged,
     /// The reference points outside the key prefix that receivers write to.
     #[error("the message names an object that no receiver writes; find out who sent it")]
-    Astray,
+    ForeignReference,
     /// The message has a newer version.
     #[error(
         "the delivery has version {version}, this handler reads up to version {}; \
          deploy the handlers before the receivers, then replay the dead-letter queue",
-        Version::Stored as u32
+        Version::ObjectRef as u32
     )]
     Version {
         /// The version of the message.
@@ -209,7 +211,7 @@ enum Version {
     /// A compressed delivery.
     Compressed = 2,
     /// A reference to a stored delivery.
-    Stored = 3,
+    ObjectRef = 3,
 }
 
 impl Serialize for Version {
@@ -227,7 +229,7 @@ fn version(message: &str) -> Result<Version, Unreadable> {
     match version {
         1 => Ok(Version::Plain),
         2 => Ok(Version::Compressed),
-        3 => Ok(Version::Stored),
+        3 => Ok(Version::ObjectRef),
         version => Err(Unreadable::Version { version }),
     }
 }
@@ -255,7 +257,7 @@ fn decompressed(message: &str) -> Result<String, Unreadable> {
 #[derive(Serialize)]
 struct Reference<'a> {
     version: Version,
-    stored: &'a Stored,
+    stored: &'a ObjectRef,
 }
 
 /// The `reading` member of a message, in the words of every version of this code. Left out fields
@@ -337,7 +339,9 @@ mod tests {
         ] {
             let written = format!("{START}{end}");
             assert_eq!(delivery(body).to_message(), written);
-            let Ok(Parcel::Delivery(read)) = Parcel::open(&written) else { panic!("{written}") };
+            let Ok(QueueMessage::Delivery(read)) = QueueMessage::open(&written) else {
+                panic!("{written}")
+            };
             assert_eq!((read.payload.as_str(), &read.params), (body, &delivery(body).params));
         }
 
@@ -361,7 +365,9 @@ mod tests {
             "kmyjjfPhG/oc8sxtL/nK4wppQGWYO9zXu93hJOsh9+a1j4xfAC4/6cq98ApCBtObAnvb/gE=",
             r#""}"#,
         );
-        let Ok(Parcel::Delivery(read)) = Parcel::open(compressed) else { panic!("{compressed}") };
+        let Ok(QueueMessage::Delivery(read)) = QueueMessage::open(compressed) else {
+            panic!("{compressed}")
+        };
         let body = r#"{"issue":{"id":"1","key":"D-1"}}"#;
         assert_eq!((read.id, read.payload.as_str()), (delivery("").id, body));
 
@@ -371,8 +377,10 @@ mod tests {
             r#""bodies/2026-11-23/c6af9ac6-7b61-11e6-9a41-93e8deadbeef","#,
             r#""sha256":"29ca1d1cc2f4eea9be3c2446787530bf3bf49c1118b91d6638869d547850ce8b"}}"#,
         );
-        assert_eq!(Stored::of(&delivery(body), &text).to_message(), written);
-        let Ok(Parcel::Stored(stored)) = Parcel::open(written) else { panic!("{written}") };
+        assert_eq!(ObjectRef::of(&delivery(body), &text).to_message(), written);
+        let Ok(QueueMessage::ObjectRef(stored)) = QueueMessage::open(written) else {
+            panic!("{written}")
+        };
         assert_eq!(stored.delivery(text.as_bytes()).unwrap().payload.as_str(), body);
     }
 

@@ -27,8 +27,8 @@ use serde_json::value::RawValue;
 use super::moment::Moment;
 use super::object::object;
 use super::read::{FromPayload, PayloadType, Reading, Unreadable, decode};
+use super::string_enum::{AccountType, string_enum};
 use super::table::confluence_events;
-use super::vocabulary::{AccountType, vocabulary};
 use super::{EventName, Product, tables};
 use crate::payload::Payload;
 
@@ -64,7 +64,7 @@ macro_rules! payload {
     };
 }
 
-vocabulary! {
+string_enum! {
     /// The cause of an event in Confluence.
     pub enum UpdateTrigger {
         "create_page" => CreatePage,

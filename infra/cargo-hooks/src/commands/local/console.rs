@@ -67,8 +67,8 @@ mod tests {
 
     #[test]
     fn shows_our_lines_as_text_and_others_as_they_are() {
-        let json = r#"{"timestamp":"t","level":"WARN","message":"request refused","status":401}"#;
-        assert_eq!(readable(json), "WARN  request refused  status=401");
+        let json = r#"{"timestamp":"t","level":"WARN","message":"request rejected","status":401}"#;
+        assert_eq!(readable(json), "WARN  request rejected  status=401");
         assert_eq!(readable("thread 'main' panicked"), "thread 'main' panicked");
     }
 }

@@ -106,8 +106,8 @@ impl<'t> Document<'t> {
             }
             _ => 1,
         });
-        let by_degrees = self.resources().any(|one| has(&one, "DeploymentPreference") > 0);
-        expanded.sum::<usize>() + if by_degrees { 2 } else { 0 }
+        let canary = self.resources().any(|one| has(&one, "DeploymentPreference") > 0);
+        expanded.sum::<usize>() + if canary { 2 } else { 0 }
     }
 
     /// The number of routes of the API.

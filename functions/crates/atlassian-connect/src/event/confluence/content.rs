@@ -3,7 +3,7 @@
 use crate::event::Id;
 use crate::event::moment::Moment;
 use crate::event::object::object;
-use crate::event::vocabulary::vocabulary;
+use crate::event::string_enum::string_enum;
 
 object! {
     /// A page, a blog post or a comment.
@@ -50,7 +50,7 @@ object! {
     }
 }
 
-vocabulary! {
+string_enum! {
     /// The type of a piece of content.
     pub enum ContentKind {
         "attachment" => Attachment,

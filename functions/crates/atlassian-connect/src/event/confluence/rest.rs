@@ -4,7 +4,7 @@ use super::content::ContentKind;
 use crate::event::Id;
 use crate::event::moment::Moment;
 use crate::event::object::object;
-use crate::event::vocabulary::{AccountType, vocabulary};
+use crate::event::string_enum::{AccountType, string_enum};
 
 object! {
     /// A piece of content.
@@ -33,7 +33,7 @@ object! {
     }
 }
 
-vocabulary! {
+string_enum! {
     /// The status of a piece of content or a space.
     pub enum ContentStatus {
         "archived" => Archived,
@@ -65,7 +65,7 @@ object! {
     }
 }
 
-vocabulary! {
+string_enum! {
     /// The type of a space.
     pub enum SpaceKind {
         "collaboration" => Collaboration,

@@ -3,7 +3,7 @@
 use crate::event::Id;
 use crate::event::moment::Moment;
 use crate::event::object::object;
-use crate::event::vocabulary::vocabulary;
+use crate::event::string_enum::string_enum;
 
 object! {
     /// A sprint.
@@ -31,7 +31,7 @@ object! {
     }
 }
 
-vocabulary! {
+string_enum! {
     /// The state of a sprint.
     pub enum SprintState {
         "active" => Active,
@@ -56,7 +56,7 @@ object! {
     }
 }
 
-vocabulary! {
+string_enum! {
     /// The type of board.
     pub enum BoardType {
         "kanban" => Kanban,

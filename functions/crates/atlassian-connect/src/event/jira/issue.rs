@@ -6,7 +6,7 @@ use super::project::{Component, Project, Version};
 use super::user::User;
 use crate::event::moment::{Day, Moment};
 use crate::event::object::object;
-use crate::event::vocabulary::vocabulary;
+use crate::event::string_enum::string_enum;
 use crate::event::{Id, RichText};
 
 object! {
@@ -174,7 +174,7 @@ object! {
     }
 }
 
-vocabulary! {
+string_enum! {
     /// The key of a status category.
     pub enum StatusCategoryKey {
         "done" => Done,
@@ -399,7 +399,7 @@ object! {
     }
 }
 
-vocabulary! {
+string_enum! {
     /// Whether a field is a field of Jira or a custom field.
     pub enum FieldType {
         "custom" => Custom,
@@ -407,7 +407,7 @@ vocabulary! {
     }
 }
 
-vocabulary! {
+string_enum! {
     /// The kind of change of an issue event. Administrators can add their own.
     pub enum IssueEventType {
         "issue_assigned" => Assigned,
@@ -484,7 +484,7 @@ object! {
     }
 }
 
-vocabulary! {
+string_enum! {
     /// A kind of visibility: role or group.
     pub enum VisibilityType {
         "group" => Group,

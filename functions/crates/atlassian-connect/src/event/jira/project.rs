@@ -4,7 +4,7 @@ use super::user::{AvatarUrls, User};
 use crate::event::Id;
 use crate::event::moment::Day;
 use crate::event::object::object;
-use crate::event::vocabulary::vocabulary;
+use crate::event::string_enum::string_enum;
 
 object! {
     /// A project.
@@ -49,7 +49,7 @@ object! {
     }
 }
 
-vocabulary! {
+string_enum! {
     /// The type of a project.
     pub enum ProjectType {
         "business" => Business,
@@ -59,7 +59,7 @@ vocabulary! {
     }
 }
 
-vocabulary! {
+string_enum! {
     /// The default assignee of a project.
     pub enum AssigneeType {
         "admin.assignee.type.project.lead" => ProjectLead,

@@ -1,7 +1,7 @@
 //! Users.
 
 use crate::event::object::object;
-use crate::event::vocabulary::AccountType;
+use crate::event::string_enum::AccountType;
 
 object! {
     /// A user.

@@ -1,7 +1,7 @@
 //! Enums of words, to which Atlassian may add new ones.
 
 /// Makes an enum of words. Deserializing never fails: an unknown word is kept.
-macro_rules! vocabulary {
+macro_rules! string_enum {
     ($(#[$doc:meta])+ pub enum $Name:ident { $($word:literal => $Word:ident,)+ }) => {
         $(#[$doc])+
         ///
@@ -11,7 +11,7 @@ macro_rules! vocabulary {
         pub enum $Name {
             $( #[doc = concat!("`", $word, "`")] $Word, )+
             #[doc(hidden)]
-            _Other($crate::event::vocabulary::OtherWord),
+            _Other($crate::event::string_enum::OtherWord),
         }
 
         impl $Name {
@@ -47,9 +47,9 @@ macro_rules! vocabulary {
     };
 }
 
-pub(super) use vocabulary;
+pub(super) use string_enum;
 
-vocabulary! {
+string_enum! {
     /// The type of an account.
     ///
     /// Jira Cloud platform REST API, "Users"; in Confluence `customer` is what every person has.

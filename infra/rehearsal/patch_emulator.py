@@ -1,6 +1,6 @@
 """Does to a stack in ministack what AWS does by itself, and prints the stack's base URL.
 
-Usage: complete.py STACK TEMPLATE
+Usage: patch_emulator.py STACK TEMPLATE
 
 ministack makes no routes of the OpenAPI document in which SAM declares them, and does not tell
 functions where they find AWS. Functions also learn their base URL: the requests that ministack hands

@@ -45,7 +45,7 @@ impl BaseUrl {
 }
 
 /// A request to one of the app's URLs.
-pub struct Call {
+pub struct Request {
     /// The request id of the Lambda invocation.
     pub id: String,
     /// The HTTP method.
@@ -64,13 +64,13 @@ pub struct Call {
 }
 
 /// Prints only the id, because the rest contains a token and may contain a secret.
-impl fmt::Debug for Call {
+impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Request").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-impl Call {
+impl Request {
     /// A request from the text of an event, as API Gateway invokes a function with it.
     ///
     /// # Errors
@@ -161,7 +161,13 @@ mod tests {
     use super::*;
 
     /// A call as Lambda delivers it: an HTTP API event of payload version 2.0.
-    fn call(stage: &str, path: &str, query: &str, headers: &str, configured: Option<&str>) -> Call {
+    fn call(
+        stage: &str,
+        path: &str,
+        query: &str,
+        headers: &str,
+        configured: Option<&str>,
+    ) -> Request {
         let event = format!(
             r#"{{
                 "version": "2.0", "routeKey": "POST /x", "rawPath": "{path}",
@@ -175,7 +181,7 @@ mod tests {
                 }}
             }}"#
         );
-        Call::new(serde_json::from_str(&event).unwrap(), "id".into(), Instant::now(), configured)
+        Request::new(serde_json::from_str(&event).unwrap(), "id".into(), Instant::now(), configured)
     }
 
     #[test]
@@ -240,7 +246,7 @@ mod tests {
             "body": null, "isBase64Encoded": false
         }"#;
         let call =
-            Call::new(serde_json::from_str(event).unwrap(), "id".into(), Instant::now(), None);
+            Request::new(serde_json::from_str(event).unwrap(), "id".into(), Instant::now(), None);
         assert_eq!(call.base_url.as_str(), "https://u.lambda-url.us-east-1.on.aws");
         assert_eq!(call.query, "a=<\"x\">&b={é}");
         assert_eq!(call.token().unwrap(), "a.b.c");

@@ -1,6 +1,6 @@
 """Takes out of a built template what ministack does not know, and prints what that was.
 
-Usage: lessen.py TEMPLATE
+Usage: strip_unsupported.py TEMPLATE
 
 Only what has no part in the way of a webhook: an alarm over several metrics, and the limit of an
 event source, which ministack compares as the text that a parameter is.
