@@ -4,7 +4,7 @@
 //!
 //! * a **name**, an [`EventName`]. Unknown names are accepted;
 //! * a **payload type**, one of about forty. Events of the same shape share a type. The types of
-//! Jira are in [`jira`], those of Confluence in [`confluence`];
+//!   Jira are in [`jira`], those of Confluence in [`confluence`];
 //! * an **era**: whether the documentation of 2014 lists it, the current documentation, or both.
 //!
 //! A handler for one kind of event reads its payload type, as in `Delivery<jira::IssueEvent>`; then
@@ -17,13 +17,13 @@
 //! Therefore:
 //!
 //! * Types need little. An [`IssueEvent`](jira::IssueEvent) needs its [`Issue`](jira::Issue), with
-//! its `id` and `key`. Every other type only needs to be a JSON object. Everything else is an
-//! `Option`, a list that can be empty, or an object whose fields can all be absent.
+//!   its `id` and `key`. Every other type only needs to be a JSON object. Everything else is an
+//!   `Option`, a list that can be empty, or an object whose fields can all be absent.
 //! * A malformed field is left out, as if it were absent, and [`Reading::Partly`] has its path.
-//! This also applies to items of lists, and to what an event is about, such as the `page` of a
-//! `page_created`, if the body does not have it.
+//!   This also applies to items of lists, and to what an event is about, such as the `page` of a
+//!   `page_created`, if the body does not have it.
 //! * Null counts as absent everywhere, and so does an empty text where no text is expected. Neither
-//! is reported.
+//!   is reported.
 //! * Unknown fields are ignored; they are still in the delivery's raw payload.
 //! * A lone surrogate, which JSON can write and Rust cannot represent, is read as U+FFFD.
 //! * Unknown words of Atlassian's (a state, a kind, a type) are kept.
