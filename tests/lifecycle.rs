@@ -335,7 +335,7 @@ async fn keeps_secrets_that_only_the_key_reads() {
     }
     assert_eq!(app.total_depth().await, 0);
 
-    // An install mends the row.
+    // An install overwrites the row.
     assert_eq!(app.call_back(Callback::Installed, &rotated).await.status, 204);
     assert_eq!(webhook(&app, &rotated).await, 204);
     app.stack.stop().await;

@@ -202,7 +202,7 @@ async fn takes_no_two_webhooks_for_one_because_their_identifier_is_odd() {
 async fn survives_a_handler_whose_process_ends() {
     let app = TestApp::in_haste().await;
     let folder = tempfile::tempdir().unwrap();
-    // Killed half-way: its lock is left behind, and is over when the message comes again.
+    // Killed half-way: its lock is left behind, and has ended when the message is received again.
     let order = json!({ "do": "exit", "once": folder.path().join("exit") });
     assert_eq!(app.script(order).await.status, 204);
     app.logged(Logged::ScriptDone, 1).await;

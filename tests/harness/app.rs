@@ -63,7 +63,7 @@ impl TestApp {
         Self::with(|template| template).await
     }
 
-    /// The app, but a message that failed comes again at once, and one whose function was killed in
+    /// The app, but a failed message is retried at once, and one whose function was killed in
     /// two seconds.
     pub(crate) async fn in_haste() -> Self {
         Self::with(in_haste).await
@@ -322,7 +322,7 @@ impl TestApp {
     }
 }
 
-/// A template in which a message that failed comes again at once, and one whose function was killed
+/// A template in which a failed message is retried at once, and one whose function was killed
 /// in two seconds.
 pub(crate) fn in_haste(template: impl AsRef<str>) -> String {
     template

@@ -259,7 +259,7 @@ fn finds_each_seeded_fault_by_its_name() {
             "TENANTS_KEY is not the one of the lifecycle function",
         ),
         (
-            "a handler that is told of another dead-letter queue",
+            "a handler with the variable of another dead-letter queue",
             "DEAD_LETTER_QUEUE_URL: !Ref IssueCreatedDead",
             "DEAD_LETTER_QUEUE_URL: !Ref PageCreatedDead",
             "IssueCreatedHandler",

@@ -2,8 +2,8 @@
 #![no_main]
 
 use atlassian_connect::delivery::{Delivery, Webhook};
-use atlassian_connect::payload::Payload;
 use atlassian_connect::event::{EventName, Product, Reading};
+use atlassian_connect::payload::Payload;
 use atlassian_connect::tenant::ClientKey;
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
