@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use cargo_hooks::dead::{self, Filter, Form, Moved, Pair, Queues, Replay};
+use cargo_hooks::dead_letters::{self, Filter, Form, Moved, Pair, Queues, Replay};
 use serde_json::{Value, json};
 
 use crate::harness::app::TestApp;
@@ -16,7 +16,8 @@ pub(crate) fn queues(app: &TestApp, endpoint: &str) -> Queues {
 
 /// A replay, which has an end.
 async fn replayed(queues: &Queues, replay: &Replay) -> Moved {
-    let done = tokio::time::timeout(Duration::from_secs(60), dead::replay(queues, replay)).await;
+    let done =
+        tokio::time::timeout(Duration::from_secs(60), dead_letters::replay(queues, replay)).await;
     done.expect("a replay ends: it takes no letter twice, and none that dies meanwhile").unwrap()
 }
 
@@ -31,7 +32,7 @@ fn queues_held(app: &TestApp, endpoint: &str, held: Duration) -> Queues {
 
 async fn listed(queues: &Queues, filter: &Filter) -> Vec<Value> {
     let mut out = Vec::new();
-    dead::list(queues, filter, 1000, Form::Json, &mut out).await.unwrap();
+    dead_letters::list(queues, filter, 1000, Form::Json, &mut out).await.unwrap();
     let text = String::from_utf8(out).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -73,7 +74,7 @@ async fn lists_what_is_dead_and_why_and_leaves_it_there() {
     assert_eq!(listed(&queues, &of_nobody).await.len(), 0);
 
     let mut table = Vec::new();
-    dead::list(&queues, &Filter::default(), 5, Form::Table, &mut table).await.unwrap();
+    dead_letters::list(&queues, &Filter::default(), 5, Form::Table, &mut table).await.unwrap();
     let table = String::from_utf8(table).unwrap();
     assert_eq!(table.lines().count(), 6, "{table}");
     assert!(table.starts_with("HANDLER") && table.contains("as scripted, for good"), "{table}");
@@ -131,7 +132,7 @@ async fn loses_no_letter_when_it_is_stopped_half_way() {
 
     let queues = queues(&app, proxy.url());
     let slowly = Replay { rate: Some(50), ..Replay::default() };
-    let replay = tokio::spawn(async move { dead::replay(&queues, &slowly).await });
+    let replay = tokio::spawn(async move { dead_letters::replay(&queues, &slowly).await });
     app.logged(Logged::ScriptDone, 5).await;
     proxy.inject(Fault::DropResponse);
     let error = replay.await.unwrap().unwrap_err();

@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use cargo_hooks::dead::{Pair, Queues};
+use cargo_hooks::dead_letters::{Pair, Queues};
 use cargo_hooks::plan::Plan;
 use cargo_hooks::recover::{self, Jira, Recover, Recovered};
 use jiff::{SignedDuration, Timestamp};

@@ -287,7 +287,10 @@ async fn passes_no_claim_though_functions_are_killed() {
     // Somebody has looked, and says so.
     let queues = crate::dead_letters::queues(&app, app.stack.sqs_endpoint());
     app.visible("ScriptedDeadLetterQueue", &dead).await;
-    assert_eq!(cargo_hooks::dead::replay(&queues, &Default::default()).await.unwrap().moved, 5);
+    assert_eq!(
+        cargo_hooks::dead_letters::replay(&queues, &Default::default()).await.unwrap().moved,
+        5
+    );
     app.logged(Logged::ScriptDone, 20).await;
     app.drained("ScriptedQueue").await;
     assert_eq!(app.logged(Logged::ScriptDone, 20).await.len(), 20);

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 use atlassian_connect::descriptor::{Descriptor, Webhook};
-use atlassian_connect::event::{EventName, Line, TABLE};
+use atlassian_connect::event::{EventName, EventSpec, TABLE};
 use atlassian_simulator::samples::sample;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
@@ -87,7 +87,7 @@ pub fn add(
     let names: BTreeSet<String> = webhooks.iter().map(Webhook::handler).collect();
     for name in names {
         let its_own = new.modules.webhooks.iter().filter(|webhook| webhook.handler() == name);
-        let lines: Vec<&Line> = its_own.flat_map(|webhook| lines(&webhook.event)).collect();
+        let lines: Vec<&EventSpec> = its_own.flat_map(|webhook| lines(&webhook.event)).collect();
         let path = Path::new(HANDLERS).join(format!("{name}.rs"));
         if has_handler(&name) {
             notes.push(format!(
@@ -226,12 +226,12 @@ fn entry(webhook: &Webhook, indent: &str) -> serde_json::Result<String> {
 }
 
 /// The lines of the tables with this event: one for each product that sends it.
-fn lines(event: &EventName) -> impl Iterator<Item = &'static Line> {
+fn lines(event: &EventName) -> impl Iterator<Item = &'static EventSpec> {
     TABLE.iter().filter(move |line| line.event == *event)
 }
 
 /// The type that holds all these events: their payload type, or the enum of one product or of both.
-fn payload(lines: &[&Line]) -> String {
+fn payload(lines: &[&EventSpec]) -> String {
     let Some(first) = lines.first() else { return "()".to_owned() };
     if lines.iter().any(|line| line.product != first.product) {
         "Event".to_owned()
@@ -242,19 +242,19 @@ fn payload(lines: &[&Line]) -> String {
     }
 }
 
-fn body_path(line: &Line) -> PathBuf {
+fn body_path(line: &EventSpec) -> PathBuf {
     let file = format!("{}.json", line.event.as_str().replace(':', "_"));
     Path::new("tests/events").join(line.product.as_str()).join(file)
 }
 
-fn listed(lines: &[&Line]) -> String {
+fn listed(lines: &[&EventSpec]) -> String {
     let mut names: Vec<&str> = lines.iter().map(|line| line.event.as_str()).collect();
     names.dedup();
     names.join(", ")
 }
 
 /// The text of a handler.
-fn handler(lines: &[&Line]) -> anyhow::Result<String> {
+fn handler(lines: &[&EventSpec]) -> anyhow::Result<String> {
     #[derive(Serialize)]
     struct Test {
         name: String,

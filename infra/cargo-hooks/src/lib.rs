@@ -5,7 +5,7 @@
 //! - [`scaffold`] writes the files of a new app, and [`addition`] those of a new webhook.
 //! - [`binaries`] builds the functions, and [`session`] is what a running local stack tells the other
 //!   commands.
-//! - [`account`] finds a deployed stack, [`dead`] lists and replays its dead letters, and [`recover`]
+//! - [`account`] finds a deployed stack, [`dead_letters`] lists and replays its dead letters, and [`recover`]
 //!   fetches the webhooks that Jira could not deliver.
 //! - [`terminal`] escapes foreign text before any of these prints it.
 
@@ -14,7 +14,7 @@ pub mod addition;
 pub mod app;
 pub mod binaries;
 pub mod commands;
-pub mod dead;
+pub mod dead_letters;
 pub mod recover;
 pub mod scaffold;
 pub mod session;

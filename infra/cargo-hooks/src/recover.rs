@@ -23,7 +23,7 @@ use serde::Deserialize;
 use tenants::Table;
 use uuid::Uuid;
 
-use crate::dead::Queues;
+use crate::dead_letters::Queues;
 use crate::terminal::escaped;
 use template::plan::{Plan, Url};
 

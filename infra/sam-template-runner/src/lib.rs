@@ -251,7 +251,7 @@ impl Stack {
             function.stop().await;
         }
         self.backends.stop();
-        let _ = timeout(CLOSE, async {
+        let _ = timeout(CLOSE_TIMEOUT, async {
             self.invokers.ended().await;
             self.backends.ended().await;
         })
@@ -266,7 +266,7 @@ const LOG_LINES: usize = 4096;
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// How long connections may stay open after that.
-const CLOSE: Duration = Duration::from_secs(1);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StackError> {
     TcpListener::bind(address).await.map_err(|source| match source.kind() {

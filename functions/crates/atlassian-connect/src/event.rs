@@ -274,7 +274,7 @@ impl EventName {
     /// How a body of this product says that it is this event. One that the tables do not list has its
     /// own name in a body of Jira's.
     pub fn naming(&self, product: Product) -> Naming {
-        match (self.line(product), product) {
+        match (self.spec(product), product) {
             (Some(line), _) => line.naming.clone(),
             (None, Product::Jira) => Naming::Own,
             (None, Product::Confluence) => Naming::None,
@@ -287,7 +287,7 @@ impl EventName {
     }
 
     /// The entry of the event in this product's table, if there is one.
-    pub fn line(&self, product: Product) -> Option<&'static Line> {
+    pub fn spec(&self, product: Product) -> Option<&'static EventSpec> {
         TABLE.iter().find(|line| line.product == product && line.event == *self)
     }
 }
@@ -321,7 +321,7 @@ impl Lenient for EventName {
 /// An event of a product: an entry of [`TABLE`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Line {
+pub struct EventSpec {
     /// The product that sends it.
     pub product: Product,
     /// The name of the event.
@@ -337,7 +337,7 @@ pub struct Line {
     payload_type: TypeId,
 }
 
-impl Line {
+impl EventSpec {
     /// Whether the payload type of the event is `T`.
     pub fn carries<T: PayloadType>(&self) -> bool {
         self.payload_type == TypeId::of::<T>()
@@ -458,7 +458,7 @@ mod tests {
     fn every_name_has_a_line_for_each_of_its_products_and_for_no_other() {
         for name in EventName::ALL {
             for product in [Product::Jira, Product::Confluence] {
-                assert_eq!(name.line(product).is_some(), name.may_come_from(product), "{name}");
+                assert_eq!(name.spec(product).is_some(), name.may_come_from(product), "{name}");
             }
         }
         assert_eq!(

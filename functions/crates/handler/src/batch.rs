@@ -68,7 +68,7 @@ where
         context,
         handler,
         start,
-        end: start + time.saturating_sub(MARGIN),
+        end: start + time.saturating_sub(RESPONSE_MARGIN),
         over: Timestamp::now() + time,
         longest: Cell::default(),
     };
@@ -429,7 +429,7 @@ enum Failure {
 }
 
 /// The time reserved for locks, delays and the response after a handler is stopped.
-const MARGIN: Duration = Duration::from_millis(1000);
+const RESPONSE_MARGIN: Duration = Duration::from_millis(1000);
 
 /// The age from which a delivery that waits is counted as late: what the template's alarm on the age of
 /// a queue's oldest message has as its threshold.
@@ -519,7 +519,7 @@ mod tests {
             })
         });
         let batch = json!({ "Records": records.collect::<Vec<_>>() });
-        let deadline = SystemTime::now() + MARGIN + TIME;
+        let deadline = SystemTime::now() + RESPONSE_MARGIN + TIME;
         let batch = serde_json::from_value(batch).unwrap();
         let response = run(batch, deadline, context, &handler).await;
         response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()

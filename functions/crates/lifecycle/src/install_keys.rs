@@ -57,7 +57,7 @@ impl InstallKeys {
 
     /// The maximum number of cached names. Atlassian has a handful of keys; anybody can invent
     /// names.
-    const MOST: usize = 64;
+    const MAX_KEYS: usize = 64;
 
     /// The keys of one server. The server is configured, and never chosen by a request.
     pub fn new(server: &str) -> Self {
@@ -126,10 +126,10 @@ impl Memory {
     }
 
     fn remember(&mut self, id: &KeyId, what: Known) {
-        if self.known.len() >= InstallKeys::MOST {
+        if self.known.len() >= InstallKeys::MAX_KEYS {
             // Keys are kept, unless they alone fill the cache.
             self.known.retain(|_, known| matches!(known, Known::Key(_)));
-            if self.known.len() >= InstallKeys::MOST {
+            if self.known.len() >= InstallKeys::MAX_KEYS {
                 self.known.clear();
             }
         }

@@ -110,10 +110,10 @@ impl Enqueue for Queue {
                 Ok(Err(error)) => error.into(),
                 Err(elapsed) => elapsed.into(),
             };
-            if Instant::now() + PAUSE >= end {
+            if Instant::now() + RETRY_INTERVAL >= end {
                 return Err(Refused::Unavailable(failed));
             }
-            sleep(PAUSE).await;
+            sleep(RETRY_INTERVAL).await;
         };
         Ok(sent.message_id.unwrap_or_default())
     }
@@ -130,7 +130,7 @@ fn is_final(error: &SdkError<SendMessageError>) -> bool {
 }
 
 /// The interval between two calls.
-const PAUSE: Duration = Duration::from_millis(200);
+const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Why a delivery was not queued.
 #[derive(Debug, thiserror::Error)]

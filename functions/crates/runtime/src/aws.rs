@@ -20,7 +20,7 @@ use crate::environment::{optional, required};
 use crate::{Error, https};
 
 /// The timeout of one attempt of an AWS call.
-const ATTEMPT: Duration = Duration::from_secs(2);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The timeout of an AWS call with all its attempts. A receiver makes two calls, and has ten
 /// seconds.
@@ -53,7 +53,7 @@ pub fn config() -> Result<SdkConfig, Error> {
         .timeout_config(
             TimeoutConfig::builder()
                 .connect_timeout(Duration::from_secs(1))
-                .operation_attempt_timeout(ATTEMPT)
+                .operation_attempt_timeout(ATTEMPT_TIMEOUT)
                 .operation_timeout(CALL_TIMEOUT)
                 .build(),
         )

@@ -22,7 +22,7 @@ use crate::{Find, NotVerified, Tenant, Unavailable};
 /// A token that does not match the cached secret causes one more read of its tenant before it is
 /// refused, so that no webhook is lost after a first install or a new secret.
 ///
-/// These extra reads have a budget: [`Cached::REREADS`] at once, then one every [`Cached::PAUSE`].
+/// These extra reads have a budget: [`Cached::REREADS`] at once, then one every [`Cached::REREAD_INTERVAL`].
 /// While forged tokens use it up, an environment with the previous secret refuses webhooks with the
 /// new one until the next read, and Jira does not repeat a webhook that got 401. Answering 503
 /// instead would save those webhooks, but would let any stranger trigger the alarms.
@@ -49,9 +49,9 @@ impl<F> Cached<F> {
     pub const REREADS: u32 = 5;
     /// The interval between further extra reads, so that not every forged token costs a read. Also
     /// the interval between reads of a table that does not answer.
-    pub const PAUSE: Duration = Duration::from_secs(5);
+    pub const REREAD_INTERVAL: Duration = Duration::from_secs(5);
     /// The maximum number of entries. They take less than ten megabytes.
-    pub const MOST: usize = 10_000;
+    pub const MAX_TENANTS: usize = 10_000;
 
     /// An empty cache.
     pub fn new(tenants: F) -> Self {
@@ -64,11 +64,11 @@ impl<F> Cached<F> {
         if let Some(entry) = entries.get(key) {
             return Arc::clone(entry);
         }
-        if entries.len() >= Self::MOST {
+        if entries.len() >= Self::MAX_TENANTS {
             // Unknown tenants are evicted first, as anybody can invent thousands of them. If less
             // than half becomes free, all are evicted: otherwise every request would search again.
             entries.retain(|_, entry| entry.try_lock().is_ok_and(|entry| entry.is_tenant()));
-            if entries.len() > Self::MOST / 2 {
+            if entries.len() > Self::MAX_TENANTS / 2 {
                 entries.clear();
             }
         }
@@ -124,7 +124,7 @@ impl<F: Find> Cached<F> {
                     detail = &error as &dyn std::error::Error,
                     "tenant not read, cached tenant used"
                 );
-                seen.until = (now + Self::PAUSE).min(seen.at + Self::STALE);
+                seen.until = (now + Self::REREAD_INTERVAL).min(seen.at + Self::STALE);
                 Ok(false)
             }
             (Err(error), _) => Err(error),
@@ -145,7 +145,7 @@ impl<F: Find> Cached<F> {
 struct Entry {
     seen: Option<Seen>,
     /// When the budget of extra reads is full again (a token bucket as in GCRA): one read per
-    /// [`Cached::PAUSE`].
+    /// [`Cached::REREAD_INTERVAL`].
     paid: Timestamp,
 }
 
@@ -171,7 +171,7 @@ impl Entry {
     }
 
     fn may_reread(&mut self, now: Timestamp) -> bool {
-        let (pause, burst) = (Cached::<()>::PAUSE, Cached::<()>::REREADS);
+        let (pause, burst) = (Cached::<()>::REREAD_INTERVAL, Cached::<()>::REREADS);
         let paid = self.paid.max(now) + pause;
         let may = paid <= now + pause * burst;
         if may {
@@ -368,9 +368,9 @@ mod tests {
         table.holds("a");
         let cache = Cached::new(&table);
         assert_eq!(webhook(&cache, "a", 0).await, Ok(()));
-        for number in 0..Cache::MOST {
+        for number in 0..Cache::MAX_TENANTS {
             cache.entry(&ClientKey::new(format!("stranger-{number}")).unwrap());
-            assert!(cache.entries.lock().unwrap().len() <= Cache::MOST);
+            assert!(cache.entries.lock().unwrap().len() <= Cache::MAX_TENANTS);
         }
         assert_eq!(webhook(&cache, "a", 0).await, Ok(()));
         assert_eq!(table.reads(), 1);

@@ -3,7 +3,7 @@
 use std::io::stdout;
 
 use crate::account::Account;
-use crate::dead::{Filter, Form, Queues, list};
+use crate::dead_letters::{Filter, Form, Queues, list};
 
 /// List dead letters: events that no handler could handle, and why
 ///

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use atlassian_connect::event::{Basis, Era, Line, TABLE};
+use atlassian_connect::event::{Basis, Era, EventSpec, TABLE};
 
 use crate::addition::slug;
 
@@ -31,7 +31,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
 /// The events of the tables whose name or product contains `filter`, as a table of text.
 fn list(filter: &str) -> String {
-    let lines: Vec<&Line> = TABLE
+    let lines: Vec<&EventSpec> = TABLE
         .iter()
         .filter(|line| line.event.as_str().contains(filter) || line.product.as_str() == filter)
         .collect();

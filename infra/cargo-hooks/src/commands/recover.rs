@@ -5,7 +5,7 @@ use tenants::{Secrets, Table};
 
 use crate::account::Account;
 use crate::app::App;
-use crate::dead::Queues;
+use crate::dead_letters::Queues;
 use crate::recover::{Recover, jiras, recover};
 use crate::terminal::escaped;
 use template::plan::Plan;

@@ -1,7 +1,7 @@
 //! `cargo hooks replay`
 
 use super::dead::Letters;
-use crate::dead::{Replay, replay};
+use crate::dead_letters::{Replay, replay};
 
 /// Move dead letters back to their handlers' queues
 ///

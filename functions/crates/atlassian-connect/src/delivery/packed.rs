@@ -10,7 +10,7 @@ use flate2::write::DeflateEncoder;
 
 /// The maximum size of a decompressed text, in bytes: more than a receiver can get (AWS Lambda
 /// Developer Guide, "Lambda quotas": 6 MB), and a limit for decompression bombs.
-pub(super) const MOST: usize = 16 * 1024 * 1024;
+pub(super) const MAX_UNPACKED: usize = 16 * 1024 * 1024;
 
 pub(super) fn pack(text: &str) -> String {
     // A low level, because a receiver has a quarter of a CPU: twice the time would save a tenth.
@@ -22,7 +22,7 @@ pub(super) fn pack(text: &str) -> String {
 pub(super) fn unpack(packed: &str) -> Option<String> {
     let packed = STANDARD.decode(packed).ok()?;
     let mut text = String::new();
-    let limit = u64::try_from(MOST).ok()? + 1;
+    let limit = u64::try_from(MAX_UNPACKED).ok()? + 1;
     DeflateDecoder::new(&*packed).take(limit).read_to_string(&mut text).ok()?;
-    (text.len() <= MOST).then_some(text)
+    (text.len() <= MAX_UNPACKED).then_some(text)
 }

@@ -431,7 +431,7 @@ mod tests {
 
     #[test]
     fn unpacks_no_more_than_there_can_be() {
-        let bomb = compressed(&"0".repeat(packed::MOST + 1));
+        let bomb = compressed(&"0".repeat(packed::MAX_UNPACKED + 1));
         assert!(bomb.len() < 100_000, "{}", bomb.len());
         let once = compressed(&delivery("{}").to_message());
         let twice = compressed(&once);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The paths of values in a body that were malformed and left out. It never contains values.
 ///
-/// A path is written as in `issue.fields.labels[0]`. There are at most [`LeftOut::MOST`] of them,
+/// A path is written as in `issue.fields.labels[0]`. There are at most [`LeftOut::MAX_PATHS`] of them,
 /// in the order of the text, each of at most [`LeftOut::LONGEST`] bytes; [`total`](Self::total)
 /// counts all.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -17,7 +17,7 @@ pub struct LeftOut {
 
 impl LeftOut {
     /// The maximum number of paths.
-    pub const MOST: usize = 20;
+    pub const MAX_PATHS: usize = 20;
     /// The maximum length of a path, in bytes.
     pub const LONGEST: usize = 200;
 
@@ -42,7 +42,7 @@ impl LeftOut {
             return;
         }
         self.total += 1;
-        if self.paths.len() < Self::MOST {
+        if self.paths.len() < Self::MAX_PATHS {
             self.paths.push(path);
         }
     }

@@ -103,7 +103,7 @@ impl Reading {
     /// Tries to read a payload as the payload type of its event.
     pub fn of(product: Product, event: &EventName, payload: &Payload) -> Self {
         let mut reading = Self::Read;
-        if event.line(product).is_none() {
+        if event.spec(product).is_none() {
             return Self::Unknown;
         }
         match Event::from_payload(product, event, payload, &mut reading) {
@@ -157,7 +157,7 @@ impl<T: PayloadType> FromPayload for T {
         payload: &Payload,
         reading: &mut Reading,
     ) -> Result<Self, Unreadable> {
-        if event.line(product).is_some_and(|line| line.carries::<T>()) {
+        if event.spec(product).is_some_and(|line| line.carries::<T>()) {
             return decode(product, event, payload, reading);
         }
         let carriers = TABLE.iter().filter(|line| line.carries::<T>());
@@ -194,7 +194,7 @@ pub(super) fn decode<T: PayloadType>(
         Unreadable::Form {
             product,
             event: event.clone(),
-            payload: event.line(product).map_or("payload", |line| line.payload),
+            payload: event.spec(product).map_or("payload", |line| line.payload),
             problem: match lack.problem {
                 Ok(name) => format!("missing field `{name}`"),
                 Err(expected) => format!("expected {expected}"),

@@ -75,7 +75,7 @@ macro_rules! names {
           #[doc = line_doc!($both, confluence, "Confluence", $InConfluence, $confluence_era, $confluence_basis)])+
         $(#[doc = line_doc!($jira, jira, "Jira", $Payload, $era, $basis)])+
         $(#[doc = line_doc!($confluence, confluence, "Confluence", $($confluence_line),+)])+
-        pub const TABLE: &[Line] = &[
+        pub const TABLE: &[EventSpec] = &[
             $(line!(Jira, $Both, jira, $InJira, $jira_era, $jira_basis, $jira_naming),
               line!(Confluence, $Both, confluence, $InConfluence, $confluence_era, $confluence_basis, none),)+
             $(line!(Jira, $Jira, jira, $Payload, $era, $basis, $naming),)+
@@ -90,7 +90,7 @@ macro_rules! names {
 /// One line of the tables as a value.
 macro_rules! line {
     ($Product:ident, $Name:ident, $product:ident, $Payload:ident, $era:ident, $basis:ident, $naming:tt) => {
-        Line {
+        EventSpec {
             product: Product::$Product,
             event: EventName::$Name,
             era: Era::$era,

@@ -41,7 +41,7 @@ pub struct Moved {
 /// A letter is deleted only after its handler's queue has it. A replay that is killed leaves at
 /// most one letter in both queues, and the idempotency table absorbs it. Letters that arrive during
 /// the replay are left. Letters that are left stay hidden until the end and are counted once, even
-/// if that takes longer than [`Queues::HELD`] and they become visible again.
+/// if that takes longer than [`Queues::VISIBILITY_TIMEOUT`] and they become visible again.
 ///
 /// # Errors
 ///

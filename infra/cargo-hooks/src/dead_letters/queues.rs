@@ -39,7 +39,7 @@ pub struct Queues {
 impl Queues {
     /// How long a letter that is looked at is kept from others. A command that is killed leaves them
     /// hidden for no longer.
-    pub const HELD: Duration = Duration::from_secs(300);
+    pub const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(300);
 
     /// The queues of a deployed stack, by its outputs; of one handler, or of all in the descriptor.
     ///
@@ -59,7 +59,7 @@ impl Queues {
             })
         };
         let pairs = handlers(handler)?.into_iter().map(pair).collect::<anyhow::Result<_>>()?;
-        Ok(Self { client: Client::new(config), pairs, held: Self::HELD })
+        Ok(Self { client: Client::new(config), pairs, held: Self::VISIBILITY_TIMEOUT })
     }
 
     /// The queues of the local stack that is running; of one handler, or of all in the descriptor.
@@ -77,7 +77,7 @@ impl Queues {
                 handler: name,
             });
         }
-        Ok(Self { client, pairs, held: Self::HELD })
+        Ok(Self { client, pairs, held: Self::VISIBILITY_TIMEOUT })
     }
 
     /// Queues at an SQS on this machine, and how long a letter is held.
@@ -101,7 +101,7 @@ impl Queues {
         &self.client
     }
 
-    /// Takes up to ten messages out of sight for [`Queues::HELD`]; none if none is there.
+    /// Takes up to ten messages out of sight for [`Queues::VISIBILITY_TIMEOUT`]; none if none is there.
     pub(super) async fn receive(&self, queue: &str) -> anyhow::Result<Vec<Message>> {
         let received = self
             .client
@@ -119,7 +119,7 @@ impl Queues {
         Ok(received.messages.unwrap_or_default())
     }
 
-    /// Lets others see messages again. What fails here is seen when [`Queues::HELD`] is over.
+    /// Lets others see messages again. What fails here is seen when [`Queues::VISIBILITY_TIMEOUT`] is over.
     pub(super) async fn release(&self, queue: &str, messages: &[Message]) {
         for ten in messages.chunks(10) {
             let entries = ten.iter().enumerate().filter_map(|(number, message)| {
