@@ -67,12 +67,6 @@ impl App {
         Ok(Self { root, metadata })
     }
 
-    /// The same app with its files in another folder, for tests of what they say.
-    #[must_use]
-    pub fn at(&self, root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), metadata: self.metadata.clone() }
-    }
-
     /// The folder of the workspace.
     pub fn root(&self) -> &Path {
         &self.root

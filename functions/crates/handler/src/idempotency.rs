@@ -166,9 +166,7 @@ impl IdempotencyStore {
             .table_name(&self.table)
             .key(KEY, string(key))
             .update_expression(format!("SET {LOCKED_UNTIL} = :released, {ATTEMPTS} = :spent"))
-            .condition_expression(format!(
-                "{MESSAGE} = :message AND {ATTEMPTS} = :attempt AND attribute_exists({LOCKED_UNTIL})"
-            ))
+            .condition_expression(held_for_attempt())
             .expression_attribute_values(":message", string(&claimant.holder()))
             .expression_attribute_values(":attempt", number(attempt))
             .expression_attribute_values(":spent", number(spent))
@@ -195,9 +193,7 @@ impl IdempotencyStore {
             .delete_item()
             .table_name(&self.table)
             .key(KEY, string(key))
-            .condition_expression(format!(
-                "{MESSAGE} = :message AND {ATTEMPTS} = :attempt AND attribute_exists({LOCKED_UNTIL})"
-            ))
+            .condition_expression(held_for_attempt())
             .expression_attribute_values(":message", string(&claimant.holder()))
             .expression_attribute_values(":attempt", number(attempt));
         match delete.send().await.map_err(SdkError::into_service_error) {
@@ -335,6 +331,11 @@ const ATTEMPTS: &str = "attempts";
 const LOCKED_UNTIL: &str = "lockedUntil";
 /// The end of a lock that was released.
 const RELEASED: i64 = 0;
+
+/// The condition that the row is still that of `:message` and its `:attempt`, and not completed.
+fn held_for_attempt() -> String {
+    format!("{MESSAGE} = :message AND {ATTEMPTS} = :attempt AND attribute_exists({LOCKED_UNTIL})")
+}
 
 fn string(text: &str) -> AttributeValue {
     AttributeValue::S(text.into())
