@@ -13,19 +13,22 @@ mod event;
 mod routing;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::broadcast;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -34,14 +37,59 @@ use crate::lambda::{self, MAX_EVENT};
 use event::{event, response};
 use routing::best_match;
 
+/// A request to the HTTP API, with its answer.
+///
+/// It contains everything that was sent, tokens and secrets included.
+#[derive(Clone)]
+pub struct Exchange {
+    /// When the request arrived.
+    pub received_at: Timestamp,
+    /// The time from the request to its answer.
+    pub took: Duration,
+    /// The method.
+    pub method: Method,
+    /// The path and the query, as they arrived.
+    pub uri: Uri,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body. Empty if it exceeds the limit of an HTTP API.
+    pub body: Bytes,
+    /// The invocation that answered, unless the HTTP API answered by itself.
+    pub invocation: Option<Invocation>,
+    /// The status of the answer.
+    pub status: StatusCode,
+}
+
+/// Prints no header and no body, because they contain tokens and secrets.
+impl fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exchange")
+            .field("method", &self.method)
+            .field("path", &self.uri.path())
+            .field("invocation", &self.invocation)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An invocation of a function.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Invocation {
+    /// The logical id of the function.
+    pub function: String,
+    /// The request id, as the function's context has it.
+    pub request_id: String,
+}
+
 /// Serves the routes until `shutdown`, then finishes the requests under way.
 pub(crate) async fn serve(
     listener: TcpListener,
     routes: Vec<Route>,
     functions: BTreeMap<String, lambda::Function>,
+    exchanges: broadcast::Sender<Arc<Exchange>>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
-    let api = Arc::new(HttpApi { routes, functions });
+    let api = Arc::new(HttpApi { routes, functions, exchanges });
     let service = Router::new()
         .fallback(handle)
         .with_state(api)
@@ -63,6 +111,7 @@ const MAX_HEADERS: usize = 10_240;
 struct HttpApi {
     routes: Vec<Route>,
     functions: BTreeMap<String, lambda::Function>,
+    exchanges: broadcast::Sender<Arc<Exchange>>,
 }
 
 async fn handle(
@@ -70,26 +119,36 @@ async fn handle(
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     request: Request,
 ) -> Response {
+    let (received_at, start) = (Timestamp::now(), Instant::now());
     let request_id = Uuid::new_v4().to_string();
     let (request, body) = request.into_parts();
-    let mut response = match answer(&api, client, &request, body, &request_id).await {
-        Ok(response) => response,
-        Err(status) => refusal(status),
+    let body = read(&request, body).await;
+    let mut invocation = None;
+    let answer = match &body {
+        Ok(body) => answer(&api, client, &request, body, &request_id, &mut invocation).await,
+        Err(status) => Err(*status),
     };
+    let mut response = answer.unwrap_or_else(refusal);
     // The name API Gateway uses; it finds the request again in the access log.
     if let Ok(request_id) = HeaderValue::try_from(request_id) {
         response.headers_mut().insert(HeaderName::from_static("apigw-requestid"), request_id);
     }
+    // It only fails when nobody listens.
+    let _ = api.exchanges.send(Arc::new(Exchange {
+        received_at,
+        took: start.elapsed(),
+        method: request.method,
+        uri: request.uri,
+        headers: request.headers,
+        body: body.unwrap_or_default(),
+        invocation,
+        status: response.status(),
+    }));
     response
 }
 
-async fn answer(
-    api: &HttpApi,
-    client: SocketAddr,
-    request: &Parts,
-    body: Body,
-    request_id: &str,
-) -> Result<Response, StatusCode> {
+/// Reads the body of a request within the limits of API Gateway.
+async fn read(request: &Parts, body: Body) -> Result<Bytes, StatusCode> {
     if size_of_head(request) > MAX_HEADERS {
         return Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
@@ -99,15 +158,29 @@ async fn answer(
     if body.len() > MAX_BODY {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
+    Ok(body)
+}
+
+async fn answer(
+    api: &HttpApi,
+    client: SocketAddr,
+    request: &Parts,
+    body: &Bytes,
+    request_id: &str,
+    invocation: &mut Option<Invocation>,
+) -> Result<Response, StatusCode> {
     let matched = best_match(&api.routes, &request.method, request.uri.path())
         .ok_or(StatusCode::NOT_FOUND)?;
     let function =
         api.functions.get(&matched.route.function).ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
-    let event = event(request, &body, &matched, client, request_id, Timestamp::now());
+    let event = event(request, body, &matched, client, request_id, Timestamp::now());
     if event.len() > MAX_EVENT {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    let answer = timeout(matched.route.timeout, function.invoke(event.into())).await;
+    let id = Uuid::new_v4().to_string();
+    *invocation =
+        Some(Invocation { function: matched.route.function.clone(), request_id: id.clone() });
+    let answer = timeout(matched.route.timeout, function.invoke_as(id, event.into())).await;
     let answer = answer
         .map_err(|_| {
             let limit = matched.route.timeout;

@@ -34,6 +34,7 @@ mod service;
 mod state;
 
 pub use error::StackError;
+pub use http_api::{Exchange, Invocation};
 pub use log::{LogLine, LogStream};
 
 use std::collections::BTreeMap;
@@ -41,6 +42,7 @@ use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -84,6 +86,7 @@ pub struct Stack {
     deployment: Deployment,
     endpoints: Endpoints,
     lines: broadcast::Sender<LogLine>,
+    exchanges: broadcast::Sender<Arc<Exchange>>,
     functions: BTreeMap<String, lambda::Function>,
     /// The services that invoke functions: the HTTP API and the event sources.
     invokers: Service,
@@ -115,6 +118,7 @@ impl Stack {
         };
         let deployment = read(&options, &endpoints)?;
         let (lines, _) = broadcast::channel(LOG_LINES);
+        let (exchanges, _) = broadcast::channel(EXCHANGES);
         let mut functions = BTreeMap::new();
         for (logical_id, definition) in &deployment.functions {
             let function = lambda::Function::new(
@@ -167,11 +171,13 @@ impl Stack {
         }
         let routes = deployment.routes.clone();
         let routed = functions.clone();
-        invokers.spawn(|stopped| http_api::serve(listener, routes, routed, stopped));
+        let observed = exchanges.clone();
+        invokers.spawn(|stopped| http_api::serve(listener, routes, routed, observed, stopped));
         Ok(Self {
             deployment,
             endpoints,
             lines,
+            exchanges,
             functions,
             invokers,
             backends,
@@ -221,6 +227,12 @@ impl Stack {
         self.lines.subscribe()
     }
 
+    /// Subscribes to the requests to the HTTP API, each with its answer.
+    #[must_use]
+    pub fn exchanges(&self) -> broadcast::Receiver<Arc<Exchange>> {
+        self.exchanges.subscribe()
+    }
+
     /// The environment variables with which an AWS SDK in any process reaches this stack.
     #[must_use]
     pub fn aws_environment(&self) -> Vec<(String, String)> {
@@ -261,6 +273,9 @@ impl Stack {
 
 /// How many log lines a slow subscriber can be behind.
 const LOG_LINES: usize = 4096;
+
+/// How many exchanges a slow subscriber can be behind. Each can hold a body of 10 MB.
+const EXCHANGES: usize = 256;
 
 /// How long invocations can continue when the stack is stopped.
 const DRAIN: Duration = Duration::from_secs(5);

@@ -100,12 +100,21 @@ impl Function {
     ///
     /// Fails if the function answers with an error, or does not answer.
     pub async fn invoke(&self, event: Bytes) -> Result<Bytes, InvokeError> {
+        self.invoke_as(Uuid::new_v4().to_string(), event).await
+    }
+
+    /// As [`invoke`](Self::invoke), with a request id that the caller chooses.
+    ///
+    /// # Errors
+    ///
+    /// As [`invoke`](Self::invoke).
+    pub async fn invoke_as(&self, request_id: String, event: Bytes) -> Result<Bytes, InvokeError> {
         let Ok(permit) = Arc::clone(&self.shared.free).acquire_owned().await else {
             return Err(InvokeError::Stopped);
         };
         let shared = Arc::clone(&self.shared);
         let invocation = tokio::spawn(async move {
-            let result = shared.run(event).await;
+            let result = shared.run(request_id, event).await;
             // Before the caller has the answer, or its next invocation might not find this
             // environment and start another.
             drop(permit);
@@ -152,13 +161,13 @@ struct Shared {
 }
 
 impl Shared {
-    async fn run(&self, event: Bytes) -> Result<Bytes, InvokeError> {
+    async fn run(&self, request_id: String, event: Bytes) -> Result<Bytes, InvokeError> {
         let mut stopping = self.stopping.subscribe();
         let mut environment = self.take_idle();
         let result = tokio::select! {
             biased;
             _ = stopping.wait_for(|stopping| *stopping) => Err(InvokeError::Stopped),
-            result = self.invoke(&mut environment, event) => result,
+            result = self.invoke(&mut environment, request_id, event) => result,
         };
         let is_reusable = matches!(result, Ok(_) | Err(InvokeError::Function { .. }));
         match environment {
@@ -173,6 +182,7 @@ impl Shared {
     async fn invoke(
         &self,
         environment: &mut Option<Environment>,
+        request_id: String,
         event: Bytes,
     ) -> Result<Bytes, InvokeError> {
         if let Some(used) = environment {
@@ -198,18 +208,19 @@ impl Shared {
                 started
             }
         };
-        self.hand_over(environment, event).await
+        self.hand_over(environment, request_id, event).await
     }
 
     async fn hand_over(
         &self,
         environment: &mut Environment,
+        request_id: String,
         event: Bytes,
     ) -> Result<Bytes, InvokeError> {
         let timeout = self.program.definition.timeout;
         let deadline = Instant::now() + timeout;
         let invocation = Invocation {
-            request_id: Uuid::new_v4().to_string(),
+            request_id,
             deadline: Timestamp::now().as_millisecond() + millis(timeout),
             event,
         };
