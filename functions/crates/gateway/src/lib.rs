@@ -35,13 +35,17 @@ pub async fn run(
         let LambdaEvent { payload: Received(event), context } = event;
         let event = match event {
             Ok(event) => event,
-            Err(error) => return Ok(written(refused("", &Rejection::not_an_event(&error)))),
+            Err(error) => {
+                let rejection = Rejection::not_an_event(&error);
+                return Ok(written(refused(&context.request_id, "", &rejection)));
+            }
         };
         let time = context.deadline().duration_since(SystemTime::now()).unwrap_or_default();
         let deadline = Instant::now() + time;
-        let call = Request::new(event, context.request_id, deadline, base_url.as_deref());
+        let id = context.request_id;
+        let call = Request::new(event, id.clone(), deadline, base_url.as_deref());
         let path = call.path.clone();
-        let answer = handle(call).await.unwrap_or_else(|rejection| refused(&path, &rejection));
+        let answer = handle(call).await.unwrap_or_else(|rejection| refused(&id, &path, &rejection));
         Ok::<_, runtime::Error>(written(answer))
     }))
     .await
@@ -61,8 +65,8 @@ pub fn json(document: String) -> Response<Body> {
     response
 }
 
-fn refused(path: &str, rejection: &Rejection) -> Response<Body> {
-    rejection.log(path);
+fn refused(id: &str, path: &str, rejection: &Rejection) -> Response<Body> {
+    rejection.log(id, path);
     metrics::count_for(metric::REJECTED, rejection.reason());
     response(rejection.status(), rejection.sentence().into())
 }

@@ -161,14 +161,14 @@ impl Rejection {
         Self::NotAnEvent { line: error.line(), column: error.column() }
     }
 
-    /// Logs the rejection.
-    pub(crate) fn log(&self, path: &str) {
+    /// Logs the rejection. A queued delivery is logged with the same id, as its `delivery.id`.
+    pub(crate) fn log(&self, id: &str, path: &str) {
         let (status, reason) = (self.status().as_u16(), self.reason());
         let detail = runtime::chain(self);
         if self.status().is_server_error() {
-            tracing::error!(path, status, reason, detail, "request failed");
+            tracing::error!(request.id = id, path, status, reason, detail, "request failed");
         } else {
-            tracing::warn!(path, status, reason, detail, "request rejected");
+            tracing::warn!(request.id = id, path, status, reason, detail, "request rejected");
         }
     }
 }

@@ -27,6 +27,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use jiff::Timestamp;
 use runtime::metrics;
 use tokio::time::Instant;
+use tracing::Instrument as _;
 
 use crate::idempotency::{Claim, Claimant, IdempotencyStore, Takeover};
 use crate::message::{Batch, Message};
@@ -138,6 +139,15 @@ struct Invocation<'a, H> {
     longest: Cell<Duration>,
 }
 
+/// A message that was not handled, with what is known of it.
+struct NotHandled {
+    failure: Failure,
+    /// The delivery of the message, unless it could not be read.
+    delivery_id: Option<String>,
+    /// The attempt that failed, unless none was begun.
+    attempt: Option<Attempt>,
+}
+
 /// An attempt that is in progress in the idempotency store.
 struct Attempt {
     key: String,
@@ -157,12 +167,12 @@ impl<H> Invocation<'_, H> {
         for message in lane {
             let handled = match ahead {
                 // A message behind one that is attempted again has to wait for it.
-                Some(delay) => Err((Failure::NotBegun(delay), None)),
+                Some(delay) => Err(Failure::NotBegun(delay).into()),
                 None if self.has_time() => self.handle(&message).await,
-                None => Err((Failure::NotBegun(Duration::ZERO), None)),
+                None => Err(Failure::NotBegun(Duration::ZERO).into()),
             };
-            let Err((failure, attempt)) = handled else { continue };
-            let Some(message) = self.settle(message, failure, attempt).await else { continue };
+            let Err(not_handled) = handled else { continue };
+            let Some(message) = self.settle(message, not_handled).await else { continue };
             let (Returned::KeptBack(_, delay) | Returned::Waiting(_, delay)) = &message;
             ahead = Some(*delay).filter(|_| self.context.in_order);
             returned.push(message);
@@ -175,19 +185,23 @@ impl<H> Invocation<'_, H> {
         Instant::now() + self.longest.get() < self.end
     }
 
-    async fn handle<T, F>(&self, message: &Message) -> Result<(), (Failure, Option<Attempt>)>
+    async fn handle<T, F>(&self, message: &Message) -> Result<(), NotHandled>
     where
         H: Fn(Delivery<T>) -> F,
         T: FromPayload,
         F: Future<Output = Result<(), Error>>,
     {
-        let delivery = self.open(message).await.map_err(|failure| (failure, None))?;
+        let delivery = self.open(message).await?;
         let (id, event, tenant) =
             (delivery.id.clone(), delivery.event.clone(), delivery.tenant.clone());
+        let fails =
+            |failure, attempt| NotHandled { failure, delivery_id: Some(id.clone()), attempt };
         let key = self.key(&delivery);
-        let delivery = delivery.read().map_err(|error| (Failure::Permanent(error.into()), None))?;
+        let delivery =
+            delivery.read().map_err(|error| fails(Failure::Permanent(error.into()), None))?;
 
-        let Some(number) = self.begin(&key, message).await.map_err(|failure| (failure, None))?
+        let Some(number) =
+            self.begin(&key, message).await.map_err(|failure| fails(failure, None))?
         else {
             metrics::count(metric::DUPLICATES);
             tracing::info!(
@@ -201,18 +215,21 @@ impl<H> Invocation<'_, H> {
         };
         let attempt = Attempt { key, number };
         if number > self.max_attempts() {
-            return Err((Failure::Permanent(KILLED.into()), Some(attempt)));
+            return Err(fails(Failure::Permanent(KILLED.into()), Some(attempt)));
         }
         let begun = Instant::now();
         // The call itself is inside, because it can panic before it returns a future. Unwind
         // safety: nothing of a handler that panicked is used again, as its delivery is dropped.
         let handled = AssertUnwindSafe(async { (self.handler)(delivery).await }).catch_unwind();
+        // What the handler logs can be found by its delivery.
+        let span = tracing::info_span!("handler", delivery.id = id, message.attempts = number);
+        let handled = handled.instrument(span);
         let handled = match tokio::time::timeout_at(self.end, handled).await {
             Ok(Ok(handled)) => handled,
             Ok(Err(panic)) => Err(format!("the handler panicked: {}", text(&*panic)).into()),
             // It began late, and had less time than an invocation has. The next one may be enough.
             Err(_) if begun - self.start > (self.end - self.start) / 10 => {
-                return Err((Failure::Interrupted, Some(attempt)));
+                return Err(fails(Failure::Interrupted, Some(attempt)));
             }
             Err(_) => Err(OUT_OF_TIME.into()),
         };
@@ -222,7 +239,7 @@ impl<H> Invocation<'_, H> {
                 Disposition::DeadLetter => Failure::Permanent(error),
                 Disposition::Retry { after } => Failure::Failed { after, error },
             };
-            return Err((failure, Some(attempt)));
+            return Err(fails(failure, Some(attempt)));
         }
         self.complete(&attempt, message).await;
         tracing::info!(
@@ -252,12 +269,8 @@ impl<H> Invocation<'_, H> {
 
     /// Finishes a message that was not handled: sends it to the dead-letter queue, or returns it to
     /// be attempted again.
-    async fn settle(
-        &self,
-        message: Message,
-        failure: Failure,
-        attempt: Option<Attempt>,
-    ) -> Option<Returned> {
+    async fn settle(&self, message: Message, not_handled: NotHandled) -> Option<Returned> {
+        let NotHandled { failure, delivery_id, attempt } = not_handled;
         let attempts = attempt.as_ref().map_or_else(|| message.attempts(), |begun| begun.number);
         let queue = self.context.queue.as_ref();
         let is_last = queue.is_some_and(|queue| queue.is_last_receive(&message));
@@ -280,6 +293,7 @@ impl<H> Invocation<'_, H> {
                 Ok(()) => {
                     metrics::count(metric::DEAD_LETTERS);
                     tracing::error!(
+                        delivery.id = delivery_id,
                         message.id = message.id,
                         message.attempts = attempts,
                         error,
@@ -311,6 +325,7 @@ impl<H> Invocation<'_, H> {
                 metrics::count(metric::LATE);
             }
             tracing::info!(
+                delivery.id = delivery_id,
                 message.id = message.id,
                 retry.seconds = delay.as_secs(),
                 begun = matches!(failure, Failure::Interrupted),
@@ -321,6 +336,7 @@ impl<H> Invocation<'_, H> {
         }
         metrics::count(metric::FAILED);
         tracing::error!(
+            delivery.id = delivery_id,
             message.id = message.id,
             message.attempts = attempts,
             retry.seconds = delay.as_secs(),
@@ -442,6 +458,12 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 /// receive, of which there are enough for a day.
 const SHORTEST_OUTAGE_DELAY: Duration = Duration::from_secs(1);
 const LONGEST_OUTAGE_DELAY: Duration = Duration::from_secs(15 * 60);
+
+impl From<Failure> for NotHandled {
+    fn from(failure: Failure) -> Self {
+        Self { failure, delivery_id: None, attempt: None }
+    }
+}
 
 fn unreadable(error: Unreadable) -> Failure {
     match error {

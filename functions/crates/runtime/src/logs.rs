@@ -4,7 +4,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::environment;
 
-/// Sends every event to standard output.
+/// Sends every event to standard output, with the fields of its span as `span`.
 ///
 /// Lambda's documentation, "Advanced logging controls": the template sets `AWS_LAMBDA_LOG_LEVEL`,
 /// and Lambda filters lines by their `level`.
@@ -14,7 +14,7 @@ pub(crate) fn init() {
     let logs = tracing_subscriber::fmt()
         .json()
         .flatten_event(true)
-        .with_current_span(false)
+        .with_current_span(true)
         .with_span_list(false)
         .with_target(false)
         .with_max_level(level)
