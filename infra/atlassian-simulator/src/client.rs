@@ -31,6 +31,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// The body.
     pub body: String,
+    /// The id that API Gateway gave the request, which is in its access log.
+    pub request_id: Option<String>,
     /// The duration of the request.
     pub took: Duration,
 }
@@ -103,8 +105,10 @@ pub(crate) async fn post(
         format!("{target} did not answer; is the base URL right, and reachable?")
     })?;
     let status = response.status();
+    let request_id = response.headers().get("apigw-requestid");
+    let request_id = request_id.and_then(|id| id.to_str().ok()).map(str::to_owned);
     let body = response.text().await?;
-    Ok(Answer { status, body, took: start.elapsed() })
+    Ok(Answer { status, body, request_id, took: start.elapsed() })
 }
 
 /// A resolver that uses the system's, and resolves every name below `localhost` to this machine

@@ -19,13 +19,17 @@ pub struct Filter {
     pub event: Option<String>,
     /// Only letters of this tenant.
     pub tenant: Option<String>,
+    /// Only the letter of this delivery.
+    pub delivery: Option<String>,
 }
 
 impl Filter {
     /// Whether a letter passes the filter.
     pub fn takes(&self, letter: &Letter) -> bool {
         let same = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
-        same(&self.event, &letter.event) && same(&self.tenant, &letter.tenant)
+        same(&self.event, &letter.event)
+            && same(&self.tenant, &letter.tenant)
+            && same(&self.delivery, &letter.delivery)
     }
 }
 
@@ -131,6 +135,7 @@ mod tests {
         let letter = Letter {
             handler: "scripted".into(),
             message: "1".into(),
+            delivery: None,
             event: Some(forged.into()),
             tenant: Some(forged.into()),
             first_seen: None,

@@ -5,6 +5,7 @@
 //! - [`scaffold`] writes the files of a new app, and [`addition`] those of a new webhook.
 //! - [`binaries`] builds the functions, and [`session`] is what a running local stack tells the other
 //!   commands.
+//! - [`demo`] has the demo sites of a local stack, which the inspector's page acts for.
 //! - [`account`] finds a deployed stack, [`dead_letters`] lists and replays its dead letters, and [`recover`]
 //!   fetches the webhooks that Jira could not deliver.
 //! - [`terminal`] escapes foreign text before any of these prints it.
@@ -15,6 +16,7 @@ pub mod app;
 pub mod binaries;
 pub mod commands;
 pub mod dead_letters;
+pub mod demo;
 pub mod recover;
 pub mod scaffold;
 pub mod session;

@@ -22,6 +22,9 @@ pub struct Session {
     pub url: String,
     /// The URL of its SQS.
     pub sqs: String,
+    /// The URL of its page, which also tells what became of a webhook.
+    #[serde(default)]
+    pub page: Option<String>,
     sites: Vec<DemoSite>,
 }
 
@@ -48,7 +51,13 @@ impl Session {
             secret: site.secret.expose().into(),
             base_url: site.base_url.clone(),
         });
-        Self { url: url.into(), sqs: sqs.into(), sites: sites.collect() }
+        Self { url: url.into(), sqs: sqs.into(), page: None, sites: sites.collect() }
+    }
+
+    /// The same session with a page.
+    #[must_use]
+    pub fn with_page(self, page: &str) -> Self {
+        Self { page: Some(page.into()), ..self }
     }
 
     /// The session of the stack that runs.

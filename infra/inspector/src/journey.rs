@@ -11,6 +11,8 @@ use crate::sent::Sent;
 pub struct Journey {
     /// The id of the invocation that answered, which is the id of a delivery.
     pub id: String,
+    /// The id of the request, which the answer carries as `apigw-requestid`.
+    pub request: String,
     /// The position among all requests, from 1.
     pub number: u64,
     /// What the URL is for.

@@ -196,6 +196,7 @@ impl Journeys {
         let id = exchange.invocation.as_ref().map(|invoked| invoked.request_id.clone());
         Journey {
             id: id.unwrap_or_else(|| format!("request-{number}")),
+            request: exchange.request_id.clone(),
             number,
             kind,
             received_at: exchange.received_at,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, ORIGIN, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
@@ -20,6 +20,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use futures_util::future::ready;
 use futures_util::{Stream, StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -226,9 +227,10 @@ async fn one<C: Control>(State(page): Shared<C>, Path(id): Path<String>) -> Resp
     }
 }
 
-/// Every journey that is kept, then every change.
+/// Every journey that is kept, then every change; of one request, if the query is its id.
 async fn changes<C: Control>(
     State(page): Shared<C>,
+    RawQuery(request): RawQuery,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     // In this order: what changes in between is sent twice, and nothing is missed.
     let receiver = page.journeys.subscribe();
@@ -242,7 +244,10 @@ async fn changes<C: Control>(
             }
         }
     });
-    let events = kept.chain(later).map(|journey| {
+    let asked = kept.chain(later).filter(move |journey| {
+        ready(request.as_ref().is_none_or(|request| journey.request == *request))
+    });
+    let events = asked.map(|journey| {
         Ok(Event::default().data(serde_json::to_string(&*journey).unwrap_or_default()))
     });
     Sse::new(events).keep_alive(KeepAlive::default())

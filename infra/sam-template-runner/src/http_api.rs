@@ -46,6 +46,8 @@ pub struct Exchange {
     pub received_at: Timestamp,
     /// The time from the request to its answer.
     pub took: Duration,
+    /// The id of the request, which the answer carries as `apigw-requestid`.
+    pub request_id: String,
     /// The method.
     pub method: Method,
     /// The path and the query, as they arrived.
@@ -130,13 +132,14 @@ async fn handle(
     };
     let mut response = answer.unwrap_or_else(refusal);
     // The name API Gateway uses; it finds the request again in the access log.
-    if let Ok(request_id) = HeaderValue::try_from(request_id) {
+    if let Ok(request_id) = HeaderValue::try_from(&request_id) {
         response.headers_mut().insert(HeaderName::from_static("apigw-requestid"), request_id);
     }
     // It only fails when nobody listens.
     let _ = api.exchanges.send(Arc::new(Exchange {
         received_at,
         took: start.elapsed(),
+        request_id,
         method: request.method,
         uri: request.uri,
         headers: request.headers,

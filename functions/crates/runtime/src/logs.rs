@@ -1,6 +1,8 @@
 //! Logging: one JSON object per line, in Lambda's JSON log format.
 
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 use crate::environment;
 
@@ -18,7 +20,9 @@ pub(crate) fn init() {
         .with_span_list(false)
         .with_target(false)
         .with_max_level(level)
-        .finish();
+        .finish()
+        // The runtime's own span would add its request id and ARN to every line.
+        .with(Targets::new().with_default(level).with_target("lambda_runtime", LevelFilter::WARN));
     // A second call can only come from a test; the first subscriber serves it as well.
     let _ = tracing::subscriber::set_global_default(logs);
 }

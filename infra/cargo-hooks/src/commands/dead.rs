@@ -42,6 +42,9 @@ pub struct Letters {
     /// Only those of this tenant
     #[arg(long, value_name = "CLIENT_KEY")]
     tenant: Option<String>,
+    /// Only the one of this delivery: the delivery.id of the log
+    #[arg(long, value_name = "ID")]
+    delivery: Option<String>,
 }
 
 impl Letters {
@@ -57,7 +60,11 @@ impl Letters {
     }
 
     pub(super) fn filter(&self) -> Filter {
-        Filter { event: self.event.clone(), tenant: self.tenant.clone() }
+        Filter {
+            event: self.event.clone(),
+            tenant: self.tenant.clone(),
+            delivery: self.delivery.clone(),
+        }
     }
 }
 

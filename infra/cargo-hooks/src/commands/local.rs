@@ -13,14 +13,17 @@ use atlassian_connect::descriptor::Descriptor;
 use atlassian_connect::event::Product;
 use atlassian_connect::lifecycle::Callback;
 use contract::variable;
+use inspector::{Handlers, Journeys};
+use tokio::net::TcpListener;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::App;
 use crate::binaries::{self, Profile};
+use crate::demo::{Addresses, Demo};
 use crate::session::Session;
 use atlassian_simulator::{Atlassian, InstallKey, Site};
-use sam_template_runner::Stack;
 use sam_template_runner::deployment::Function;
+use sam_template_runner::{LogLine, Stack};
 
 /// Build the functions and run all of template.yaml on this machine
 ///
@@ -48,9 +51,15 @@ pub struct Args {
     /// Most processes of one function at once
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     concurrency: u16,
+    /// Port of the page that shows every delivery; 0 for any that is free
+    #[arg(long, default_value_t = 0)]
+    page_port: u16,
     /// Stop when the first webhook is handled
     #[arg(long)]
     once: bool,
+    /// Print every log line as the functions wrote it
+    #[arg(long)]
+    verbose: bool,
 }
 
 /// Builds, starts, plays Atlassian once, and stays up until it is told to stop.
@@ -70,7 +79,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let atlassian = Atlassian::start(key).await?;
     let keys_url = atlassian.keys_url().to_owned();
     let stack = Stack::start(sam_template_runner::Options {
-        template: args.template.unwrap_or_else(|| app.template_path()),
+        template: args.template.clone().unwrap_or_else(|| app.template_path()),
         binaries,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
         parameters: BTreeMap::from([("InstallKeysUrl".into(), keys_url)]),
@@ -89,71 +98,116 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         console::step("Encrypting", "nothing: no function has the variable TENANTS_KEY");
     }
 
-    let outcome = play(&descriptor, &stack, &atlassian, start, args.once).await;
+    let page = TcpListener::bind((Ipv4Addr::LOCALHOST, args.page_port)).await;
+    let page = page.with_context(|| {
+        format!("port {} is in use; choose another with --page-port, or 0", args.page_port)
+    })?;
+    let addresses = Addresses {
+        base_url: stack.url().into(),
+        sqs: stack.sqs_endpoint().into(),
+        page: format!("http://{}", page.local_addr()?),
+    };
+    let sites = vec![Site::new(Product::Jira, "demo"), Site::new(Product::Confluence, "demo")];
+    let demo =
+        Demo::new(descriptor.clone(), atlassian, addresses.clone(), stack.deployment(), sites);
+    let handlers = Handlers::of(stack.deployment());
+    let journeys = Journeys::new(descriptor.clone(), handlers, "/");
+    let following = journeys.clone();
+    let (exchanges, lines) = (stack.exchanges(), stack.subscribe());
+    tokio::spawn(async move { following.follow(exchanges, lines).await });
+    let server = inspector::serve(
+        page,
+        journeys.clone(),
+        demo.clone(),
+        descriptor.key.clone(),
+        std::future::pending(),
+    );
+    let server = tokio::spawn(server);
+
+    let run = Run { descriptor: &descriptor, stack: &stack, demo: &demo, journeys: &journeys };
+    let outcome = run.play(start, &args, &addresses.page).await;
     console::step("Stopping", "");
+    server.abort();
     Session::remove(stack.url());
     stack.stop().await;
     outcome
 }
 
-async fn play(
-    descriptor: &Descriptor,
-    stack: &Stack,
-    atlassian: &Atlassian,
-    start: Instant,
-    once: bool,
-) -> anyhow::Result<()> {
-    let mut stop = std::pin::pin!(told_to_stop());
-    let sites = [Site::new(Product::Jira, "demo"), Site::new(Product::Confluence, "demo")];
-    let scene = async {
-        for site in &sites {
-            install(descriptor, stack, atlassian, site).await?;
-        }
-        Session::new(stack.url(), stack.sqs_endpoint(), &sites).write()?;
-        journey::show(descriptor, stack, atlassian, &sites).await
-    };
-    tokio::select! {
-        scene = scene => scene?,
-        told = &mut stop => return told,
-    }
-    console::step("Ready", &format!("in {:.1} s", start.elapsed().as_secs_f64()));
-    if once {
-        return Ok(());
-    }
-    console::usage(descriptor, stack.url());
-    let mut log = stack.subscribe();
-    loop {
+struct Run<'a> {
+    descriptor: &'a Descriptor,
+    stack: &'a Stack,
+    demo: &'a Demo,
+    journeys: &'a Journeys,
+}
+
+impl Run<'_> {
+    async fn play(&self, start: Instant, args: &Args, page: &str) -> anyhow::Result<()> {
+        let mut stop = std::pin::pin!(told_to_stop());
+        let mut changes = self.journeys.subscribe();
+        let mut lines = self.stack.subscribe();
+        let scene = async {
+            for site in self.demo.sites() {
+                self.install(&site).await?;
+            }
+            self.demo.write_session()?;
+            journey::show(self.descriptor, self.demo, self.journeys).await
+        };
+        let printed = async {
+            // Until then only what a function says itself: the steps say the rest.
+            loop {
+                match lines.recv().await {
+                    Ok(line) => print(&line, args.verbose),
+                    Err(RecvError::Lagged(lines)) => console::skipped(lines),
+                    Err(RecvError::Closed) => std::future::pending().await,
+                }
+            }
+        };
         tokio::select! {
+            scene = scene => scene?,
+            () = printed => {}
             told = &mut stop => return told,
-            line = log.recv() => match line {
-                Ok(line) => console::line(&line),
-                Err(RecvError::Lagged(lines)) => console::skipped(lines),
-                Err(RecvError::Closed) => bail!("the stack stopped by itself"),
-            },
         }
+        console::step("Ready", &format!("in {:.1} s", start.elapsed().as_secs_f64()));
+        if args.once {
+            return Ok(());
+        }
+        console::usage(self.descriptor, self.stack.url(), page);
+        let mut rows = console::Rows::default();
+        for journey in self.journeys.all() {
+            rows.skip(&journey);
+        }
+        loop {
+            tokio::select! {
+                told = &mut stop => return told,
+                journey = changes.recv() => if let Ok(journey) = journey {
+                    rows.show(&journey);
+                },
+                line = lines.recv() => match line {
+                    Ok(line) => print(&line, args.verbose),
+                    Err(RecvError::Lagged(lines)) => console::skipped(lines),
+                    Err(RecvError::Closed) => bail!("the stack stopped by itself"),
+                },
+            }
+        }
+    }
+
+    async fn install(&self, site: &Site) -> anyhow::Result<()> {
+        let answer = self.demo.call_back(Callback::Installed, site).await?;
+        let who = format!("{} at {} as tenant {}", site.product, site.base_url, site.client_key);
+        console::answered("installed", &who, &answer);
+        if !answer.status.is_success() {
+            bail!(
+                "the install was refused with {}; is template.yaml what the descriptor asks for? \
+                 `cargo hooks check` says",
+                answer.status
+            );
+        }
+        Ok(())
     }
 }
 
-async fn install(
-    descriptor: &Descriptor,
-    stack: &Stack,
-    atlassian: &Atlassian,
-    site: &Site,
-) -> anyhow::Result<()> {
-    let url = descriptor.lifecycle.installed.as_deref();
-    let url = url.context("the descriptor declares no lifecycle.installed")?;
-    let answer =
-        atlassian.call_back(Callback::Installed, &descriptor.key, stack.url(), url, site).await?;
-    let who = format!("{} at {} as tenant {}", site.product, site.base_url, site.client_key);
-    console::answered("installed", &who, &answer);
-    if !answer.status.is_success() {
-        bail!(
-            "the install was refused with {}; is template.yaml what the descriptor asks for? \
-             `cargo hooks check` says",
-            answer.status
-        );
-    }
-    Ok(())
+fn print(line: &LogLine, verbose: bool) {
+    if verbose { console::raw(line) } else { console::line(line) }
 }
 
 fn summary(stack: &Stack) -> String {

@@ -16,6 +16,8 @@ pub struct Letter {
     pub handler: String,
     /// The message id.
     pub message: String,
+    /// The id of the delivery, in every log line about it.
+    pub delivery: Option<String>,
     /// The event.
     pub event: Option<String>,
     /// The tenant's client key.
@@ -42,6 +44,7 @@ impl Letter {
         Self {
             handler: handler.into(),
             message: message.message_id.clone().unwrap_or_default(),
+            delivery: delivery.as_ref().map(|delivery| delivery.id.clone()),
             event: attribute(EVENT),
             tenant: attribute(TENANT),
             first_seen: delivery.map(|delivery| delivery.received_at).or_else(|| sent(message)),

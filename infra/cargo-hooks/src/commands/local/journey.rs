@@ -1,78 +1,56 @@
-//! The journey of one delivery, told by the logs of the functions it passes.
+//! The journey of the first delivery, step by step.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use atlassian_connect::descriptor::{Descriptor, Webhook};
-use atlassian_connect::event::{EventName, Product};
-use serde_json::Value;
+use atlassian_connect::event::EventName;
+use inspector::{Journey, Journeys, Outcome, Tampering};
 use tokio::sync::broadcast::error::RecvError;
-use uuid::Uuid;
 
 use super::console;
+use crate::demo::Demo;
+use atlassian_simulator::Site;
 use atlassian_simulator::samples::sample;
-use atlassian_simulator::{Atlassian, Site};
-use sam_template_runner::Stack;
 
 /// How long the delivery may take to its handler before something is wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Sends one webhook and tells where it is until it is handled.
+/// Sends one webhook and shows where it is until it is handled.
 pub(super) async fn show(
     descriptor: &Descriptor,
-    stack: &Stack,
-    atlassian: &Atlassian,
-    sites: &[Site],
+    demo: &Demo,
+    journeys: &Journeys,
 ) -> anyhow::Result<()> {
-    let (webhook, site, body) = first_with_a_sample(descriptor, sites)?;
-    let mut log = stack.subscribe();
-    let sent = Instant::now();
-    let answer = atlassian
-        .send(
-            atlassian_simulator::Webhook {
-                base_url: stack.url(),
-                url: &webhook.url,
-                body: body.into(),
-                identifier: (site.product == Product::Jira).then(|| Uuid::new_v4().to_string()),
-            },
-            site,
-        )
-        .await?;
+    let sites = demo.sites();
+    let (webhook, site, body) = first_with_a_sample(descriptor, &sites)?;
+    let mut changes = journeys.subscribe();
+    let answer = demo.send(site, &webhook.event, body.into(), Tampering::None).await?;
     console::answered("sent", &format!("{} to {}", webhook.event, webhook.url), &answer);
-
-    let mut delivery = None;
+    let mut is_queued = false;
     let arrived = async {
         loop {
-            let line = match log.recv().await {
-                Ok(line) => line,
-                Err(RecvError::Lagged(_)) => continue,
+            let journey = match changes.recv().await {
+                Ok(journey) if Some(&journey.request) == answer.request_id.as_ref() => journey,
+                Ok(_) | Err(RecvError::Lagged(_)) => continue,
                 Err(RecvError::Closed) => bail!("the stack stopped"),
             };
-            let Ok(fields) = serde_json::from_str::<Value>(&line.text) else {
-                console::line(&line);
-                continue;
-            };
-            let id = fields["delivery.id"].as_str();
-            match fields["message"].as_str() {
-                Some("delivery queued") if delivery.is_none() => {
-                    console::step("received", &format!("by {}", line.function));
-                    console::step(
-                        "verified",
-                        &format!("for tenant {}", shown(&fields["tenant.key"])),
-                    );
-                    console::step(
-                        "queued",
-                        &format!("as message {}", shown(&fields["message.id"])),
-                    );
-                    delivery = id.map(str::to_owned);
-                }
-                Some("delivery handled") if id.is_some() && id == delivery.as_deref() => {
-                    let took = sent.elapsed().as_millis();
-                    let how = format!("by {}, {took} ms after it was sent", line.function);
-                    console::step("handled", &how);
+            if let (false, Some(message)) = (is_queued, &journey.message) {
+                is_queued = true;
+                queued(&journey, message);
+            }
+            match journey.outcome {
+                Outcome::Queued | Outcome::Retrying => {}
+                Outcome::Handled => {
+                    let (handler, took) = (shown(&journey.handler), journey.ended_ms);
+                    let took = took.unwrap_or_default();
+                    console::step("handled", &format!("by {handler}, {took} ms after it was sent"));
                     return Ok(());
                 }
-                _ => console::line(&line),
+                _ => {
+                    console::row(&journey);
+                    bail!("the delivery was not handled; the row above says why");
+                }
             }
         }
     };
@@ -81,8 +59,14 @@ pub(super) async fn show(
     })?
 }
 
-/// Jira's `jira:issue_created` if it is declared, else the first event that has a sample; with the
-/// demo site that sends it.
+fn queued(journey: &Journey, message: &str) {
+    console::step("received", &format!("by {}", shown(&journey.function)));
+    console::step("verified", &format!("for tenant {}", shown(&journey.tenant)));
+    console::step("queued", &format!("as message {message}"));
+}
+
+/// Jira's `jira:issue_created` if it is declared, otherwise the first event that has a sample; with
+/// the demo site that sends it.
 fn first_with_a_sample<'a>(
     descriptor: &'a Descriptor,
     sites: &'a [Site],
@@ -99,6 +83,6 @@ fn first_with_a_sample<'a>(
         .context("none of the declared events has a sample body; send one with `--body FILE`")
 }
 
-fn shown(value: &Value) -> &str {
-    value.as_str().unwrap_or("?")
+fn shown(value: &Option<String>) -> &str {
+    value.as_deref().unwrap_or("?")
 }

@@ -1,0 +1,241 @@
+//! The demo sites of a local stack, and what somebody can do with them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use atlassian_connect::descriptor::Descriptor;
+use atlassian_connect::event::EventName;
+use atlassian_connect::jwt::{self, ClaimsToSign};
+use atlassian_connect::lifecycle::Callback;
+use atlassian_connect::tenant::SharedSecret;
+use atlassian_simulator::samples::sample;
+use atlassian_simulator::{Answer, Atlassian, Site, qsh_of};
+use contract::variable;
+use inspector::{Control, Install, Journey, Tampering};
+use jiff::Timestamp;
+use sam_template_runner::deployment::Deployment;
+use uuid::Uuid;
+
+use crate::dead_letters::{Filter, Pair, Queues, Replay, replay};
+use crate::session::Session;
+
+/// The demo sites of a local stack. A clone is the same sites.
+#[derive(Clone, Debug)]
+pub struct Demo {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    descriptor: Descriptor,
+    atlassian: Atlassian,
+    base_url: String,
+    sqs: String,
+    page: String,
+    queues: Vec<Pair>,
+    sites: Mutex<Vec<Site>>,
+}
+
+/// Where a local stack can be reached.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// The app's base URL.
+    pub base_url: String,
+    /// The SQS service.
+    pub sqs: String,
+    /// The page of the inspector.
+    pub page: String,
+}
+
+impl Demo {
+    /// Sites that have not installed the app yet.
+    pub fn new(
+        descriptor: Descriptor,
+        atlassian: Atlassian,
+        addresses: Addresses,
+        deployment: &Deployment,
+        sites: Vec<Site>,
+    ) -> Self {
+        let Addresses { base_url, sqs, page } = addresses;
+        let queues = pairs(deployment);
+        let sites = Mutex::new(sites);
+        let inner = Inner { descriptor, atlassian, base_url, sqs, page, queues, sites };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The sites as they are now.
+    pub fn sites(&self) -> Vec<Site> {
+        self.lock().clone()
+    }
+
+    /// The simulated Atlassian.
+    pub fn atlassian(&self) -> &Atlassian {
+        &self.inner.atlassian
+    }
+
+    /// Writes the addresses and the sites down for the commands beside this one.
+    ///
+    /// # Errors
+    ///
+    /// If the file cannot be written.
+    pub fn write_session(&self) -> anyhow::Result<()> {
+        let Inner { base_url, sqs, page, .. } = &*self.inner;
+        Session::new(base_url, sqs, &self.sites()).with_page(page).write()
+    }
+
+    /// Sends the callback `installed` or `uninstalled` of a site.
+    ///
+    /// # Errors
+    ///
+    /// If the descriptor declares no URL for it, or the request got no answer.
+    pub async fn call_back(&self, callback: Callback, site: &Site) -> anyhow::Result<Answer> {
+        let Inner { descriptor, atlassian, base_url, .. } = &*self.inner;
+        let url = descriptor.lifecycle.callbacks().find(|(declared, _)| *declared == callback);
+        let (_, url) = url.with_context(|| {
+            format!("the descriptor declares no lifecycle.{callback}; add its URL there")
+        })?;
+        atlassian.call_back(callback, &descriptor.key, base_url, url, site).await
+    }
+
+    /// Sends a webhook of a site, or one that is not to be trusted.
+    ///
+    /// # Errors
+    ///
+    /// If the app does not declare the event, or the request got no answer.
+    pub async fn send(
+        &self,
+        site: &Site,
+        event: &EventName,
+        body: String,
+        tampering: Tampering,
+    ) -> anyhow::Result<Answer> {
+        let Inner { descriptor, atlassian, base_url, .. } = &*self.inner;
+        let webhooks = &descriptor.modules.webhooks;
+        let webhook = webhooks.iter().find(|webhook| webhook.event == *event);
+        let webhook = webhook.with_context(|| {
+            format!("the descriptor does not declare {event}; `cargo hooks add {event}` does")
+        })?;
+        let target = format!("{base_url}{}", webhook.url);
+        let now = Timestamp::now();
+        let (signed, target_of_token) = match tampering {
+            Tampering::Expired => (now - jiff::SignedDuration::from_hours(1), target.clone()),
+            Tampering::WrongQsh => (now, format!("{base_url}/another-url")),
+            _ => (now, target.clone()),
+        };
+        let qsh = qsh_of(&target_of_token, base_url)?;
+        let claims = ClaimsToSign::new(site.client_key.as_str(), &qsh, signed);
+        let token = match tampering {
+            Tampering::NoToken => None,
+            Tampering::WrongSecret => {
+                Some(jwt::sign(&claims, &SharedSecret::new(Uuid::new_v4().to_string())))
+            }
+            _ => Some(jwt::sign(&claims, &site.secret)),
+        };
+        let identifier = site.identifier();
+        atlassian.post(&target, token.as_deref(), body, identifier.as_deref()).await
+    }
+
+    /// The site with this client key.
+    fn site(&self, tenant: &str) -> anyhow::Result<Site> {
+        let sites = self.lock();
+        let site = sites.iter().find(|site| site.client_key.as_str() == tenant);
+        site.cloned().with_context(|| format!("no demo site has the client key {tenant}"))
+    }
+
+    async fn install_again(&self, install: &Install) -> anyhow::Result<()> {
+        let site = self.site(&install.tenant)?;
+        if install.uninstall {
+            return accepted(self.call_back(Callback::Uninstalled, &site).await?);
+        }
+        let site = site.with_new_secret();
+        accepted(self.call_back(Callback::Installed, &site).await?)?;
+        if let Some(known) =
+            self.lock().iter_mut().find(|known| known.client_key == site.client_key)
+        {
+            *known = site;
+        }
+        self.write_session()
+    }
+
+    async fn replay_one(&self, journey: &Journey) -> anyhow::Result<()> {
+        let queues = Queues::at(&self.inner.sqs, self.inner.queues.clone(), HELD);
+        let filter = Filter { delivery: Some(journey.id.clone()), ..Filter::default() };
+        let replay = replay(&queues, &Replay { filter, ..Replay::default() }).await?;
+        if replay.moved == 0 {
+            bail!("no dead-letter queue has this delivery any more");
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Site>> {
+        self.inner.sites.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long a dead letter that is looked at stays hidden: nobody else looks here.
+const HELD: Duration = Duration::from_secs(10);
+
+/// Each handler's queue and its dead-letter queue.
+fn pairs(deployment: &Deployment) -> Vec<Pair> {
+    let sources = deployment.event_sources.iter().filter_map(|source| {
+        let function = deployment.functions.get(&source.function)?;
+        Some(Pair {
+            handler: function.binary.clone(),
+            queue: deployment.queues.get(&source.queue)?.url.clone(),
+            dead_letters: function.environment.get(variable::DEAD_LETTER_QUEUE_URL)?.clone(),
+        })
+    });
+    sources.collect()
+}
+
+fn accepted(answer: Answer) -> anyhow::Result<()> {
+    if !answer.status.is_success() {
+        bail!("the app answered {}; its row says why", answer.status);
+    }
+    Ok(())
+}
+
+impl Control for Demo {
+    fn sites(&self) -> Vec<inspector::Site> {
+        let sites = self.lock();
+        let shown = sites.iter().map(|site| inspector::Site {
+            tenant: site.client_key.as_str().to_owned(),
+            product: site.product.to_string(),
+            base_url: site.base_url.clone(),
+        });
+        shown.collect()
+    }
+
+    fn events(&self, site: &inspector::Site) -> Vec<String> {
+        let Ok(site) = self.site(&site.tenant) else { return Vec::new() };
+        let webhooks = self.inner.descriptor.modules.webhooks.iter();
+        let names = webhooks.filter(|webhook| webhook.event.may_come_from(site.product));
+        let mut names: Vec<String> = names.map(|webhook| webhook.event.to_string()).collect();
+        names.dedup();
+        names
+    }
+
+    fn sample(&self, site: &inspector::Site, event: &str) -> String {
+        let Ok(site) = self.site(&site.tenant) else { return String::new() };
+        sample(site.product, &EventName::from(event)).unwrap_or("{}").to_owned()
+    }
+
+    async fn send(&self, send: inspector::Send) -> Result<(), String> {
+        let sent = async {
+            let site = self.site(&send.tenant)?;
+            let event = EventName::from(send.event.as_str());
+            // Refused is an answer as well: its row says why.
+            Demo::send(self, &site, &event, send.body, send.tampering).await.map(drop)
+        };
+        sent.await.map_err(|error| format!("{error:#}"))
+    }
+
+    async fn install(&self, install: Install) -> Result<(), String> {
+        self.install_again(&install).await.map_err(|error| format!("{error:#}"))
+    }
+
+    async fn replay(&self, journey: Arc<Journey>) -> Result<(), String> {
+        self.replay_one(&journey).await.map_err(|error| format!("{error:#}"))
+    }
+}
