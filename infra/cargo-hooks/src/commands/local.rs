@@ -57,7 +57,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// When something could not be built or started, or the delivery did not arrive.
+/// Fails if something could not be built or started, or the delivery did not arrive.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let app = App::find()?;
     let descriptor = app.descriptor()?;
@@ -128,7 +128,7 @@ async fn play(
             line = log.recv() => match line {
                 Ok(line) => console::line(&line),
                 Err(RecvError::Lagged(lines)) => console::skipped(lines),
-                Err(RecvError::Closed) => bail!("the stack stopped by itself"),
+                Err(RecvError::Closed) => bail!("the local stack stopped unexpectedly; see the log above"),
             },
         }
     }
@@ -141,15 +141,14 @@ async fn install(
     site: &Site,
 ) -> anyhow::Result<()> {
     let url = descriptor.lifecycle.installed.as_deref();
-    let url = url.context("the descriptor declares no lifecycle.installed")?;
+    let url = url.context("the descriptor has no lifecycle.installed; run `cargo hooks check`")?;
     let answer =
         atlassian.call_back(Callback::Installed, &descriptor.key, stack.url(), url, site).await?;
     let who = format!("{} at {} as tenant {}", site.product, site.base_url, site.client_key);
     console::answered("installed", &who, &answer);
     if !answer.status.is_success() {
         bail!(
-            "the install was refused with {}; is template.yaml what the descriptor asks for? \
-             `cargo hooks check` says",
+            "the install was refused with {}; see the log above, and run `cargo hooks check`",
             answer.status
         );
     }

@@ -46,7 +46,9 @@ pub(super) async fn show(
             let line = match log.recv().await {
                 Ok(line) => line,
                 Err(RecvError::Lagged(_)) => continue,
-                Err(RecvError::Closed) => bail!("the stack stopped"),
+                Err(RecvError::Closed) => {
+                    bail!("the local stack stopped unexpectedly; see the log above")
+                }
             };
             let Ok(fields) = serde_json::from_str::<Value>(&line.text) else {
                 console::line(&line);
