@@ -40,8 +40,8 @@ pub enum Form {
 
 /// Lists dead letters, and leaves them in their queues.
 ///
-/// SQS cannot list messages. So the letters are received, read, and made visible again. For those seconds
-/// no other consumer receives them.
+/// SQS cannot list messages. So the letters are received, read, and made visible again. For those
+/// seconds no other consumer receives them.
 ///
 /// # Errors
 ///

@@ -135,14 +135,12 @@ pub async fn recover(
             continue;
         }
         if last < after {
-            bail!(
-                "Jira listed webhooks that failed before {after}, which were not requested; try again later"
-            );
+            bail!("Jira listed failures before {after}, which were not requested; try again later");
         }
         if may_be_cut && crowded.insert(last) {
             done.crowded += 1;
             eprintln!(
-                "more webhooks may have failed at {last} ms since 1970 than Jira lists; those are lost"
+                "more may have failed at {last} ms since 1970 than Jira lists; those are lost"
             );
         }
         after = last.max(after + 1);
@@ -206,7 +204,7 @@ async fn page(
                 tokio::time::sleep(Duration::from_secs(wait)).await;
             }
             status => bail!(
-                "{base_url} answered {status}; check that the app is installed there with the scope READ"
+                "{base_url} answered {status}; check that the app is installed there, with READ"
             ),
         }
     }

@@ -22,7 +22,8 @@ impl ClientKey {
     /// # Errors
     ///
     /// Returns [`InvalidClientKey`] if it is empty, too long, or contains anything but visible
-    /// ASCII. No tenant has such a key, so it need not be looked up. A valid key is also a valid message
+    /// ASCII. No tenant has such a key, so it need not be looked up. A valid key is also a valid
+    /// message
     /// group of Amazon SQS (its API reference, `SendMessage`).
     pub fn new(key: impl Into<String>) -> Result<Self, InvalidClientKey> {
         let key = key.into();

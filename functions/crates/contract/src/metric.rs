@@ -32,7 +32,7 @@ pub const DUPLICATES: &str = "Duplicates";
 /// Messages that a handler sent to its dead-letter queue.
 pub const DEAD_LETTERS: &str = "DeadLetters";
 /// Deliveries that were not attempted within a quarter of an hour after they were first queued. A
-/// postponed copy is a new message to SQS, so the age of the queue's oldest message does not show it.
+/// postponed copy is a new message to SQS, so the age of the oldest message does not show it.
 pub const LATE: &str = "Late";
 
 /// The names of all metrics.

@@ -386,7 +386,7 @@ impl<H> Invocation<'_, H> {
                 tracing::error!(
                     message.id = message.id,
                     error,
-                    "completion not recorded; a duplicate would be handled again"
+                    "completion not recorded; a duplicate may be handled again"
                 );
                 return;
             }
@@ -462,14 +462,15 @@ fn unreadable(error: Unreadable) -> Failure {
 const LOCK_NOT_RELEASED: &str =
     "idempotency lock not released; the webhook is locked until the lock expires";
 
-const NO_BUCKET: &str = "the delivery is stored in S3, and BODIES_BUCKET is not set; deploy the app's template, which \
-     sets it";
+const NO_BUCKET: &str = "the delivery is stored in S3, and BODIES_BUCKET is not set; deploy the \
+                         app's template, which sets it";
 
-const OUT_OF_TIME: &str = "the handler did not finish before the function's timeout; raise Timeout of its function, or \
-     do less for each event";
+const OUT_OF_TIME: &str = "the handler did not finish before the function's timeout; raise \
+                           Timeout of its function, or do less for each event";
 
-const NOT_HANDLED_IN_TIME: &str = "the event was not handled within three days, because the handler is slower \
-                       than events arrive; raise its concurrency or lower BatchSize, then replay it";
+const NOT_HANDLED_IN_TIME: &str = "the event was not handled within three days, because the \
+                                   handler is slower than events arrive; raise its concurrency \
+                                   or lower BatchSize, then replay it";
 
 const KILLED: &str = "the function was killed during the last attempt; look in its log for a \
                       timeout, an exit or too little memory, then replay the event";

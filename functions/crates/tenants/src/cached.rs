@@ -82,8 +82,8 @@ impl<F: Find> Cached<F> {
     /// # Errors
     ///
     /// Returns [`NotVerified::Unknown`] if the issuer has not installed the app,
-    /// [`NotVerified::Untrusted`] if the signature is not valid, [`NotVerified::Unavailable`] if the table does not answer and
-    /// the cache is not sufficient.
+    /// [`NotVerified::Untrusted`] if the signature is not valid, and [`NotVerified::Unavailable`] if
+    /// the table does not answer and the cache is not sufficient.
     pub async fn verify(
         &self,
         token: &Screened<'_, Hs256>,
@@ -246,7 +246,7 @@ mod tests {
         Timestamp::from_second(1_700_000_000 + seconds).unwrap()
     }
 
-    /// Verifies a webhook of `issuer` that is signed with `secret`, and returns the reason if it fails.
+    /// Verifies a webhook of `issuer` that is signed with `secret`. Returns the reason if it fails.
     async fn webhook_of(
         cache: &Cache<'_>,
         issuer: &str,

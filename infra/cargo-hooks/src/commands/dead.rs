@@ -7,13 +7,14 @@ use crate::dead_letters::{Filter, Form, Queues, list};
 
 /// List dead letters: events that no handler could handle, and why
 ///
-/// Listing leaves them in their dead-letter queues. Without --stack, those of the running local stack
-/// are listed.
+/// Listing leaves them in their dead-letter queues. Without --stack, those of the running local
+/// stack are listed.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
         cargo hooks dead --stack my-app\n  \
         cargo hooks dead --stack my-app --event jira:issue_created --json\n\n\
-        AWS: cloudformation:DescribeStacks, sqs:ReceiveMessage, sqs:ChangeMessageVisibility")]
+        AWS permissions: cloudformation:DescribeStacks, sqs:ReceiveMessage,\n\
+        sqs:ChangeMessageVisibility")]
 pub struct Args {
     #[command(flatten)]
     letters: DeadLetterArgs,

@@ -11,7 +11,8 @@ use crate::dead_letters::{Replay, replay};
 #[command(after_help = "Examples:\n  \
         cargo hooks replay --stack my-app --dry-run\n  \
         cargo hooks replay --stack my-app --handler issue-created --rate 20\n\n\
-        AWS: as `cargo hooks dead`, and sqs:GetQueueAttributes, sqs:SendMessage, sqs:DeleteMessage")]
+        AWS permissions: as `cargo hooks dead`, and sqs:GetQueueAttributes, sqs:SendMessage,\n\
+        sqs:DeleteMessage")]
 pub struct Args {
     #[command(flatten)]
     letters: DeadLetterArgs,
@@ -37,7 +38,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     println!("{} dead letters {verb}, {} left in place", done.moved, done.left);
     if done.unfinished {
         println!(
-            "there may be more: letters that were left became visible again first; narrow it with --event or --tenant"
+            "there may be more: letters that were left became visible again first; narrow it with \
+             --event or --tenant"
         );
     }
     Ok(())

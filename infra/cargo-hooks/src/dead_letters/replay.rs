@@ -165,6 +165,8 @@ async fn delete(queues: &Queues, pair: &Pair, letter: &Message) -> anyhow::Resul
         .set_receipt_handle(letter.receipt_handle.clone())
         .send()
         .await
-        .with_context(|| format!("a dead letter was moved, and is still in {} as well; a later replay of it is harmless", pair.dead_letters))?;
+        .with_context(|| {
+            format!("a dead letter was moved, but not deleted from {}", pair.dead_letters)
+        })?;
     Ok(())
 }

@@ -45,7 +45,8 @@ pub(super) fn check(template: &Document<'_>, bytes: usize, findings: &mut Vec<Fi
     for (what, count, most) in counts {
         if count > most {
             let advice = format!(
-                "it has {count} {what}, and the limit is {most}; leave out --canary if the template was generated with it, or split the app in two"
+                "it has {count} {what}, and the limit is {most}; leave out --canary if the \
+                 template was generated with it, or split the app in two"
             );
             findings.push(template.finding("the whole", advice));
         }

@@ -181,8 +181,8 @@ fn check_key(template: &Document<'_>, key: Resource<'_>, findings: &mut Vec<Find
     let rules = [
         (
             retained("DeletionPolicy") && retained("UpdateReplacePolicy"),
-            "it can be deleted, and every site would have to install the app again; set DeletionPolicy and \
-             UpdateReplacePolicy to Retain",
+            "it can be deleted, and every site would have to install the app again; set \
+             DeletionPolicy and UpdateReplacePolicy to Retain",
         ),
         (
             key.property("EnableKeyRotation") == Some(&Value::Bool(true)),
