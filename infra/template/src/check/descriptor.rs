@@ -446,7 +446,10 @@ mod tests {
             (json!({"event": "login", "url": "/"}), "no letter or digit"),
             (json!({"event": "login", "url": "/log in"}), "neither plain"),
             (json!({"event": "login", "url": "/log-${user.id}"}), "neither plain"),
-            (json!({"event": "login", "url": "/installed"}), "taken by lifecycle.installed"),
+            (
+                json!({"event": "login", "url": "/installed"}),
+                "lifecycle.installed has the same path",
+            ),
             (
                 json!({"event": "login", "url": "/atlassian-connect.json"}),
                 "the descriptor itself has the same path",

@@ -253,8 +253,9 @@ mod tests {
                 refused::<Event>(Product::Jira, "jira:issue_created", body),
             ] {
                 assert!(
-                    error
-                        .starts_with("the body of jira:issue_created from jira is no IssueEvent: "),
+                    error.starts_with(
+                        "the body of jira:issue_created from jira is not a valid IssueEvent: "
+                    ),
                     "{error}"
                 );
                 assert!(error.contains(expected), "{error}, not {expected}");

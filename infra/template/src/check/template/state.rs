@@ -35,7 +35,7 @@ pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
         if let Some(table) = template.target(handler.variable(variable::IDEMPOTENCY_TABLE), TABLE) {
             check_idempotency(template, table, findings);
         } else if matches!(handler.job(), Some(Job::Handler(_))) {
-            let advice = format!("{} names no table of this template", variable::IDEMPOTENCY_TABLE);
+            let advice = format!("{} is not a table of this template", variable::IDEMPOTENCY_TABLE);
             findings.push(template.finding(handler.id, advice));
         }
         if handler.job() == Some(Job::Lifecycle)
