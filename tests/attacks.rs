@@ -29,7 +29,7 @@ fn some(attacks: Vec<Attack>) -> Vec<Attack> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_forged_webhook_gets_in_and_no_valid_one_is_turned_away() {
+async fn accepts_every_valid_webhook_and_no_forged_one() {
     let app = TestApp::without_handlers().await;
     let base = app.stack.url();
     let attacks = some(webhooks(base, &app.jira, &app.confluence, app.atlassian.key()));
@@ -67,7 +67,7 @@ async fn no_forged_webhook_gets_in_and_no_valid_one_is_turned_away() {
 
 /// The tenants' table is gone: whatever asks it gets 503 instead of 401.
 #[tokio::test(flavor = "multi_thread")]
-async fn garbage_costs_no_read() {
+async fn malformed_requests_cost_no_read() {
     let app = TestApp::empty(|template| {
         template.tamper("TENANTS_TABLE: !Ref TenantsTable", "TENANTS_TABLE: gone")
     })
@@ -98,7 +98,7 @@ async fn send(app: &TestApp, attack: &Attack) -> (u16, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_tenant_is_taken_over_or_sent_away() {
+async fn no_forged_callback_changes_a_tenant() {
     let app = TestApp::without_handlers().await;
     let (victim, thief) = (app.jira.clone(), app.confluence.clone());
     let newcomer = Site::new(Product::Jira, "newcomer");
@@ -118,7 +118,7 @@ async fn no_tenant_is_taken_over_or_sent_away() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 
-    // The victim is who it was, and nobody else came.
+    // The victim is unchanged, and there is no other tenant.
     let body = json!({ "webhookEvent": "jira:issue_created" });
     let impostor = Site { secret: thief.secret.clone(), ..victim.clone() };
     assert_eq!(app.send(URL, &body, &victim).await.status, 204);
@@ -136,7 +136,7 @@ async fn no_tenant_is_taken_over_or_sent_away() {
 
 /// Requests made to hurt. Each gets one clear answer, and the next webhook is taken.
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_that_is_sent_is_a_panic() {
+async fn no_request_causes_a_panic() {
     let app = TestApp::without_handlers().await;
     let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     let event = |rest: &str| format!("{{\"webhookEvent\":\"jira:issue_created\",{rest}}}");

@@ -103,9 +103,9 @@ gives_up_no_healthy_event! {
     that_takes_nine_tenths_every_time_and_three_at_once: 90, "every_time 3";
 }
 
-/// Who waits too long is counted, and in the end given up with that reason, never called.
+/// A delivery that waits for too long is counted, and then dead-lettered without being handled.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delivery_whose_turn_does_not_come_is_counted_and_then_given_up() {
+async fn an_old_delivery_is_counted_as_late_and_then_dead_lettered() {
     let app = TestApp::with(|template| template.tamper("Timeout: 30", "Timeout: 5")).await;
     let ago = |minutes: i64| jiff::Timestamp::now() - SignedDuration::from_mins(minutes);
     // One batch: the first takes all of its time.
@@ -123,7 +123,7 @@ async fn a_delivery_whose_turn_does_not_come_is_counted_and_then_given_up() {
     }
     assert!(request.send().await.unwrap().failed.is_empty());
     let dead = app.receive("ScriptedDeadLetterQueue").await;
-    assert!(reason(&dead).unwrap().contains("its turn never came"), "{dead:?}");
+    assert!(reason(&dead).unwrap().contains("not handled within three days"), "{dead:?}");
     assert_eq!(number(&body(&dead)), 1);
     app.drained("ScriptedQueue").await;
     assert_eq!(app.logged(Logged::ScriptDone, 3).await.len(), 3);

@@ -71,7 +71,7 @@ static TOOL: LazyLock<PathBuf> = LazyLock::new(|| {
 
 /// `cargo hooks …`, without cargo.
 fn hooks(arguments: &[&str]) -> Command {
-    // A home of its own, so that the tests do not talk to a stack that somebody runs.
+    // A separate home, so that the tests do not use a stack of the developer's.
     static HOME: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
     let mut command = Command::new(&*TOOL);
     command.args(arguments).current_dir(APP.path()).env("HOOKS_HOME", HOME.path());
@@ -85,7 +85,7 @@ fn run(arguments: &[&str]) -> (Output, String) {
     (output, stderr)
 }
 
-/// A command that runs until it is told to stop: by the test, or when the test ends in a panic.
+/// A command that runs until the test stops it, or ends in a panic.
 struct Running(Child);
 
 impl Running {

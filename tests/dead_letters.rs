@@ -48,7 +48,7 @@ async fn give_up(app: &TestApp, folder: &std::path::Path, letters: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn lists_what_is_dead_and_why_and_leaves_it_there() {
+async fn lists_dead_letters_with_reasons_and_leaves_them() {
     let app = TestApp::in_haste().await;
     let folder = tempfile::tempdir().unwrap();
     give_up(&app, folder.path(), 23).await;
@@ -113,7 +113,7 @@ async fn puts_back_what_is_meant_and_leaves_the_rest() {
     assert_eq!(app.depth("ScriptedDeadLetterQueue").await, 1);
     assert_eq!(app.logged(Logged::ScriptDone, 12).await.len(), 12);
 
-    // What dies again at once is not put back for ever.
+    // A letter that fails again at once is not replayed again and again.
     let all = Replay::default();
     assert_eq!(replayed(&queues, &all).await.moved, 1);
     app.logged(Logged::DeliveryDeadLettered, 14).await;

@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 #[ignore = "needs a deployed stack, whose base URL is HOOKS_DEPLOYED"]
-async fn a_deployed_stack_handles_what_is_signed_and_nothing_else() {
+async fn a_deployed_stack_handles_only_signed_events() {
     let base_url = required("HOOKS_DEPLOYED").unwrap();
     let stack = required("HOOKS_STACK").unwrap();
     let keys: SocketAddr = required("HOOKS_INSTALL_KEYS").unwrap().parse().unwrap();

@@ -94,7 +94,7 @@ async fn tells_two_events_on_one_url_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keeps_an_event_that_nobody_documents() {
+async fn keeps_an_undocumented_event() {
     let app = TestApp::new().await;
     let body = json!({ "webhookEvent": "jira:issue_teleported", "to": "Mars" });
     assert_eq!(app.send("/teleported", &body, &app.jira).await.status, 204);
@@ -112,7 +112,7 @@ async fn takes_a_body_that_it_cannot_read_and_says_where_it_is_odd() {
     assert_eq!(app.send("/scripted", &body, &app.jira).await.status, 204);
     let odd = &app.logged(Logged::DeliveryUntyped, 1).await[0];
     assert_eq!(odd["delivery.reading"], "unreadable");
-    assert!(odd["why"].as_str().unwrap().contains("issue.key"), "{odd}");
+    assert!(odd["detail"].as_str().unwrap().contains("issue.key"), "{odd}");
     assert!(!odd.to_string().contains("s3cr3t"), "{odd}");
     assert_eq!(app.logged(Logged::Metric, 1).await[0]["Untyped"], 1);
     // A handler that takes the text gets all of it.

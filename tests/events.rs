@@ -1,4 +1,4 @@
-//! Every event, read from a realistic body, and from bodies that nobody foresaw.
+//! Every event, read from a realistic body, and from malformed bodies.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -56,12 +56,12 @@ fn every_value_of_every_body_is_read() {
             }
         }
     }
-    // What the REST API of Confluence would expand to, and nothing else.
+    // What the REST API of Confluence would expand to, and no more.
     unread.retain(|pointer| !pointer.contains("/_expandable/"));
     assert_eq!(unread, BTreeSet::new());
 }
 
-/// A field that no body fills may be misspelt: nobody would notice.
+/// A field that no body fills may be misspelt without anyone noticing.
 #[test]
 fn every_field_of_every_type_is_filled_by_some_body() {
     let (mut all, mut filled) = (BTreeSet::new(), BTreeSet::new());
@@ -86,8 +86,8 @@ fn every_field_of_every_type_is_filled_by_some_body() {
             }
         }
     }
-    // `rest` is the name of no field on the proxy.
-    all.retain(|name| !name.ends_with(".rest"));
+    // `extra` is the name of no field on the proxy.
+    all.retain(|name| !name.ends_with(".extra"));
     assert!(all.len() > 200, "only {} fields: has the form of Debug changed?", all.len());
     assert_eq!(all.difference(&filled).collect::<Vec<_>>(), Vec::<&String>::new());
 }
@@ -118,7 +118,7 @@ fn a_handler_reads_its_own_type_and_keeps_the_text() {
         samples().into_iter().find(|sample| sample.event == EventName::IssueCreated).unwrap();
     let delivery: Delivery<jira::IssueEvent> = sample.delivery().read().unwrap();
     assert_eq!(delivery.payload.issue.key, "DEMO-42");
-    assert_eq!(delivery.payload.issue.fields.rest.get("customfield_10020"), Some("1.50"));
+    assert_eq!(delivery.payload.issue.fields.extra.get("customfield_10020"), Some("1.50"));
     assert_eq!(delivery.payload.as_str(), sample.body);
     assert!(!format!("{delivery:?}").contains("kettle"));
     let refused = sample.delivery().read::<jira::SprintEvent>();
@@ -152,7 +152,7 @@ fn a_document_is_read_where_a_text_was() {
     assert_eq!(text, "It whistles, @Emma\n\n- loud");
     let text = fields.environment.as_ref().unwrap().plain_text();
     assert_eq!(text, "Kitchen, *ground* floor");
-    let custom: RichText = fields.rest.read("customfield_10100").unwrap().unwrap();
+    let custom: RichText = fields.extra.read("customfield_10100").unwrap().unwrap();
     assert_eq!(custom.plain_text(), "---");
     assert_eq!(event.comment.unwrap().body.unwrap().plain_text(), "");
 }
@@ -196,7 +196,7 @@ fn half_of_a_surrogate_pair_is_a_replacement_character_on_the_whole_road() {
     let fields = &event.issue.fields;
     assert_eq!(fields.summary.as_deref(), Some("hot \u{FFFD}"));
     assert_eq!(fields.labels, ["\u{FFFD}x", "😀", r"\ud83d"]);
-    let custom: String = fields.rest.read("customfield_1\u{FFFD}").unwrap().unwrap();
+    let custom: String = fields.extra.read("customfield_1\u{FFFD}").unwrap().unwrap();
     assert_eq!(custom, "\u{FFFD}");
     let to = event.changelog.as_ref().unwrap().items[0].to_string.as_deref();
     assert_eq!(to, Some("hot \u{FFFD}"));
@@ -247,7 +247,7 @@ fn each_odd_field_is_left_out_alone_and_named() {
     assert_eq!(fields.labels, ["a", "b"]);
     assert_eq!(fields.votes.as_ref().unwrap().has_voted, Some(true));
     assert_eq!(fields.comment.as_ref().unwrap().comments.len(), 2);
-    assert_eq!(fields.rest.get("customfield_1"), Some("1e999"));
+    assert_eq!(fields.extra.get("customfield_1"), Some("1e999"));
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn what_an_optional_object_needs_costs_that_object() {
 }
 
 #[test]
-fn what_an_event_is_about_is_missed() {
+fn a_missing_subject_is_reported_as_left_out() {
     for body in ["{}", r#"{"page":null}"#, r#"{"page":"gone"}"#] {
         for delivery in roads(Product::Confluence, "page_created", body) {
             let delivery: Delivery<confluence::PageEvent> = delivery.read().unwrap();
@@ -273,7 +273,7 @@ fn what_an_event_is_about_is_missed() {
 }
 
 #[test]
-fn depth_and_number_of_what_is_odd_are_bounded() {
+fn depth_and_number_of_left_out_paths_are_bounded() {
     let levels = 20_000;
     let body = format!(
         r#"{{"page":{}{{"id":"1"}}{}}}"#,
@@ -383,7 +383,7 @@ fn a_captured_body_that_cannot_be_read_is_named() {
     assert!(found.contains("gone.json") && found.contains("entry 2"), "{found}");
 }
 
-/// Puts something else in the place of every value of every body, one at a time.
+/// Replaces every value of every body by another, one at a time.
 ///
 /// `cargo test -p tests sweep -- --nocapture` prints what types need.
 #[test]
@@ -434,7 +434,7 @@ fn sweep(samples: &[Sample]) -> (usize, Vec<(String, String)>) {
                         // The value; or what it was needed for, or an item of it as a list.
                         let about = path.starts_with(place) || place.starts_with(&path);
                         assert!(about, "{}: {place}", what());
-                        // Nothing else is lost. A list stands for the other kinds.
+                        // No other field is lost. A list stands for the other kinds.
                         if number == 3 && place == path {
                             assert_eq!(sample.debugged(&body), sample.debugged(&removed));
                         }
@@ -487,7 +487,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_body_is_lost_whatever_it_holds(index in 0..TABLE.len(), value in any_json(), key in any_key()) {
+    fn no_body_is_lost(index in 0..TABLE.len(), value in any_json(), key in any_key()) {
         let line = &TABLE[index];
         for body in [value.to_string(), json!({ key: value }).to_string()] {
             let sample = Sample::new(line.product, &line.event, body);

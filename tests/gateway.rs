@@ -1,4 +1,4 @@
-//! Events as other gateways write them, or as nobody should, handed to a receiver directly.
+//! Events of other gateways, and malformed ones, passed to a receiver directly.
 
 use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_simulator::qsh_of;
@@ -89,7 +89,7 @@ fn with(event: &Value, pointer: &str, value: Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn knows_a_header_in_any_case_and_null_for_what_is_not_there() {
+async fn reads_headers_in_any_case_and_null_as_absent() {
     let app = TestApp::without_handlers().await;
     let mut receiver = Receiver::of(&app);
     let event = event(&app);
@@ -170,7 +170,7 @@ async fn refuses_an_event_that_it_cannot_read_and_says_so() {
         let metric = receiver.logged(Logged::Metric).await;
         assert_eq!((&metric["Rejected"], &metric["reason"]), (&json!(1), &json!("not_an_event")));
     }
-    // The environment is as good as before.
+    // The environment still works.
     assert_eq!(receiver.invoke(&event).await, 204);
     receiver.function.stop().await;
     app.stack.stop().await;

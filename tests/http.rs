@@ -67,7 +67,7 @@ impl Parts {
         self.request(POST, &format!("Transfer-Encoding: chunked\r\n{headers}"), chunks)
     }
 
-    /// A request of somebody who has no token.
+    /// A request without a token.
     fn without_token(&self) -> String {
         let (host, body) = (&self.host, &self.body);
         let length = body.len();
@@ -114,7 +114,7 @@ impl Parts {
             &[413],
         );
         row(
-            "an encoding nobody knows",
+            "an unknown encoding",
             self.request(POST, "Transfer-Encoding: xchunked\r\n", &chunk),
             &[400],
         );

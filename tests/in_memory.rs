@@ -209,7 +209,7 @@ async fn no_forged_webhook_is_queued_and_every_valid_one_is() {
 }
 
 #[tokio::test]
-async fn what_can_be_refused_without_a_read_costs_none() {
+async fn requests_rejected_before_the_read_cost_no_read() {
     let Cast { jira, confluence, attacks } = cast();
     let queue = Queue::default();
     let mut wrong = Vec::new();
@@ -298,7 +298,7 @@ impl Lifecycle {
 }
 
 #[tokio::test]
-async fn no_tenant_is_taken_over_or_sent_away() {
+async fn no_forged_callback_changes_a_tenant() {
     let lifecycle = Lifecycle::new().await;
     let victim = Site::new(Product::Jira, "victim");
     let thief = Site::new(Product::Confluence, "thief");
@@ -324,7 +324,7 @@ async fn no_tenant_is_taken_over_or_sent_away() {
 }
 
 #[tokio::test]
-async fn a_tenant_comes_is_switched_off_and_on_and_leaves() {
+async fn a_tenant_is_installed_disabled_enabled_and_uninstalled() {
     let lifecycle = Lifecycle::new().await;
     let tenants = Tenants::default();
     let site = Site::new(Product::Jira, "site");

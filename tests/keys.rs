@@ -11,11 +11,11 @@ use axum::http::{StatusCode, header};
 use axum::routing::get;
 use gateway::Rejection;
 use jiff::{SignedDuration, Timestamp};
-use lifecycle::install_keys::{InstallKeys, TooManyNames};
+use lifecycle::install_keys::{InstallKeys, TooManyUnknownKeys};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-/// A key server, which counts what it is asked.
+/// A key server that counts its requests.
 struct Server {
     url: String,
     key: InstallKey,
@@ -68,7 +68,7 @@ fn invented(number: usize) -> KeyId {
 }
 
 fn is_too_many(rejection: &Rejection) -> bool {
-    matches!(rejection, Rejection::KeysUnavailable(source) if source.is::<TooManyNames>())
+    matches!(rejection, Rejection::KeysUnavailable(source) if source.is::<TooManyUnknownKeys>())
 }
 
 #[tokio::test]

@@ -71,7 +71,7 @@ async fn a_long_body_reaches_its_handler_and_the_dead_letter_queue() {
 /// The longest message that is sent as it is, and the shortest that is not: a dead letter has its
 /// reason in either case.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_message_leaves_room_for_what_a_dead_letter_says_of_it() {
+async fn a_message_leaves_room_for_its_dead_letter_attributes() {
     let app = TestApp::in_haste().await;
     let queue = receiver::Queue::new(app.sqs(), app.queue("ScriptedQueue"));
     let delivery = |fill: usize| {
@@ -125,7 +125,7 @@ fn with_a_bucket(s3: &FaultProxy) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_no_queue_takes_waits_in_the_bucket() {
+async fn stores_deliveries_over_the_queue_limit_in_the_bucket() {
     let s3 = FaultProxy::new().await;
     let app = TestApp::empty(|_| with_a_bucket(&s3)).await;
     s3.forward_to(app.stack.s3_endpoint());
@@ -137,7 +137,7 @@ async fn what_no_queue_takes_waits_in_the_bucket() {
         assert_eq!(app.logged(Logged::ScriptDone, number + 1).await[number]["bytes"], length);
     }
 
-    // Not stored: nobody is told that it is queued, and nothing is.
+    // Not stored: the sender gets no 204, and nothing is queued.
     let body = json!({ "webhookEvent": "jira:issue_updated", "noise": noise(2_000_000) });
     s3.inject(Fault::Refuse);
     assert_eq!(app.send("/scripted", &body, &site).await.status, 503);
@@ -150,7 +150,7 @@ async fn what_no_queue_takes_waits_in_the_bucket() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_in_the_bucket_is_awaited_and_what_is_elsewhere_is_not_fetched() {
+async fn retries_missing_objects_and_fetches_no_foreign_ones() {
     let s3 = FaultProxy::new().await;
     let template = with_a_bucket(&s3);
     // The handler's way to the bucket is cut, and the receivers' is not.
@@ -185,6 +185,6 @@ async fn what_is_not_in_the_bucket_is_awaited_and_what_is_elsewhere_is_not_fetch
     send(message.tamper("bodies/20", "others/20")).await;
     let given_up = app.logged(Logged::DeliveryDeadLettered, 1).await;
     let error = given_up[0]["error"].as_str().unwrap();
-    assert!(error.contains("no receiver writes"), "{error}");
+    assert!(error.contains("no receiver wrote"), "{error}");
     app.stack.stop().await;
 }

@@ -62,7 +62,7 @@ async fn honours_the_previous_secret_for_its_grace_only() {
 
 /// Receivers are warm and remember the secret from before, or that the tenant was none.
 #[tokio::test(flavor = "multi_thread")]
-async fn turns_no_webhook_away_when_a_warm_receivers_secret_is_replaced() {
+async fn a_warm_receiver_accepts_webhooks_after_a_secret_rotation() {
     let app = TestApp::without_handlers().await;
     let mut site = Site::new(Product::Jira, "newcomer");
     assert_eq!(webhook(&app, &site).await, 401);
@@ -118,7 +118,7 @@ async fn records_that_the_app_is_switched_off_and_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn takes_the_uninstall_of_a_tenant_that_never_was() {
+async fn records_the_uninstall_of_an_unknown_tenant() {
     let app = TestApp::empty(|template| template).await;
     let stranger = Site::new(Product::Confluence, "stranger");
     assert_eq!(app.call_back(Callback::Uninstalled, &stranger).await.status, 204);
@@ -131,7 +131,7 @@ async fn takes_the_uninstall_of_a_tenant_that_never_was() {
     app.stack.stop().await;
 }
 
-/// Signs and posts an install, with an age in seconds and fields of one's own.
+/// Signs and posts an install, with an age in seconds and additional fields.
 async fn install(app: &TestApp, site: &Site, age: i64, audience: &str, fields: Value) -> u16 {
     let signed = Timestamp::now().as_second() - age;
     post(app, Callback::Installed, site, signed, audience, fields).await
@@ -166,11 +166,11 @@ async fn post(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_signed_later_stands_and_a_token_installs_once() {
+async fn the_later_callback_wins_and_a_token_installs_once() {
     use Callback::{Installed, Uninstalled};
     let app = TestApp::empty(|template| template).await;
     let start = Timestamp::now().as_second() - 120;
-    // Callback, second and secret, and what it is told; then whether each of the secrets signs.
+    // Callback, second, secret and status; then whether each of the secrets signs.
     type Row = (Callback, i64, usize, u16);
     let scenes: [(&[Row], [bool; 2]); 9] = [
         (&[(Installed, 10, 0, 204), (Uninstalled, 9, 0, 401)], [true, false]),
@@ -219,7 +219,7 @@ async fn what_was_signed_later_stands_and_a_token_installs_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_older_install_stands_beside_no_newer_uninstall() {
+async fn an_install_older_than_an_uninstall_is_rejected() {
     let app = TestApp::empty(|template| template).await;
     let base = app.stack.url();
     for round in 0..20 {
@@ -255,7 +255,7 @@ async fn lets_no_older_callback_undo_a_newer_one() {
     assert_eq!(install(&app, &new, 20, base, json!({})).await, 401, "it left after that");
     assert!(!row(&app, &new).await.unwrap().contains_key("sharedSecret"));
     let refused = app.logged(Logged::RequestRejected, 2).await;
-    assert!(refused.iter().all(|line| line["reason"] == "outdated"), "{refused:#?}");
+    assert!(refused.iter().all(|line| line["reason"] == "outdated_callback"), "{refused:#?}");
     app.stack.stop().await;
 }
 
@@ -311,7 +311,7 @@ async fn keeps_secrets_that_only_the_key_reads() {
     }
 
     // Somebody who can write to the table, and not use the key, gives the victim a secret they know:
-    // first their own, then one in the clear.
+    // first the thief's own encrypted value, then plaintext.
     let own = row(&app, &thief).await.unwrap()["sharedSecret"].clone();
     let chosen = AttributeValue::S("chosen-by-the-thief".into());
     let forged = [(own, thief.secret.clone()), (chosen, SharedSecret::new("chosen-by-the-thief"))];
@@ -330,7 +330,7 @@ async fn keeps_secrets_that_only_the_key_reads() {
         let failed = app.logged(Logged::RequestFailed, number + 1).await;
         assert_eq!(failed[number]["reason"], "tenants_unavailable");
         let detail = failed[number]["detail"].as_str().unwrap();
-        assert!(detail.contains("not one that this app wrote"), "{detail}");
+        assert!(detail.contains("was not written by this app"), "{detail}");
         assert!(!app.printed().contains("chosen-by-the-thief"));
     }
     assert_eq!(app.total_depth().await, 0);
@@ -389,10 +389,15 @@ async fn believes_no_callback_that_was_signed_in_the_wrong_way() {
     let rows = [
         ("/uninstalled", token("/uninstalled", false), body("uninstalled", site), "algorithm"),
         ("/uninstalled", token("/installed", true), body("uninstalled", site), "qsh"),
-        ("/uninstalled", token("/uninstalled", true), body("uninstalled", other), "disagreement"),
+        (
+            "/uninstalled",
+            token("/uninstalled", true),
+            body("uninstalled", other),
+            "callback_mismatch",
+        ),
         ("/enabled", token("/enabled", true), body("enabled", site), "algorithm"),
-        ("/disabled", token("/disabled", false), body("disabled", other), "disagreement"),
-        ("/disabled", token("/disabled", false), body("enabled", site), "disagreement"),
+        ("/disabled", token("/disabled", false), body("disabled", other), "callback_mismatch"),
+        ("/disabled", token("/disabled", false), body("enabled", site), "callback_mismatch"),
     ];
     for (number, (url, token, body, reason)) in rows.into_iter().enumerate() {
         let target = format!("{base}{url}");

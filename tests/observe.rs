@@ -1,4 +1,4 @@
-//! What an operator sees, and what nobody sees.
+//! Logs and metrics: what they contain, and what they never do.
 
 use atlassian_connect::event::{EventName, Product};
 use atlassian_connect::jwt::{self, ClaimsToSign};
@@ -50,7 +50,7 @@ async fn no_line_of_log_holds_a_secret_a_token_a_body_or_an_account() {
     for what in ["fail", "panic"] {
         assert_eq!(app.script(json!({"do": what, "summary": CANARY})).await.status, 204);
     }
-    // Installs: one that nobody signed, and one that Atlassian did but nobody can use.
+    // Installs: one without a signature, and one that Atlassian signed and the app refuses.
     let target = format!("{base}/installed");
     let qsh = qsh_of(&target, base).unwrap();
     let statement = ClaimsToSign {

@@ -21,8 +21,8 @@ use uuid::Uuid;
 
 use crate::harness::app::TestApp;
 
-/// A callback of one tenant. Times are so close that many are equal; secrets are few, so that one
-/// comes again.
+/// A callback of one tenant. Times are so close that many are equal; secrets are few, so that they
+/// repeat.
 #[derive(Clone, Copy, Debug)]
 enum Callback {
     Installed { signed: i64, secret: u8, id: Option<u8> },
@@ -249,7 +249,7 @@ fn the_table_does_what_the_model_says() {
 
 /// Whatever comes at once is answered, and leaves the row, as in some order one after the other.
 #[test]
-fn callbacks_at_once_do_what_they_do_in_some_order() {
+fn concurrent_callbacks_have_the_result_of_some_order() {
     let world = World::new();
     let scenes = (prop::collection::vec(callback(), 0..4), prop::collection::vec(callback(), 2..5));
     // What happens at once does not happen again in the same way: nothing is gained by shrinking.

@@ -19,7 +19,7 @@ async fn webhook(app: &TestApp, url: &str, site: &Site) -> u16 {
 
 /// DynamoDB and KMS, one after the other, in each way of being away.
 #[tokio::test(flavor = "multi_thread")]
-async fn known_tenants_go_on_without_the_table_or_the_key_and_no_other_is_turned_away() {
+async fn known_tenants_are_served_without_the_table_or_the_key() {
     let proxies = [FaultProxy::new().await, FaultProxy::new().await];
     let app = TestApp::without_handlers_behind(&[
         ("AWS_ENDPOINT_URL_DYNAMODB", proxies[0].url()),
@@ -57,7 +57,7 @@ async fn known_tenants_go_on_without_the_table_or_the_key_and_no_other_is_turned
 /// Jira sends again what it got 503 for. Confluence does not: for its events the receiver tries as
 /// long as it can.
 #[tokio::test(flavor = "multi_thread")]
-async fn tries_harder_to_queue_what_nobody_sends_again() {
+async fn retries_longer_for_events_that_are_not_sent_again() {
     let proxy = FaultProxy::new().await;
     let app = TestApp::without_handlers_behind(&[("AWS_ENDPOINT_URL_SQS", proxy.url())]).await;
     proxy.forward_to(app.stack.sqs_endpoint());
@@ -79,7 +79,7 @@ async fn tries_harder_to_queue_what_nobody_sends_again() {
     assert_eq!(app.depth("IssueCreatedQueue").await, 1);
     assert_eq!(app.depth("PageCreatedQueue").await, 2);
 
-    // Nobody is told that it is queued if nobody knows.
+    // The sender gets no 204 if it is unknown whether the event is queued.
     proxy.inject(Fault::DropResponse);
     let page = app.send("/page-created", json!({}), &confluence).await;
     assert_eq!(page.status, 503);
@@ -87,7 +87,7 @@ async fn tries_harder_to_queue_what_nobody_sends_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_rotation_under_load_turns_no_webhook_away() {
+async fn a_secret_rotation_under_load_rejects_no_webhook() {
     let app = TestApp::without_handlers().await;
     let mut site = app.jira.clone();
     let mut sent = 0;
@@ -119,7 +119,7 @@ async fn a_rotation_under_load_turns_no_webhook_away() {
 
 /// The queue has the webhook, and the receiver is killed before it can say so.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_that_is_killed_before_its_answer_costs_a_repetition_and_nothing_else() {
+async fn a_receiver_killed_before_its_response_causes_one_repetition() {
     let proxy = FaultProxy::new().await;
     let app = TestApp::empty(|template| {
         template.tamper(
@@ -162,7 +162,7 @@ async fn a_receiver_that_is_killed_before_its_answer_costs_a_repetition_and_noth
     app.stack.stop().await;
 }
 
-/// Kills the processes of a binary that were told of a service at this URL.
+/// Kills the processes of a binary that are configured with a service at this URL.
 fn kill(binary: &str, url: &str) {
     let mut killed = 0;
     for process in std::fs::read_dir("/proc").unwrap().flatten() {

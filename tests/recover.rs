@@ -114,7 +114,7 @@ async fn failed(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn queues_what_jira_gave_up_on_and_handles_it_once() {
+async fn recovers_failed_webhooks_and_handles_each_once() {
     let app = TestApp::in_haste().await;
     // One of them had arrived: Jira never saw the answer.
     let order = |number: usize| json!({ "webhookEvent": "jira:issue_updated", "number": number });
@@ -184,7 +184,7 @@ async fn queues_what_jira_gave_up_on_and_handles_it_once() {
 
 /// A site that was away for a moment: much of what failed, failed in the same one.
 #[tokio::test(flavor = "multi_thread")]
-async fn skips_no_failure_of_a_crowded_millisecond_and_comes_to_an_end() {
+async fn skips_no_failure_of_a_crowded_millisecond_and_terminates() {
     let now = Timestamp::now().as_millisecond();
     let site = Site::new(Product::Jira, "crowded");
     // So many fail in each of these milliseconds; up to four are on a page.

@@ -61,7 +61,7 @@ async fn handles_nine_good_messages_beside_a_poisoned_one() {
     assert_eq!(dead.body.as_deref(), Some("poison"), "it is kept as it was");
     assert!(reason(&dead).unwrap().contains("not a delivery"), "{dead:?}");
     let given_up = app.logged(Logged::DeliveryDeadLettered, 1).await;
-    assert_eq!(given_up[0]["message.attempts"], 1, "nobody tries what cannot be read");
+    assert_eq!(given_up[0]["message.attempts"], 1, "an unreadable message is not retried");
 
     app.logged(Logged::DeliveryHandled, 9).await;
     app.drained("ScriptedQueue").await;
@@ -164,7 +164,7 @@ async fn handles_a_webhook_once_however_often_it_is_sent() {
     app.stack.stop().await;
 }
 
-/// An identifier that says nothing tells nothing apart, and a long one is as good as any.
+/// Blank identifiers do not identify webhooks, and long ones do.
 #[tokio::test(flavor = "multi_thread")]
 async fn takes_no_two_webhooks_for_one_because_their_identifier_is_odd() {
     let app = TestApp::in_haste().await;
@@ -222,7 +222,7 @@ async fn survives_a_handler_whose_process_ends() {
 
 /// Without the table nothing is handled, and nothing is lost.
 #[tokio::test(flavor = "multi_thread")]
-async fn waits_while_it_cannot_know_what_was_handled() {
+async fn waits_while_the_idempotency_table_is_unavailable() {
     let proxy = FaultProxy::new().await;
     let app = TestApp::empty(|template| {
         template.tamper("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'").tamper(
@@ -282,7 +282,7 @@ async fn passes_no_claim_though_functions_are_killed() {
     let dead = app.all("ScriptedDeadLetterQueue").await;
     assert_eq!(dead.len(), 5, "what was begun and did not end is reported");
     for dead in &dead {
-        assert!(reason(dead).unwrap().contains("whether its effect happened is unknown"));
+        assert!(reason(dead).unwrap().contains("it is unknown whether the event was handled"));
     }
     // Somebody has looked, and says so.
     let queues = crate::dead_letters::queues(&app, app.stack.sqs_endpoint());
@@ -301,7 +301,7 @@ async fn passes_no_claim_though_functions_are_killed() {
 
 /// Messages that no receiver wrote, and that have no room for the attributes of a dead letter.
 #[tokio::test(flavor = "multi_thread")]
-async fn gives_up_once_on_what_has_no_room_for_its_reason() {
+async fn dead_letters_once_a_message_without_room_for_its_reason() {
     let app = TestApp::new().await;
     let most = 1024 * 1024;
     let crowded = (0..10).map(|number| (format!("a{number}"), "x".to_owned()));

@@ -103,7 +103,7 @@ pub(crate) fn webhooks(
     at("a time with a fraction", URL, jwt(&fraction), "");
     at("a clock that is ahead", URL, jwt(&token(&with("iat", (now + 30).into()))), "");
     at("a token of an hour", URL, jwt(&token(&with("exp", (now + MAX_LIFETIME).into()))), "");
-    at("claims that nobody knows", URL, jwt(&token(&with("context", json!({"a": [1]})))), "");
+    at("unknown claims", URL, jwt(&token(&with("context", json!({"a": [1]})))), "");
     let bare = signed(&json!({"alg": "HS256"}), &claims.to_string(), &key, Algorithm::HS256);
     at("no typ", URL, jwt(&bare), "");
 
@@ -334,7 +334,7 @@ pub(crate) fn takeovers(
 
     // Who signed.
     let theirs = body("installed", victim);
-    at("an install that nobody signed", installed, None, &theirs, 401);
+    at("an unsigned install", installed, None, &theirs, 401);
     let own = hs256(&claims(victim, installed), &thief.secret);
     at("signed with the secret that it brings", installed, Some(own), &theirs, 401);
     let old = hs256(&claims(victim, installed), &victim.secret);
@@ -443,11 +443,11 @@ pub(crate) fn takeovers(
     at("another kind of event", installed, Some(good.clone()), &body("enabled", newcomer), 401);
 
     // Sent away.
-    at("an uninstall that nobody signed", "/uninstalled", None, &leave, 401);
+    at("an unsigned uninstall", "/uninstalled", None, &leave, 401);
     let token = hs256(&claims(victim, "/uninstalled"), &victim.secret);
     at("an uninstall signed by the tenant", "/uninstalled", Some(token), &leave, 401);
     let token = signed_right(&claims(newcomer, "/uninstalled"));
-    at("an uninstall of somebody else", "/uninstalled", Some(token), &leave, 401);
+    at("an uninstall signed by another tenant", "/uninstalled", Some(token), &leave, 401);
     let leaving = claims(victim, "/uninstalled");
     for aud in [json!("https://evil.test"), json!(["https://evil.test", base]), json!(null)] {
         let token = signed_right(&with(&leaving, "aud", aud));
@@ -456,9 +456,9 @@ pub(crate) fn takeovers(
     let token = signed_right(&with(&leaving, "iat", (now - 60).into()));
     at("an uninstall from before the install", "/uninstalled", Some(token), &leave, 401);
     let off = body("disabled", victim);
-    at("a disabled that nobody signed", "/disabled", None, &off, 401);
+    at("an unsigned disabled", "/disabled", None, &off, 401);
     let token = hs256(&claims(thief, "/disabled"), &thief.secret);
-    at("a disabled of somebody else", "/disabled", Some(token), &off, 401);
+    at("a disabled signed by another tenant", "/disabled", Some(token), &off, 401);
     let token = signed_right(&claims(victim, "/disabled"));
     at("a disabled signed by Atlassian's key", "/disabled", Some(token), &off, 401);
 

@@ -95,12 +95,12 @@ impl TestApp {
         app
     }
 
-    /// The app before anybody installed it.
+    /// The app before any site installed it.
     pub(crate) async fn empty(tamper: impl FnOnce(String) -> String) -> Self {
         Self::with_concurrency(2, tamper).await
     }
 
-    /// The app before anybody installed it, each function in so many environments at most.
+    /// The app before any site installed it, with a maximum number of environments for each function.
     pub(crate) async fn with_concurrency(
         concurrency: usize,
         tamper: impl FnOnce(String) -> String,

@@ -17,7 +17,7 @@ pub(crate) enum Fault {
     Blackhole,
     /// The service does it, and the connection is closed before the response.
     DropResponse,
-    /// The service does it, and the client goes on waiting for the response.
+    /// The service handles the request, and the client keeps waiting for the response.
     HoldResponse,
 }
 

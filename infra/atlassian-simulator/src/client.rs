@@ -42,9 +42,9 @@ pub struct Answer {
 ///
 /// # Errors
 ///
-/// If the system's certificates cannot be read.
+/// Fails if the system's certificates cannot be read.
 pub fn client() -> anyhow::Result<reqwest::Client> {
-    // A second call finds the provider installed, which is as good.
+    // On a second call the provider is already installed.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = reqwest::Client::builder()
         .dns_resolver(Localhost)
@@ -58,7 +58,7 @@ pub fn client() -> anyhow::Result<reqwest::Client> {
 ///
 /// # Errors
 ///
-/// When the request got no answer.
+/// Fails if the request got no response.
 pub async fn send(
     client: &reqwest::Client,
     webhook: Webhook<'_>,
@@ -76,7 +76,7 @@ pub async fn send(
 ///
 /// # Errors
 ///
-/// If the base URL is invalid, or the URL's query is malformed.
+/// Fails if the base URL is not valid, or the query is malformed.
 pub fn qsh_of(target: &str, base_url: &str) -> anyhow::Result<String> {
     let base_path = reqwest::Url::parse(base_url)
         .with_context(|| format!("{base_url} is not a base URL; write it as https://host/path"))?;
@@ -101,9 +101,10 @@ pub(crate) async fn post(
             .header("x-atlassian-webhook-flow", "Primary");
     }
     let start = Instant::now();
-    let response = request.send().await.with_context(|| {
-        format!("{target} did not answer; is the base URL right, and reachable?")
-    })?;
+    let response = request
+        .send()
+        .await
+        .with_context(|| format!("{target} did not answer; check the base URL and the network"))?;
     let status = response.status();
     let request_id = response.headers().get("apigw-requestid");
     let request_id = request_id.and_then(|id| id.to_str().ok()).map(str::to_owned);

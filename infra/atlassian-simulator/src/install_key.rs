@@ -20,10 +20,10 @@ impl InstallKey {
     ///
     /// # Errors
     ///
-    /// If the system has no randomness.
+    /// Fails if the system has no random numbers.
     pub fn generate() -> anyhow::Result<Self> {
         let private = RsaPrivateKey::new(&mut rand::thread_rng(), 2048)
-            .context("no RSA key could be made")?;
+            .context("no RSA key could be generated; check the system's random numbers")?;
         let public = RsaPublicKey::from(&private).to_public_key_pem(LineEnding::LF)?;
         let private = private.to_pkcs8_pem(LineEnding::LF)?;
         Ok(Self { id: Uuid::new_v4().to_string(), private, public })
@@ -33,7 +33,7 @@ impl InstallKey {
     ///
     /// # Errors
     ///
-    /// As [`InstallKey::generate`].
+    /// Fails as [`InstallKey::generate`] does.
     pub fn forged(&self) -> anyhow::Result<Self> {
         Ok(Self { id: self.id.clone(), ..Self::generate()? })
     }
@@ -57,7 +57,7 @@ impl InstallKey {
     ///
     /// # Errors
     ///
-    /// None in practice, because this type generated the key.
+    /// Never fails in practice, because this type generated the key.
     pub fn sign(&self, claims: &ClaimsToSign<'_>) -> anyhow::Result<String> {
         Ok(jwt::sign_install(claims, &self.id, self.private.as_bytes())?)
     }

@@ -44,7 +44,7 @@ impl Atlassian {
     ///
     /// # Errors
     ///
-    /// If no port is free.
+    /// Fails if no port is free.
     pub async fn start(key: InstallKey) -> anyhow::Result<Self> {
         Self::start_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), key).await
     }
@@ -53,7 +53,7 @@ impl Atlassian {
     ///
     /// # Errors
     ///
-    /// If the address is in use.
+    /// Fails if the address is in use.
     pub async fn start_on(address: SocketAddr, key: InstallKey) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let keys_url = format!("http://{}", listener.local_addr()?);
@@ -96,7 +96,7 @@ impl Atlassian {
     ///
     /// # Errors
     ///
-    /// When the request got no answer.
+    /// Fails if the request got no response.
     pub async fn call_back(
         &self,
         callback: Callback,
@@ -146,7 +146,7 @@ impl Atlassian {
     ///
     /// # Errors
     ///
-    /// As [`InstallKey::sign`].
+    /// Fails as [`InstallKey::sign`] does.
     pub fn sign_install(&self, claims: &ClaimsToSign<'_>) -> anyhow::Result<String> {
         self.key.sign(claims)
     }
@@ -155,7 +155,7 @@ impl Atlassian {
     ///
     /// # Errors
     ///
-    /// When the request got no answer.
+    /// Fails if the request got no response.
     pub async fn send(&self, webhook: Webhook<'_>, site: &Site) -> anyhow::Result<Answer> {
         send(&self.client, webhook, &site.client_key, &site.secret).await
     }
@@ -164,7 +164,7 @@ impl Atlassian {
     ///
     /// # Errors
     ///
-    /// When the request got no answer.
+    /// Fails if the request got no response.
     pub async fn post(
         &self,
         target: &str,

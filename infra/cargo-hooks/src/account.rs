@@ -16,13 +16,13 @@ use reqwest::header::CONTENT_TYPE;
 
 use crate::terminal::escaped;
 
-/// How AWS is reached: as the AWS CLI does, by environment, profile or SSO.
+/// Credentials and region, found as the AWS CLI finds them: environment, profile or SSO.
 #[derive(clap::Args, Clone, Debug, Default)]
 pub struct Account {
-    /// Profile of the AWS CLI's configuration; AWS_PROFILE without it
+    /// Profile of the AWS CLI's configuration [default: AWS_PROFILE]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
-    /// AWS region; AWS_REGION or the profile's without it
+    /// AWS region [default: AWS_REGION, or the profile's region]
     #[arg(long)]
     region: Option<String>,
 }
@@ -45,7 +45,7 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// When there is none, or AWS cannot be asked.
+    /// Fails if there is no such stack, or AWS does not answer.
     pub async fn stack(config: &SdkConfig, name: &str) -> anyhow::Result<Stack> {
         let outputs = outputs(&describe(config, name).await?)?;
         Ok(Stack { name: name.to_owned(), outputs })
@@ -64,12 +64,12 @@ impl Stack {
     ///
     /// # Errors
     ///
-    /// When the stack has no such output.
+    /// Fails if the stack has no such output.
     pub fn output(&self, key: &str) -> anyhow::Result<String> {
         self.outputs.get(key).cloned().with_context(|| {
             format!(
-                "the stack {} has no output {key}; deploy the template of this app to it, or name \
-                 the stack that has it",
+                "the stack {} has no output {key}; deploy this app's template to it, or name \
+                 another stack",
                 self.name
             )
         })
@@ -80,13 +80,13 @@ impl Stack {
 async fn describe(config: &SdkConfig, stack: &str) -> anyhow::Result<String> {
     let region = config
         .region()
-        .context("no AWS region is set; name one with --region or AWS_REGION, or in the profile")?;
+        .context("no AWS region is set; set one with --region, AWS_REGION or the profile")?;
     let credentials = match config.credentials_provider() {
         Some(provider) => provider.provide_credentials().await.map_err(anyhow::Error::from),
-        None => Err(anyhow::anyhow!("no source of credentials")),
+        None => Err(anyhow::anyhow!("no provider of credentials is configured")),
     };
     let credentials = credentials.context(
-        "there are no AWS credentials; sign in with `aws sso login`, or name a profile with \
+        "no AWS credentials found; sign in with `aws sso login`, or choose a profile with \
          --profile",
     )?;
     let own = ServiceConfigKey::builder()
@@ -103,7 +103,9 @@ async fn describe(config: &SdkConfig, stack: &str) -> anyhow::Result<String> {
             format!("https://cloudformation.{region}.amazonaws.com{suffix}")
         });
     // The client signs what it sends: a URL always has a path.
-    let url = reqwest::Url::parse(&url).with_context(|| format!("{url} is not a URL"))?;
+    let url = reqwest::Url::parse(&url).with_context(|| {
+        format!("the CloudFormation endpoint {url} is not a URL; correct AWS_ENDPOINT_URL")
+    })?;
     let body = form_urlencoded::Serializer::new(String::new())
         .extend_pairs([
             ("Action", "DescribeStacks"),
@@ -132,13 +134,16 @@ async fn describe(config: &SdkConfig, stack: &str) -> anyhow::Result<String> {
     for (name, value) in signed.headers() {
         request = request.header(name, value);
     }
-    let answer = request.send().await.with_context(|| format!("{url} did not answer"))?;
+    let answer = request
+        .send()
+        .await
+        .with_context(|| format!("{url} did not answer; check the region and the network"))?;
     let status = answer.status();
     let text = answer.text().await?;
     if !status.is_success() {
         bail!(
-            "CloudFormation does not describe the stack {stack} in {region}: {}; are name, region \
-             and profile right?",
+            "CloudFormation cannot describe the stack {stack} in {region}: {}; check the stack's \
+             name, --region and --profile",
             message(&text).map_or_else(|| status.to_string(), |text| escaped(&text).into_owned()),
         );
     }
@@ -148,7 +153,7 @@ async fn describe(config: &SdkConfig, stack: &str) -> anyhow::Result<String> {
 /// The outputs in CloudFormation's answer to `DescribeStacks`.
 fn outputs(answer: &str) -> anyhow::Result<BTreeMap<String, String>> {
     let document = roxmltree::Document::parse(answer)
-        .context("CloudFormation answered what is not XML; try again later")?;
+        .context("the response of CloudFormation is not XML; try again later")?;
     let members = document.descendants().filter(|node| node.tag_name().name() == "member");
     let named = |node: roxmltree::Node<'_, '_>, name: &str| {
         let child = node.children().find(|child| child.tag_name().name() == name);

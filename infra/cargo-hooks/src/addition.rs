@@ -45,13 +45,14 @@ pub struct Addition {
 ///
 /// # Errors
 ///
-/// When an event has no such name, or the descriptor would be wrong.
+/// Fails if an event is unknown, or the descriptor would be wrong.
 pub fn add(
     text: &str,
     wanted: Wanted<'_>,
     has_handler: impl Fn(&str) -> bool,
 ) -> anyhow::Result<Addition> {
-    let old = Descriptor::parse(text).context("infra/atlassian-connect.json is no descriptor")?;
+    let old = Descriptor::parse(text)
+        .context("infra/atlassian-connect.json is not a valid descriptor; correct it first")?;
     let events: Vec<EventName> = wanted.events.iter().map(|name| name.as_str().into()).collect();
     if let Some(unknown) = events.iter().find(|event| !event.is_known()) {
         bail!("{}", advice(unknown.as_str()));
@@ -75,12 +76,15 @@ pub fn add(
         webhooks.push(webhook);
     }
     let descriptor = insert(text, &webhooks)?;
-    let new = Descriptor::parse(&descriptor).context("the descriptor would be wrong")?;
+    let new = Descriptor::parse(&descriptor).context("the new descriptor would not be valid")?;
     let findings = check::check_descriptor(&new);
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
     let errors: Vec<String> = errors.map(ToString::to_string).collect();
     if !errors.is_empty() {
-        bail!("nothing was written, because the descriptor would be wrong:\n{}", errors.join("\n"));
+        bail!(
+            "nothing was written, because the new descriptor would not be valid:\n{}",
+            errors.join("\n")
+        );
     }
 
     let mut files = Vec::new();
@@ -432,6 +436,6 @@ mod tests {
     #[test]
     fn follows_the_rules_of_check() {
         let refused = refused(&["page_created", "page_updated"], Some("/page"));
-        assert!(refused.contains("could not be told from it"), "{refused}");
+        assert!(refused.contains("could not be distinguished from"), "{refused}");
     }
 }

@@ -14,7 +14,7 @@ use template::check::{Severity, shown, sound_descriptor};
 #[derive(Clone, Debug)]
 pub struct App {
     root: PathBuf,
-    /// What cargo says of the workspace and its packages.
+    /// The output of `cargo metadata`.
     metadata: Value,
 }
 
@@ -27,7 +27,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When there is no workspace, or one that is not an app.
+    /// Fails if there is no workspace, or it is not an app.
     pub fn find() -> anyhow::Result<&'static Self> {
         static APP: OnceLock<App> = OnceLock::new();
         if let Some(app) = APP.get() {
@@ -41,24 +41,28 @@ impl App {
     ///
     /// # Errors
     ///
-    /// As [`App::find`].
+    /// Fails as [`App::find`] does.
     pub fn of(folder: &Path) -> anyhow::Result<Self> {
         let output = cargo(folder)
             .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
             .stderr(Stdio::piped())
             .output()
-            .context("cargo could not be started; install a Rust toolchain")?;
+            .context(
+                "cargo could not be started; install a Rust toolchain from https://rustup.rs",
+            )?;
         if !output.status.success() {
             bail!("{}", unreadable(folder, &String::from_utf8_lossy(&output.stderr)));
         }
-        let metadata: Value =
-            serde_json::from_slice(&output.stdout).context("cargo metadata did not print JSON")?;
+        let metadata: Value = serde_json::from_slice(&output.stdout)
+            .context("`cargo metadata` did not print JSON; check the Rust toolchain")?;
         let root = metadata["workspace_root"].as_str();
-        let root = PathBuf::from(root.context("cargo metadata names no workspace")?);
+        let root = PathBuf::from(
+            root.context("`cargo metadata` printed no workspace; check the Rust toolchain")?,
+        );
         if metadata["metadata"][Self::MARKER].is_null() {
             bail!(
-                "the workspace in {} is not an app; if it is meant to be one, add \
-                 [workspace.metadata.{}] to its Cargo.toml, or make a new one with \
+                "the workspace in {} is not an app; to make it one, add \
+                 [workspace.metadata.{}] to its Cargo.toml, or create a new one with \
                  `cargo hooks new my-app`",
                 root.display(),
                 Self::MARKER,
@@ -72,7 +76,7 @@ impl App {
         &self.root
     }
 
-    /// What cargo says of the workspace and its packages.
+    /// The output of `cargo metadata`.
     pub fn metadata(&self) -> &Value {
         &self.metadata
     }
@@ -86,12 +90,12 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When it cannot be read.
+    /// Fails if the descriptor cannot be read.
     pub fn descriptor_text(&self) -> anyhow::Result<String> {
         let path = self.descriptor_path();
         std::fs::read_to_string(&path).with_context(|| {
             format!(
-                "the app has no descriptor in {}; restore it, or create an app with one by \
+                "the app's descriptor {} cannot be read; restore it, or create an app with \
                  `cargo hooks new my-app`",
                 shown(&path)
             )
@@ -102,7 +106,7 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When it cannot be read, or something in it is wrong.
+    /// Fails if the descriptor cannot be read, or something in it is wrong.
     pub fn descriptor(&self) -> anyhow::Result<Descriptor> {
         self.descriptor_text()?;
         sound_descriptor(&self.descriptor_path()).map_err(|findings| {
@@ -131,10 +135,12 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When cargo does not say.
+    /// Fails if cargo does not report it.
     pub fn target_path(&self) -> anyhow::Result<PathBuf> {
         let target = self.metadata["target_directory"].as_str();
-        Ok(target.context("cargo metadata names no target directory")?.into())
+        Ok(target
+            .context("`cargo metadata` printed no target directory; check the Rust toolchain")?
+            .into())
     }
 
     /// cargo, in the folder of the app.
@@ -154,7 +160,7 @@ fn unreadable(folder: &Path, problem: &str) -> String {
     }
     // The first line says what, and one with an arrow where.
     let mut lines = problem.lines().map(str::trim).filter(|line| !line.is_empty());
-    let what = lines.next().unwrap_or("it says nothing").trim_start_matches("error: ");
+    let what = lines.next().unwrap_or("no error was printed").trim_start_matches("error: ");
     let place = lines.find_map(|line| line.strip_prefix("--> "));
     let place = place.map_or_else(String::new, |place| format!(" at {place}"));
     format!("cargo cannot read the app's manifests: {what}{place}; correct that first")

@@ -21,7 +21,7 @@ pub enum Profile {
 ///
 /// # Errors
 ///
-/// When cargo is missing or the build fails.
+/// Fails if cargo is missing or the build fails.
 pub async fn build(app: &App, profile: Profile) -> anyhow::Result<PathBuf> {
     // Together with the tool, so that cargo settles on one set of features for both: asked for the
     // functions alone, it would compile both AWS SDKs again.
@@ -31,9 +31,12 @@ pub async fn build(app: &App, profile: Profile) -> anyhow::Result<PathBuf> {
         build.arg("--release");
     }
     let mut build = tokio::process::Command::from(build);
-    let status = build.status().await.context("cargo could not be started")?;
+    let status = build
+        .status()
+        .await
+        .context("cargo could not be started; install a Rust toolchain from https://rustup.rs")?;
     if !status.success() {
-        bail!("the functions could not be built; cargo says above why");
+        bail!("the functions could not be built; correct the errors above");
     }
     let folder = match profile {
         Profile::Dev => "debug",

@@ -4,7 +4,7 @@ mod letter;
 mod queues;
 mod replay;
 
-pub use letter::Letter;
+pub use letter::DeadLetter;
 pub use queues::{Pair, Queues};
 pub use replay::{Moved, Replay, replay};
 
@@ -25,7 +25,7 @@ pub struct Filter {
 
 impl Filter {
     /// Whether a letter passes the filter.
-    pub fn takes(&self, letter: &Letter) -> bool {
+    pub fn takes(&self, letter: &DeadLetter) -> bool {
         let same = |wanted: &Option<String>, is: &Option<String>| wanted.is_none() || wanted == is;
         same(&self.event, &letter.event)
             && same(&self.tenant, &letter.tenant)
@@ -44,12 +44,12 @@ pub enum Form {
 
 /// Lists dead letters, and leaves them in their queues.
 ///
-/// SQS cannot list messages. So the letters are received, read, and made visible again. Nobody else
-/// receives them for those seconds.
+/// SQS cannot list messages. So the letters are received, read, and made visible again. For those
+/// seconds no other consumer receives them.
 ///
 /// # Errors
 ///
-/// If a queue does not answer, or the list cannot be written.
+/// Fails if a queue does not answer, or the list cannot be written.
 pub async fn list(
     queues: &Queues,
     filter: &Filter,
@@ -73,7 +73,7 @@ pub async fn list(
         }
         queues.release(&pair.dead_letters, &held).await;
         complete?;
-        let found = held.iter().map(|message| Letter::of(message, &pair.handler));
+        let found = held.iter().map(|message| DeadLetter::of(message, &pair.handler));
         letters.extend(found.filter(|letter| filter.takes(letter)));
     }
     letters.truncate(limit);
@@ -88,7 +88,7 @@ pub async fn list(
     Ok(letters.len())
 }
 
-fn table(letters: &[Letter], out: &mut impl Write) -> std::io::Result<()> {
+fn table(letters: &[DeadLetter], out: &mut impl Write) -> std::io::Result<()> {
     let unsaid = || "?".to_owned();
     let rows: Vec<[String; 7]> = letters
         .iter()
@@ -130,9 +130,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lists_one_letter_a_line_whatever_others_wrote() {
+    fn lists_one_dead_letter_per_line_with_control_characters_escaped() {
         let forged = "a\nERROR forged \u{1b}[31m\u{9b}2J";
-        let letter = Letter {
+        let letter = DeadLetter {
             handler: "scripted".into(),
             message: "1".into(),
             delivery: None,

@@ -93,7 +93,7 @@ impl Demo {
         let Inner { descriptor, atlassian, base_url, .. } = &*self.inner;
         let url = descriptor.lifecycle.callbacks().find(|(declared, _)| *declared == callback);
         let (_, url) = url.with_context(|| {
-            format!("the descriptor declares no lifecycle.{callback}; add its URL there")
+            format!("the descriptor has no lifecycle.{callback}; run `cargo hooks check`")
         })?;
         atlassian.call_back(callback, &descriptor.key, base_url, url, site).await
     }

@@ -62,7 +62,7 @@ pub struct Recovered {
 ///
 /// # Errors
 ///
-/// If the table or the key does not answer.
+/// Fails if the table or the key does not answer.
 pub async fn jiras(table: &Table, now: Timestamp) -> anyhow::Result<Vec<Jira>> {
     let sites = table.sites(now).await?.into_iter();
     let jiras = sites.filter(|(_, _, tenant)| tenant.product == Product::Jira);
@@ -80,8 +80,8 @@ pub async fn jiras(table: &Table, now: Timestamp) -> anyhow::Result<Vec<Jira>> {
 ///
 /// # Errors
 ///
-/// If Jira or the queue does not answer, or Jira's answer is not understood. Webhooks that were
-/// queued stay queued; run it again for the rest.
+/// Fails if Jira or the queue does not answer, or Jira's answer is not understood. Webhooks that
+/// were queued stay queued; run it again for the rest.
 pub async fn recover(
     jira: &Jira,
     plan: &Plan,
@@ -135,11 +135,13 @@ pub async fn recover(
             continue;
         }
         if last < after {
-            bail!("Jira lists what failed before {after} though asked for later; try again later");
+            bail!("Jira listed failures before {after}, which were not requested; try again later");
         }
         if may_be_cut && crowded.insert(last) {
             done.crowded += 1;
-            eprintln!("perhaps more failed at {last} ms since 1970 than Jira lists, and is lost");
+            eprintln!(
+                "more may have failed at {last} ms since 1970 than Jira lists; those are lost"
+            );
         }
         after = last.max(after + 1);
     }
@@ -179,17 +181,22 @@ async fn page(
 ) -> anyhow::Result<Page> {
     let base_url = jira.base_url.trim_end_matches('/');
     let target = format!("{base_url}/rest/api/3/webhook/failed?after={after}&maxResults={PAGE}");
-    let base_path = reqwest::Url::parse(base_url).context("the tenant's baseUrl is no URL")?;
+    let base_path = reqwest::Url::parse(base_url)
+        .context("the tenant's baseUrl is not a URL; install the app on that site again")?;
     let qsh = qsh::Request::of_url("GET", &target, base_path.path()).hash()?;
     for _ in 0..ATTEMPTS {
         // Signed anew each time: a token lives for three minutes.
         let token = jwt::sign(&ClaimsToSign::new(app_key, &qsh, Timestamp::now()), &jira.secret);
         let request = client.get(&target).header(AUTHORIZATION, format!("JWT {token}"));
-        let answer = request.send().await.with_context(|| format!("{base_url} did not answer"))?;
+        let answer = request
+            .send()
+            .await
+            .with_context(|| format!("{base_url} did not answer; try again later"))?;
         match answer.status() {
             StatusCode::OK => {
                 let list = answer.bytes().await?;
-                return serde_json::from_slice(&list).context("Jira's list cannot be read");
+                return serde_json::from_slice(&list)
+                    .context("Jira's list of failed webhooks cannot be read; try again later");
             }
             StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
                 let wait = answer.headers().get(RETRY_AFTER).and_then(|wait| wait.to_str().ok());
@@ -197,11 +204,11 @@ async fn page(
                 tokio::time::sleep(Duration::from_secs(wait)).await;
             }
             status => bail!(
-                "{base_url} answered {status}; is the app installed there, with the scope READ?"
+                "{base_url} answered {status}; check that the app is installed there, with READ"
             ),
         }
     }
-    bail!("{base_url} has too many requests; try again later")
+    bail!("{base_url} limits our requests; try again later")
 }
 
 const ATTEMPTS: usize = 10;

@@ -46,7 +46,7 @@ impl Framework {
     ///
     /// # Errors
     ///
-    /// When there is no checkout in the folder.
+    /// Fails if there is no checkout in the folder.
     pub fn of(source: Option<&str>) -> anyhow::Result<Self> {
         match source {
             None => Ok(Self::by_version()),
@@ -95,7 +95,7 @@ impl Framework {
         let facade = path.join("functions/crates/atlassian-hooks");
         let facade = facade.canonicalize().with_context(|| {
             format!(
-                "there is no checkout of atlassian-hooks in {}; name its folder, or a git URL",
+                "there is no checkout of atlassian-hooks in {}; give its folder, or a git URL",
                 path.display()
             )
         })?;
@@ -122,7 +122,7 @@ pub fn layout() -> String {
 ///
 /// # Errors
 ///
-/// minijinja's, which can only be a mistake in a template.
+/// Returns an error of minijinja, which can only be a mistake in a template.
 pub fn files(scaffold: &Scaffold) -> anyhow::Result<Vec<(PathBuf, String)>> {
     let app = TEMPLATES.get_dir("app").context("the tool was built without its templates")?;
     let values = context! {
@@ -156,7 +156,7 @@ pub fn files(scaffold: &Scaffold) -> anyhow::Result<Vec<(PathBuf, String)>> {
 ///
 /// # Errors
 ///
-/// minijinja's, which can only be a mistake in the template.
+/// Returns an error of minijinja, which can only be a mistake in the template.
 pub(crate) fn handler(values: Value) -> anyhow::Result<String> {
     let template = TEMPLATES.get_file("handler.rs.j2").and_then(|file| file.contents_utf8());
     render(template.context("the tool was built without its templates")?, &values)

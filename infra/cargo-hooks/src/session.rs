@@ -1,5 +1,5 @@
 //! What a running local stack tells the commands beside it: its URL, and the secrets of its demo
-//! sites, which open nothing else.
+//! sites, which are valid only there.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -64,7 +64,7 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// When none does.
+    /// Fails if no local stack is running.
     pub fn read() -> anyhow::Result<Self> {
         let path = path()?;
         let text = fs::read_to_string(&path).context(
@@ -75,11 +75,11 @@ impl Session {
             .with_context(|| format!("{} is damaged; restart the local stack", path.display()))
     }
 
-    /// Writes it down, readable for nobody else.
+    /// Writes the session to a file that only its owner can read.
     ///
     /// # Errors
     ///
-    /// When the file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn write(&self) -> anyhow::Result<()> {
         let path = path()?;
         let written = || -> io::Result<()> {
@@ -94,13 +94,14 @@ impl Session {
                 .open(&path)?;
             file.write_all(&serde_json::to_vec_pretty(self)?)
         };
-        written().with_context(|| format!("{} cannot be written", path.display()))
+        written()
+            .with_context(|| format!("{} cannot be written; check its permissions", path.display()))
     }
 
     /// Removes it when the stack of this URL stops; another's is left alone.
     pub fn remove(url: &str) {
         if Self::read().is_ok_and(|session| session.url == url) {
-            // Gone already is as good.
+            // It may have been removed already.
             let _ = path().map(fs::remove_file);
         }
     }

@@ -50,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shows_what_a_terminal_would_obey() {
+    fn escapes_control_characters() {
         let rows = [
             ("a\nERROR forged", r"a\nERROR forged"),
             ("\u{1b}[31mred\u{1b}[0m", r"\u{1b}[31mred\u{1b}[0m"),

@@ -138,7 +138,7 @@ fn says_in_one_sentence_what_is_wrong_with_an_app() {
     let rows: [(Spoil, &[&str]); 4] = [
         (
             |app| fs::remove_file(app.join("infra/atlassian-connect.json")).unwrap(),
-            &["no descriptor", "restore it"],
+            &["descriptor", "restore it"],
         ),
         (
             |app| fs::write(app.join("Cargo.toml"), "[workspace\n").unwrap(),

@@ -256,7 +256,7 @@ impl Journeys {
             "delivery untyped" | "delivery partly typed" => {
                 journey.reading = Some(Reading {
                     word: text("delivery.reading").unwrap_or_default(),
-                    why: text("left_out").or(text("why")),
+                    why: text("left_out").or(text("detail")),
                     typed: None,
                 });
             }
@@ -275,7 +275,7 @@ impl Journeys {
                 journey.attempts.push(attempt(None));
             }
             // A copy of what was handled changes nothing.
-            "delivery duplicate" if journey.outcome != Outcome::Handled => {
+            "duplicate delivery skipped" if journey.outcome != Outcome::Handled => {
                 journey.end(at_ms, Outcome::Duplicate);
             }
             "delivery failed" => {

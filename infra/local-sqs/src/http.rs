@@ -36,7 +36,7 @@ use crate::timestamp::Timestamp;
 ///
 /// # Errors
 ///
-/// When the listener fails.
+/// Fails if the listener fails.
 pub async fn serve(
     listener: TcpListener,
     sqs: Sqs,

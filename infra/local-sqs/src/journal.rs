@@ -98,7 +98,7 @@ impl Journal {
 
 #[cfg(test)]
 impl Journal {
-    /// A journal that goes on in a file that is open already.
+    /// A journal that continues in an open file.
     pub(crate) fn appending_to(file: File) -> Self {
         let replaced = file.try_clone().unwrap();
         Self { file, length: 0, _replaced: replaced }
@@ -115,7 +115,7 @@ fn lock(file: &File, path: &Path) -> Result<(), OpenError> {
 fn parse<C: DeserializeOwned>(text: &[u8]) -> Result<Vec<C>, (usize, serde_json::Error)> {
     let lines = text.split_inclusive(|byte| *byte == b'\n').enumerate();
     lines
-        // A last line without an end was being written when the process died: nobody was told that
+        // A last line without an end was being written when the process died: no client was told that
         // it had been.
         .filter(|(_, line)| line.ends_with(b"\n"))
         .map(|(index, line)| serde_json::from_slice(line).map_err(|error| (index + 1, error)))
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_appended_is_read_again_in_order() {
+    fn reads_appended_records_in_order() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("journal");
         let mut journal = Journal::open(&path, Vec::<String>::into_iter).unwrap();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn opening_rewrites_the_file_as_it_is_told() {
+    fn opening_replaces_the_file_with_the_given_records() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("journal");
         std::fs::write(&path, "\"a\"\n\"b\"\n").unwrap();

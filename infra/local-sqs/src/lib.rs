@@ -62,7 +62,7 @@ impl Sqs {
     ///
     /// # Errors
     ///
-    /// When the file cannot be used, is in use, or holds something else.
+    /// Fails if the file cannot be opened, is in use, or is not a queue file.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, OpenError> {
         Queues::open(path.as_ref()).map(Self::new)
     }
@@ -80,7 +80,7 @@ impl Sqs {
     ///
     /// # Errors
     ///
-    /// When the name or an attribute is refused, or a queue of that name has other attributes.
+    /// Fails if the name or an attribute is not valid, or a queue of that name has other attributes.
     pub fn create_queue(
         &self,
         name: &str,
@@ -95,7 +95,7 @@ impl Sqs {
     ///
     /// # Errors
     ///
-    /// When the queue does not exist or an attribute is refused.
+    /// Fails if the queue does not exist or an attribute is not valid.
     pub fn set_queue_attributes(
         &self,
         name: &str,
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_handle_from_before_a_restart_is_still_good() {
+    fn a_receipt_handle_stays_valid_after_a_restart() {
         let (_directory, path) = directory();
         let sqs = Sqs::open(&path).unwrap();
         sqs.create_queue("q", BTreeMap::new()).unwrap();
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_gone_takes_no_room_after_a_restart() {
+    fn deleted_messages_take_no_space_after_a_restart() {
         let (_directory, path) = directory();
         let sqs = Sqs::open(&path).unwrap();
         sqs.create_queue("q", attributes(&[("MessageRetentionPeriod", "60")])).unwrap();

@@ -10,7 +10,7 @@ use sam_template::TemplateError;
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
     /// The template cannot be read.
-    #[error("failed to read the template {}", .path.display())]
+    #[error("failed to read the template {}; check the path", .path.display())]
     Template {
         /// The path of the template.
         path: PathBuf,
@@ -18,7 +18,7 @@ pub enum StackError {
         source: io::Error,
     },
     /// The template is wrong, or uses something that the local stack does not support.
-    #[error("the local stack cannot run {}", .path.display())]
+    #[error("the local stack cannot run the template {}", .path.display())]
     Refused {
         /// The path of the template.
         path: PathBuf,
@@ -57,7 +57,7 @@ pub enum StackError {
         path: PathBuf,
     },
     /// The folder for the state cannot be used.
-    #[error("failed to use the folder {} for the state", .path.display())]
+    #[error("the state folder {} cannot be used; check the path and its permissions", .path.display())]
     State {
         /// The folder.
         path: PathBuf,
@@ -74,7 +74,7 @@ pub enum StackError {
         path: PathBuf,
     },
     /// The file with the tables cannot be used.
-    #[error("failed to open the tables in the folder for the state")]
+    #[error("failed to open the tables in the state folder; remove the folder to start anew")]
     Tables {
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -89,7 +89,7 @@ pub enum StackError {
     },
     /// The table that was kept has another key than the template.
     #[error(
-        "the table {table} in {} has another key than in the template: remove that folder to start \
+        "the key of the table {table} in {} differs from the template; remove that folder to start \
          anew",
         .path.display()
     )]
@@ -100,13 +100,13 @@ pub enum StackError {
         path: PathBuf,
     },
     /// The file with the key of the test double for KMS cannot be used.
-    #[error("failed to open the key in the folder for the state")]
+    #[error("failed to open the key in the state folder; check its permissions")]
     Key {
         /// Why not.
         source: io::Error,
     },
     /// The file with the queues cannot be used.
-    #[error("failed to open the queues in the folder for the state")]
+    #[error("failed to open the queues in the state folder")]
     Queues {
         /// Why not.
         source: local_sqs::OpenError,

@@ -39,7 +39,7 @@ impl Log {
     }
 
     pub(crate) fn line(&self, stream: LogStream, text: String) {
-        // It only fails when nobody listens.
+        // It only fails if there is no subscriber.
         let _ = self.lines.send(LogLine { function: Arc::clone(&self.function), stream, text });
     }
 

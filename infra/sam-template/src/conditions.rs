@@ -33,7 +33,10 @@ impl Resolver {
     ) -> Result<bool, TemplateError> {
         let place = format!("Conditions.{name}");
         let Some(expression) = conditions.get(name) else {
-            return Err(TemplateError::refused(place, "there is no such condition"));
+            return Err(TemplateError::refused(
+                place,
+                "there is no such condition; declare it, or correct the name",
+            ));
         };
         if pending.contains(&name) {
             return Err(TemplateError::refused(place, "the condition depends on itself"));
@@ -79,7 +82,7 @@ impl Resolver {
             }
             _ => Err(TemplateError::refused(
                 place,
-                "is not a condition function with its arguments; understood are Condition, \
+                "is not a condition function with its arguments; supported are Condition, \
                  Fn::Equals with two values, Fn::Not with one, Fn::And and Fn::Or with two or more",
             )),
         }

@@ -65,7 +65,12 @@ impl Resolver {
     /// Fails if the template has no such condition.
     pub fn condition(&self, place: &str, name: &str) -> Result<bool, TemplateError> {
         self.conditions.get(name).copied().ok_or_else(|| {
-            TemplateError::refused(place, format!("there is no condition `{name}` in Conditions"))
+            TemplateError::refused(
+                place,
+                format!(
+                    "there is no condition `{name}` in Conditions; declare it, or correct the name"
+                ),
+            )
         })
     }
 
@@ -115,7 +120,10 @@ impl Resolver {
                 Value::Array(_) => {
                     let [text, variables] = pair(place, argument, "a text and a map of variables")?;
                     let Some(Value::Object(variables)) = self.resolve(place, variables)? else {
-                        return Err(TemplateError::refused(place, "its second argument is no map"));
+                        return Err(TemplateError::refused(
+                            place,
+                            "its second argument must be a map",
+                        ));
                     };
                     self.substitute(place, &self.text(place, text)?, &variables)?
                 }
@@ -156,7 +164,7 @@ impl Resolver {
             _ => {
                 return Err(TemplateError::refused(
                     place,
-                    "this function is not understood here; understood are Ref, Fn::GetAtt, \
+                    "this function is not supported here; supported are Ref, Fn::GetAtt, \
                      Fn::If, Fn::Join, Fn::Select, Fn::Split and Fn::Sub, and in Conditions \
                      Condition, Fn::And, Fn::Equals, Fn::Not and Fn::Or",
                 ));
@@ -169,7 +177,7 @@ impl Resolver {
             TemplateError::refused(
                 place,
                 format!(
-                    "`{name}` is no parameter of the template and no resource that exists here; \
+                    "`{name}` is neither a parameter of the template nor a resource that exists here; \
                      correct the name, or the condition of the resource"
                 ),
             )
@@ -187,7 +195,7 @@ impl Resolver {
             TemplateError::refused(
                 place,
                 format!(
-                    "`{resource}.{attribute}` is not known here; correct the name, or do without \
+                    "`{resource}.{attribute}` is not known here; correct the name, or remove \
                      this attribute"
                 ),
             )
@@ -427,11 +435,11 @@ mod tests {
 
         let reference = refused("{ Name: [!Ref Quue] }");
         assert!(
-            reference.starts_with("Resources.Api.Name[0].Ref: `Quue` is no parameter"),
+            reference.starts_with("Resources.Api.Name[0].Ref: `Quue` is neither a parameter"),
             "{reference}"
         );
         assert!(refused("!GetAtt Quue.Arn").contains("`Quue.Arn` is not known here"));
-        assert!(refused("!Sub '${Quue}'").contains("`Quue` is no parameter"));
+        assert!(refused("!Sub '${Quue}'").contains("`Quue` is neither a parameter"));
         assert!(refused("!Sub '${Quue'").contains("is not closed"));
         assert!(refused("!ImportValue x").contains("Fn::ImportValue: this function is not"));
     }

@@ -13,7 +13,7 @@ pub enum Part<'t> {
 
 /// A `${` without a `}`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("a `${{` is not closed by a `}}`")]
+#[error("a `${{` is not closed; add a `}}`")]
 pub struct Unclosed;
 
 /// Splits the text of an `Fn::Sub` into its parts.

@@ -88,7 +88,7 @@ pub fn check(files: &Files<'_>) -> Vec<Finding> {
 ///
 /// # Errors
 ///
-/// The findings, if there is an error among them.
+/// Returns the findings if there is an error among them.
 pub fn sound_descriptor(path: &Path) -> Result<Descriptor, Vec<Finding>> {
     let descriptor = read_descriptor(path).map_err(|finding| vec![finding])?;
     let findings = descriptor::check(&descriptor);
@@ -105,10 +105,11 @@ pub fn check_descriptor(descriptor: &Descriptor) -> Vec<Finding> {
 ///
 /// # Errors
 ///
-/// A finding that says what is wrong with the file.
+/// Returns a finding that says what is wrong with the file.
 fn read_descriptor(path: &Path) -> Result<Descriptor, Finding> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Finding::error(shown(path), format!("it cannot be read: {error}")))?;
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Finding::error(shown(path), format!("the file cannot be read: {error}; check the path"))
+    })?;
     Descriptor::parse(&text).map_err(|error| {
         let place = format!("{}:{}:{}", shown(path), error.line(), error.column());
         Finding::error(place, format!("it is not an app descriptor: {error}"))

@@ -91,7 +91,7 @@ impl TemplateOptions {
 ///
 /// # Errors
 ///
-/// An error of minijinja, which can only be a mistake in `template.yaml.j2`.
+/// Returns an error of minijinja, which can only be a mistake in `template.yaml.j2`.
 pub fn render(descriptor: &Descriptor) -> Result<String, minijinja::Error> {
     render_with(descriptor, TemplateOptions::default())
 }
@@ -100,7 +100,7 @@ pub fn render(descriptor: &Descriptor) -> Result<String, minijinja::Error> {
 ///
 /// # Errors
 ///
-/// As [`render`].
+/// Fails as [`render`] does.
 pub fn render_with(
     descriptor: &Descriptor,
     extras: TemplateOptions,
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quotes_whatever_a_descriptor_holds() {
+    fn quotes_all_values_of_a_descriptor() {
         for text in [
             "",
             "plain",

@@ -8,12 +8,12 @@ use atlassian_hooks_template::{TemplateOptions, render, render_with};
 use serde_json::json;
 
 #[test]
-fn finds_nothing_in_what_the_generator_writes() {
+fn finds_nothing_in_a_generated_template() {
     let text = render(&descriptor()).unwrap();
     assert_eq!(found(&text), Vec::<String>::new());
 }
 
-/// One row a fault: its name, the words that it replaces and by what, and what has to be found:
+/// One row a fault: its name, the words that it replaces and by what, and what must be found:
 /// the resource, and words of the advice.
 #[test]
 fn finds_each_seeded_fault_by_its_name() {
@@ -51,14 +51,14 @@ fn finds_each_seeded_fault_by_its_name() {
             "VisibilityTimeout: 180",
             "VisibilityTimeout: 179",
             "IssueCreatedQueue",
-            "has to be 180 s",
+            "must be 180 s",
         ),
         (
             "timeout raised, visibility not",
             "Timeout: 30\n",
             "Timeout: 60\n",
             "IssueCreatedQueue",
-            "has to be 360 s",
+            "must be 360 s",
         ),
         (
             "no dead-letter queue",
@@ -72,7 +72,7 @@ fn finds_each_seeded_fault_by_its_name() {
             "maxReceiveCount: 100",
             "maxReceiveCount: 5",
             "IssueCreatedQueue",
-            "maxReceiveCount has to be 50 at least",
+            "maxReceiveCount must be at least 50",
         ),
         (
             "messages deleted before they are moved",
@@ -86,14 +86,14 @@ fn finds_each_seeded_fault_by_its_name() {
             "          MAX_ATTEMPTS: \"5\"\n",
             "",
             "IssueCreatedHandler",
-            "MAX_ATTEMPTS has to say",
+            "MAX_ATTEMPTS must say",
         ),
         (
             "dead letters kept as short as letters",
             "MessageRetentionPeriod: 1209600",
             "MessageRetentionPeriod: 345600",
             "IssueCreatedDeadLetterQueue",
-            "has to be more than the 345600 s",
+            "must be more than the 345600 s",
         ),
         (
             "dead letters deleted with the handler",
@@ -208,13 +208,13 @@ fn finds_each_seeded_fault_by_its_name() {
             "IssueCreatedReceiver",
             "1 to 29 seconds",
         ),
-        ("wrong event type", "Type: SQS", "Type: SNS", "IssueCreatedHandler", "has to be a SQS"),
+        ("wrong event type", "Type: SQS", "Type: SNS", "IssueCreatedHandler", "must be a SQS"),
         (
             "TTL attribute that the code does not write",
             "AttributeName: expiresAt",
             "AttributeName: expires_at",
             "TenantsTable",
-            "TimeToLiveSpecification has to name expiresAt",
+            "TimeToLiveSpecification must name expiresAt",
         ),
         (
             "tenants that can be deleted",
@@ -256,14 +256,14 @@ fn finds_each_seeded_fault_by_its_name() {
             "          QUEUE_URL: !Ref IssueCreatedQueue\n          TENANTS_KEY: !GetAtt TenantsKey.Arn\n",
             "          QUEUE_URL: !Ref IssueCreatedQueue\n",
             "IssueCreatedReceiver",
-            "TENANTS_KEY is not the one of the lifecycle function",
+            "TENANTS_KEY is not the key of the lifecycle function",
         ),
         (
             "a handler with the variable of another dead-letter queue",
             "DEAD_LETTER_QUEUE_URL: !Ref IssueCreatedDead",
             "DEAD_LETTER_QUEUE_URL: !Ref PageCreatedDead",
             "IssueCreatedHandler",
-            "DEAD_LETTER_QUEUE_URL has to be IssueCreatedDeadLetterQueue",
+            "DEAD_LETTER_QUEUE_URL must be IssueCreatedDeadLetterQueue",
         ),
         (
             "a handler that gives up too late",
@@ -277,14 +277,14 @@ fn finds_each_seeded_fault_by_its_name() {
             "          IDEMPOTENCY_TABLE: !Ref IdempotencyTable\n",
             "",
             "IssueCreatedHandler",
-            "IDEMPOTENCY_TABLE names no table",
+            "IDEMPOTENCY_TABLE is not a table",
         ),
         (
             "what was handled never expires",
             "AttributeName: expiresAt\n        Enabled: true\n\n  # GET",
             "AttributeName: expires\n        Enabled: true\n\n  # GET",
             "IdempotencyTable",
-            "TimeToLiveSpecification has to name expiresAt",
+            "TimeToLiveSpecification must name expiresAt",
         ),
         (
             "wrong handler binary",
@@ -312,7 +312,7 @@ fn finds_each_seeded_fault_by_its_name() {
             "\"event\":\"page_created\"",
             "\"event\":\"page_removed\"",
             "PageCreatedReceiver",
-            "WEBHOOKS is not what the descriptor says",
+            "WEBHOOKS is not what the descriptor declares",
         ),
         (
             "queue name that leaves no room",

@@ -105,8 +105,8 @@ impl Delivery {
     ///
     /// # Errors
     ///
-    /// [`event::Unreadable`] if the event has another payload type, or the body lacks what the type
-    /// needs.
+    /// Returns [`event::Unreadable`] if the event has another payload type, or the body lacks what
+    /// the type needs.
     pub fn read<T: FromPayload>(self) -> Result<Delivery<T>, event::Unreadable> {
         let mut reading = self.reading;
         let value = T::from_payload(self.product, &self.event, &self.payload, &mut reading)?;
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn is_known_by_its_identifier_if_that_says_anything() {
+    fn is_identified_by_a_non_blank_identifier() {
         let identity = |identifier: Option<&str>, body: &str| {
             let webhook = Webhook { identifier: identifier.map(str::to_owned), ..<_>::default() };
             Delivery { webhook, ..delivery(body) }.identity()

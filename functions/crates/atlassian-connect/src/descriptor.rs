@@ -152,7 +152,7 @@ impl Descriptor {
     ///
     /// # Errors
     ///
-    /// `serde_json`'s, with line and column, if it is not JSON or not a descriptor.
+    /// Returns the error of `serde_json`, with line and column, if it is not a descriptor in JSON.
     pub fn parse(json: &str) -> serde_json::Result<Self> {
         let descriptor: Self = serde_json::from_str(json)?;
         Ok(Self { document: serde_json::from_str(json)?, ..descriptor })

@@ -48,7 +48,7 @@ pub use host::{AddonEvent, PluginEvent, UpgradeEvent};
 pub use id::Id;
 pub use left_out::LeftOut;
 pub use moment::{Day, Moment};
-pub use object::{Rest, UnconfirmedEvent};
+pub use object::{ExtraFields, UnconfirmedEvent};
 pub use read::{FromPayload, PayloadType, Reading, Unreadable};
 pub use rich_text::RichText;
 pub use string_enum::AccountType;
@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_a_name_that_nobody_knows() {
+    fn keeps_an_unknown_name() {
         let name = EventName::from("jira:issue_teleported");
         assert_eq!(name.as_str(), "jira:issue_teleported");
         assert!(!name.is_known());

@@ -69,7 +69,7 @@ impl<'t> Unverified<'t, Hs256> {
     ///
     /// # Errors
     ///
-    /// Any [`Untrusted`] that concerns the token's shape or its algorithm.
+    /// Returns an [`Untrusted`] that concerns the token's shape or its algorithm.
     pub fn webhook(token: &'t str) -> Result<Self, Untrusted> {
         Self::parse(token, Algorithm::HS256)
     }
@@ -80,7 +80,7 @@ impl<'t> Unverified<'t, Rs256> {
     ///
     /// # Errors
     ///
-    /// Any [`Untrusted`] that concerns the token's shape or its algorithm.
+    /// Returns an [`Untrusted`] that concerns the token's shape or its algorithm.
     pub fn install(token: &'t str) -> Result<Self, Untrusted> {
         Self::parse(token, Algorithm::RS256)
     }
@@ -97,8 +97,8 @@ impl<'t, A> Unverified<'t, A> {
     ///
     /// # Errors
     ///
-    /// [`Untrusted::Expired`], [`Untrusted::NotYetValid`], [`Untrusted::LongLived`] or
-    /// [`Untrusted::OtherRequest`].
+    /// Returns [`Untrusted::Expired`], [`Untrusted::NotYetValid`], [`Untrusted::LifetimeTooLong`] or
+    /// [`Untrusted::QshMismatch`].
     pub fn screen(
         self,
         request: &qsh::Request<'_>,
@@ -117,10 +117,10 @@ impl<'t, A> Unverified<'t, A> {
         // A token without an `iat` is treated as signed now.
         let lifetime = expires_at.saturating_sub(issued_at.unwrap_or(now));
         if lifetime > MAX_LIFETIME {
-            return Err(Untrusted::LongLived { seconds: lifetime });
+            return Err(Untrusted::LifetimeTooLong { seconds: lifetime });
         }
         if !request.accepts(&self.stated.qsh) {
-            return Err(Untrusted::OtherRequest);
+            return Err(Untrusted::QshMismatch);
         }
         Ok(Screened(self))
     }
@@ -172,7 +172,7 @@ impl Screened<'_, Hs256> {
     ///
     /// # Errors
     ///
-    /// [`Untrusted::Signature`].
+    /// Returns [`Untrusted::Signature`] if the signature does not match the key.
     pub fn verify(&self, secret: &SharedSecret) -> Result<Claims, Untrusted> {
         let key = DecodingKey::from_secret(secret.expose().as_bytes());
         self.verified(&key, Algorithm::HS256)
@@ -184,7 +184,7 @@ impl Screened<'_, Rs256> {
     ///
     /// # Errors
     ///
-    /// [`Untrusted::KeyId`] if it is missing or could name something other than a key.
+    /// Returns [`Untrusted::KeyId`] if it is missing or could name something other than a key.
     pub fn key_id(&self) -> Result<KeyId, Untrusted> {
         self.0.key_id.as_deref().and_then(KeyId::new).ok_or(Untrusted::KeyId)
     }
@@ -193,7 +193,7 @@ impl Screened<'_, Rs256> {
     ///
     /// # Errors
     ///
-    /// [`Untrusted::Signature`].
+    /// Returns [`Untrusted::Signature`] if the signature does not match the key.
     pub fn verify(&self, key: &InstallKey) -> Result<Claims, Untrusted> {
         self.verified(&key.0, Algorithm::RS256)
     }
@@ -291,7 +291,7 @@ impl InstallKey {
     ///
     /// # Errors
     ///
-    /// [`InvalidInstallKey`] if it is not one.
+    /// Returns [`InvalidInstallKey`] if `pem` is not an RSA public key in PEM.
     pub fn from_pem(pem: &[u8]) -> Result<Self, InvalidInstallKey> {
         DecodingKey::from_rsa_pem(pem).map(Self).map_err(|_| InvalidInstallKey)
     }
@@ -305,7 +305,7 @@ impl fmt::Debug for InstallKey {
 
 /// A key that is not an RSA key in PEM.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the install key is not an RSA public key in PEM")]
+#[error("the install key is not an RSA public key in PEM; check what the key server returns")]
 pub struct InvalidInstallKey;
 
 /// Why a token is not trusted. For the operator; the sender learns only that it is not.
@@ -313,13 +313,13 @@ pub struct InvalidInstallKey;
 #[non_exhaustive]
 pub enum Untrusted {
     /// It is longer than any token of Atlassian's.
-    #[error("the token has {bytes} bytes, more than {MAX_TOKEN_LEN}")]
+    #[error("the token has {bytes} bytes, more than the limit of {MAX_TOKEN_LEN}")]
     TooLong {
         /// Its length, in bytes.
         bytes: usize,
     },
     /// It does not have three segments.
-    #[error("the token is not three segments separated by dots")]
+    #[error("the token does not consist of three segments separated by dots")]
     NotAToken,
     /// A segment cannot be parsed.
     #[error("the token's {segment} is not base64url JSON with the fields that Connect requires")]
@@ -334,41 +334,48 @@ pub enum Untrusted {
         expected: Algorithm,
     },
     /// Its issuer is not a possible client key.
-    #[error("the token's issuer is no client key")]
+    #[error("the token's issuer is not a valid client key")]
     Issuer,
     /// It has no `kid`, or one that is not the name of a key.
-    #[error("the token's kid is missing or not the name of a key")]
+    #[error("the token's kid is missing or is not a valid key name")]
     KeyId,
     /// Its `exp` has passed by more than [`LEEWAY`].
-    #[error("the token expired {seconds} s ago; leeway is {LEEWAY} s")]
+    #[error(
+        "the token expired {seconds} s ago, more than the leeway of {LEEWAY} s; check the clocks"
+    )]
     Expired {
         /// How long ago, in seconds.
         seconds: i64,
     },
     /// Its `nbf` or `iat` is in the future by more than [`LEEWAY`].
-    #[error("the token is valid only in {seconds} s; leeway is {LEEWAY} s, check the clocks")]
+    #[error(
+        "the token is not valid for another {seconds} s, more than the leeway of {LEEWAY} s; check the \
+         clocks"
+    )]
     NotYetValid {
         /// How far in the future, in seconds.
         seconds: i64,
     },
     /// Its lifetime, from `iat` (or now, without one) to `exp`, is longer than [`MAX_LIFETIME`].
     #[error(
-        "the token is valid for {seconds} s, more than {MAX_LIFETIME} s; let its signer shorten that"
+        "the token is valid for {seconds} s, more than the limit of {MAX_LIFETIME} s; sign it for less"
     )]
-    LongLived {
+    LifetimeTooLong {
         /// The lifetime, in seconds.
         seconds: i64,
     },
     /// The token of a lifecycle callback has no `iat`.
     #[error(
-        "the token does not say when it was issued (iat), so its callback has no place in the order"
+        "the token has no iat claim, which lifecycle callbacks need because they are ordered by it"
     )]
-    Undated,
+    MissingIssuedAt,
     /// The `qsh` claim belongs to another method, path or query.
-    #[error("the token was made for another request (qsh); check the base URL and its path")]
-    OtherRequest,
+    #[error("the token's qsh is that of another request; check the base URL and its path")]
+    QshMismatch,
     /// The signature does not match the key.
-    #[error("the token's signature does not match the key")]
+    #[error(
+        "the token's signature does not match the key; if the sender is genuine, install the app again"
+    )]
     Signature,
 }
 
@@ -413,7 +420,7 @@ pub fn sign(claims: &impl Serialize, secret: &SharedSecret) -> String {
 ///
 /// # Errors
 ///
-/// [`InvalidInstallKey`] if the key is not an RSA private key.
+/// Returns [`InvalidInstallKey`] if the key is not an RSA private key.
 pub fn sign_install(
     claims: &impl Serialize,
     key_id: &str,
@@ -600,7 +607,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_token_that_lives_for_more_than_an_hour() {
+    fn rejects_a_lifetime_of_more_than_an_hour() {
         assert!(with(|claims| claims["exp"] = (NOW + MAX_LIFETIME).into()).is_ok());
         for (iat, exp, seconds) in [
             (json!(NOW), json!(NOW + MAX_LIFETIME + 1), MAX_LIFETIME + 1),
@@ -613,7 +620,7 @@ mod tests {
                 claims["iat"] = iat.clone();
                 claims["exp"] = exp.clone();
             });
-            assert_eq!(refused.unwrap_err(), Untrusted::LongLived { seconds }, "{iat} {exp}");
+            assert_eq!(refused.unwrap_err(), Untrusted::LifetimeTooLong { seconds }, "{iat} {exp}");
         }
         let undated = |exp: i64| {
             with(|claims| {
@@ -623,7 +630,7 @@ mod tests {
         };
         assert!(undated(NOW + MAX_LIFETIME).is_ok());
         let refused = undated(NOW + MAX_LIFETIME + 1).unwrap_err();
-        assert_eq!(refused, Untrusted::LongLived { seconds: MAX_LIFETIME + 1 });
+        assert_eq!(refused, Untrusted::LifetimeTooLong { seconds: MAX_LIFETIME + 1 });
     }
 
     #[test]
@@ -631,7 +638,7 @@ mod tests {
         let other = qsh::Request::of_url("POST", "/issue-updated", "").hash().unwrap();
         for qsh in [other.as_str(), "context-qsh", "", &request().hash().unwrap().to_uppercase()] {
             let result = with(|claims| claims["qsh"] = qsh.into());
-            assert_eq!(result.unwrap_err(), Untrusted::OtherRequest, "{qsh}");
+            assert_eq!(result.unwrap_err(), Untrusted::QshMismatch, "{qsh}");
         }
     }
 

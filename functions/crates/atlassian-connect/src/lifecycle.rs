@@ -117,7 +117,7 @@ pub struct Expected<'a> {
     /// The base URLs of this app. An install or uninstall is addressed to one of them. Trailing
     /// slashes are ignored.
     pub base_urls: &'a [&'a str],
-    /// The hosts on which tenants live: `.atlassian.net` for every host below it, or a full name.
+    /// The hosts that tenants may have: `.atlassian.net` for every host below it, or a full name.
     pub tenant_hosts: &'a [&'a str],
 }
 
@@ -126,7 +126,7 @@ impl LifecycleBody {
     ///
     /// # Errors
     ///
-    /// The first [`CallbackMismatch`].
+    /// Returns the first [`CallbackMismatch`].
     pub fn check(&self, claims: &Claims, expected: &Expected<'_>) -> Result<(), CallbackMismatch> {
         if claims.issuer() != self.client_key.as_str() {
             return Err(CallbackMismatch::Issuer);
@@ -154,25 +154,25 @@ impl LifecycleBody {
 #[non_exhaustive]
 pub enum CallbackMismatch {
     /// The body's `clientKey` is not the token's issuer.
-    #[error("the body's clientKey is not the token's issuer")]
+    #[error("the body's clientKey is not the issuer of the token")]
     Issuer,
     /// The body is about another app.
-    #[error("the body's key is not this app's")]
+    #[error("the body's key is not the key of this app; check the descriptor's key")]
     App,
     /// The body is about another event than the URL.
-    #[error("the body's eventType is not {expected}")]
+    #[error("the body's eventType is not {expected}; check the URLs in the descriptor's lifecycle")]
     Event {
         /// The one that belongs to the URL.
         expected: Callback,
     },
     /// The site is not on one of the allowed hosts, or its URL is not plain.
     #[error(
-        "the tenant's baseUrl is not https, an allowed host and a plain path; see TENANT_HOSTS for \
-         the hosts"
+        "the tenant's baseUrl is not an https URL with an allowed host and a plain path; add the host \
+         to TENANT_HOSTS if it is one of yours"
     )]
     Host,
     /// The install or uninstall is addressed to another app.
-    #[error("the token's aud is not a base URL of this app; see BASE_URL")]
+    #[error("the token's aud is not a base URL of this app; correct BASE_URL")]
     Audience,
 }
 
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_a_tenant_that_lives_elsewhere() {
+    fn rejects_a_base_url_that_is_not_plain_or_not_allowed() {
         for base_url in [
             "https://.atlassian.net",
             "https://..atlassian.net",

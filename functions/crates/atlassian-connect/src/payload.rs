@@ -1,6 +1,6 @@
 //! Payloads: the bodies of webhooks, as text and as parsed values.
 
-mod mended;
+mod lone_surrogates;
 
 use std::fmt;
 use std::ops::Deref;
@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 pub struct Payload<T = ()> {
     body: Body,
     /// The text with lone surrogates replaced, if there are any.
-    mended: OnceLock<Option<Box<str>>>,
+    replaced: OnceLock<Option<Box<str>>>,
     value: T,
 }
 
@@ -26,7 +26,7 @@ impl Payload {
     ///
     /// # Errors
     ///
-    /// The position of the first error, if the body is neither empty nor JSON.
+    /// Returns the position of the first error if the body is neither empty nor JSON.
     pub fn from_body(body: String) -> Result<Self, NotJson> {
         if body.is_empty() {
             return Ok(Self::new(Body::Empty));
@@ -46,12 +46,12 @@ impl Payload {
     }
 
     pub(crate) fn new(body: Body) -> Self {
-        Self { body, mended: OnceLock::new(), value: () }
+        Self { body, replaced: OnceLock::new(), value: () }
     }
 
     /// The same payload with a value that was parsed from it.
     pub(crate) fn with<T>(self, value: T) -> Payload<T> {
-        Payload { body: self.body, mended: self.mended, value }
+        Payload { body: self.body, replaced: self.replaced, value }
     }
 
     pub(crate) fn body(&self) -> &Body {
@@ -77,8 +77,8 @@ impl<T> Payload<T> {
     /// The text that is parsed: the body, with each lone surrogate replaced by U+FFFD. Every other
     /// character has the same position as in the body.
     pub(crate) fn text(&self) -> &str {
-        let mended = self.mended.get_or_init(|| mended::mended(self.as_str()));
-        mended.as_deref().unwrap_or_else(|| self.as_str())
+        let replaced = self.replaced.get_or_init(|| lone_surrogates::replaced(self.as_str()));
+        replaced.as_deref().unwrap_or_else(|| self.as_str())
     }
 
     /// Parses the body as a type of your own, which can borrow from it.
@@ -87,7 +87,7 @@ impl<T> Payload<T> {
     ///
     /// # Errors
     ///
-    /// `serde_json`'s, with line and column.
+    /// Returns the error of `serde_json`, with line and column.
     pub fn read<'a, U: Deserialize<'a>>(&'a self) -> serde_json::Result<U> {
         serde_json::from_str(self.text())
     }

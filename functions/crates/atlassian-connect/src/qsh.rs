@@ -38,8 +38,8 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     ///
-    /// [`Malformed`] if the query has an invalid percent-encoding or is not UTF-8. Two such queries
-    /// could have the same canonical form, so they have none.
+    /// Returns [`Malformed`] if the query has an invalid percent-encoding or is not UTF-8. Two such
+    /// queries could have the same canonical form, so they have none.
     pub fn canonical(&self) -> Result<String, Malformed> {
         Ok(self.canonical_with(self.path, &canonical_query(self.query)?))
     }
@@ -48,7 +48,7 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Request::canonical`].
+    /// Returns the errors of [`Request::canonical`].
     pub fn hash(&self) -> Result<String, Malformed> {
         Ok(hash(&self.canonical()?))
     }
@@ -79,7 +79,7 @@ impl<'a> Request<'a> {
 
 /// A query that has no canonical form.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the query string is not percent-encoded UTF-8")]
+#[error("the query string is not percent-encoded UTF-8; correct its encoding")]
 pub struct Malformed;
 
 /// Everything but RFC 3986's unreserved characters is encoded.

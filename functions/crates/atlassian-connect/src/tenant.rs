@@ -21,8 +21,9 @@ impl ClientKey {
     ///
     /// # Errors
     ///
-    /// [`InvalidClientKey`] if it is empty, too long, or contains anything but visible ASCII. No
-    /// tenant has such a key, so it need not be looked up. A valid key is also a valid message
+    /// Returns [`InvalidClientKey`] if it is empty, too long, or contains anything but visible
+    /// ASCII. No tenant has such a key, so it need not be looked up. A valid key is also a valid
+    /// message
     /// group of Amazon SQS (its API reference, `SendMessage`).
     pub fn new(key: impl Into<String>) -> Result<Self, InvalidClientKey> {
         let key = key.into();
@@ -62,7 +63,7 @@ impl From<ClientKey> for String {
 
 /// A client key that no tenant can have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("a client key is 1 to 128 characters of visible ASCII")]
+#[error("the client key is not 1 to 128 characters of visible ASCII")]
 pub struct InvalidClientKey;
 
 /// The secret that a tenant and the app share, delivered by the `installed` callback.

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use claim_check::Bodies;
+use claim_check::ObjectStore;
 use contract::variable;
 use jiff::Timestamp;
 use receiver::{Declared, Queue, receive};
@@ -18,7 +18,7 @@ pub fn run() -> ExitCode {
             Secrets::new(&aws, optional(variable::TENANTS_KEY), required(variable::APP_KEY)?);
         let table = Table::new(&aws, required(variable::TENANTS_TABLE)?, secrets);
         let queue = Queue::from_environment(&aws)?;
-        let queue = queue.with(Bodies::from_environment(&aws));
+        let queue = queue.with_object_store(ObjectStore::from_environment(&aws));
         let base_url = optional(variable::BASE_URL);
         tokio::join!(table.warm_up(), queue.warm_up());
         let tenants = Cached::new(table);

@@ -15,12 +15,12 @@ use atlassian_connect::payload::Payload;
 use atlassian_connect::tenant::ClientKey;
 use jiff::Timestamp;
 
-/// A delivery of an event as a handler gets it, from the product that sends the event; from Jira if
-/// both do, or nobody knows.
+/// A delivery of an event as a handler gets it, from the product that sends the event, or from
+/// Jira if both do or the event is unknown.
 ///
 /// # Panics
 ///
-/// If the body is not JSON, or cannot be read as a `T`.
+/// Panics if the body is not JSON, or cannot be read as a `T`.
 #[track_caller]
 pub fn delivery<T: FromPayload>(event: &str, body: &str) -> Delivery<T> {
     let product = EventName::from(event).products().first().copied();
@@ -31,7 +31,7 @@ pub fn delivery<T: FromPayload>(event: &str, body: &str) -> Delivery<T> {
 ///
 /// # Panics
 ///
-/// If the body is not JSON, or cannot be read as a `T`.
+/// Panics if the body is not JSON, or cannot be read as a `T`.
 #[track_caller]
 pub fn delivery_from<T: FromPayload>(product: Product, event: &str, body: &str) -> Delivery<T> {
     let event = EventName::from(event);

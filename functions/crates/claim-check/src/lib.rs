@@ -10,14 +10,14 @@ use aws_types::SdkConfig;
 use contract::variable;
 use runtime::environment::optional;
 
-/// A bucket of deliveries.
+/// The S3 bucket that stores deliveries too large for the queue.
 #[derive(Clone, Debug)]
-pub struct Bodies {
+pub struct ObjectStore {
     client: Client,
     bucket: String,
 }
 
-impl Bodies {
+impl ObjectStore {
     /// The bucket that the environment names, if any.
     pub fn from_environment(aws: &SdkConfig) -> Option<Self> {
         optional(variable::BODIES_BUCKET).map(|bucket| Self::new(aws, bucket))
@@ -37,7 +37,7 @@ impl Bodies {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`]. Then no message may refer to the object.
+    /// Returns [`Unavailable`] if S3 did not store the object. No message may refer to it then.
     pub async fn put(&self, stored: &ObjectRef, text: String) -> Result<(), Unavailable> {
         let put = self.client.put_object().bucket(&self.bucket).key(stored.object());
         let put = put.content_type("application/json").body(ByteStream::from(text.into_bytes()));
@@ -48,7 +48,7 @@ impl Bodies {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`], also if the object does not exist.
+    /// Returns [`Unavailable`] if S3 did not answer, or the object does not exist.
     pub async fn get(&self, stored: &ObjectRef) -> Result<Vec<u8>, Unavailable> {
         let get = self.client.get_object().bucket(&self.bucket).key(stored.object()).send();
         let object = get.await.map_err(|error| self.unavailable(error))?;
@@ -64,8 +64,8 @@ impl Bodies {
 /// S3 did not answer, or refused.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the bucket {bucket} is unavailable; check that it exists, what it still holds, and what the \
-     function's role allows"
+    "the bucket {bucket} is unavailable; check that the bucket and the object exist, and that the \
+     function's role may use them"
 )]
 pub struct Unavailable {
     /// The name of the bucket.

@@ -31,8 +31,8 @@ pub const FAILED: &str = "Failed";
 pub const DUPLICATES: &str = "Duplicates";
 /// Messages that a handler sent to its dead-letter queue.
 pub const DEAD_LETTERS: &str = "DeadLetters";
-/// Deliveries whose turn has not come a quarter of an hour after they were first queued. A copy that
-/// waits is a new message to SQS, so the age of the queue's oldest message does not show it.
+/// Deliveries that were not attempted within a quarter of an hour after they were first queued. A
+/// postponed copy is a new message to SQS, so the age of the oldest message does not show it.
 pub const LATE: &str = "Late";
 
 /// The names of all metrics.

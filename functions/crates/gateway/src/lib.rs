@@ -22,11 +22,11 @@ use event::Received;
 
 /// Answers requests until Lambda stops the function.
 ///
-/// Rejections are logged and counted here, and nowhere else.
+/// Rejections are logged and counted only here.
 ///
 /// # Errors
 ///
-/// If Lambda's runtime fails.
+/// Fails if Lambda's runtime fails.
 pub async fn run(
     base_url: Option<String>,
     handle: impl AsyncFn(Request) -> Result<Response<Body>, Rejection>,

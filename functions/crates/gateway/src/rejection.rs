@@ -14,16 +14,18 @@ use lambda_http::http::StatusCode;
 #[non_exhaustive]
 pub enum Rejection {
     /// The request has no token.
-    #[error("the request carries no token: neither `Authorization: JWT …` nor `?jwt=…`")]
+    #[error(
+        "the request has no token: neither `Authorization: JWT …` nor `?jwt=…`; send one of them"
+    )]
     NoToken,
     /// The request has two different tokens.
-    #[error("the request carries two different tokens")]
+    #[error("the request has two different tokens; send one")]
     TwoTokens,
     /// The token is not trusted.
     #[error(transparent)]
     Untrusted(#[from] Untrusted),
     /// The issuer has not installed the app.
-    #[error("no tenant {tenant} is installed; its site has to install the app again")]
+    #[error("the tenant {tenant} is not installed; install the app on its site again")]
     UnknownTenant {
         /// The issuer of the token.
         tenant: ClientKey,
@@ -32,10 +34,15 @@ pub enum Rejection {
     #[error(transparent)]
     CallbackMismatch(#[from] CallbackMismatch),
     /// A lifecycle callback was signed before one that is already recorded.
-    #[error("the callback was signed before the tenant's last install or uninstall, which stands")]
-    Outdated,
+    #[error(
+        "the callback was signed before one that is already recorded; if the app should be installed, \
+         install it again"
+    )]
+    OutdatedCallback,
     /// The `kid` of an install's token is unknown to Atlassian's key server.
-    #[error("Atlassian's key server knows no key {key_id}")]
+    #[error(
+        "Atlassian's key server has no key {key_id}; if this repeats, check the key server's URL"
+    )]
     UnknownKey {
         /// The token's `kid`.
         key_id: String,
@@ -43,8 +50,8 @@ pub enum Rejection {
 
     /// The function was not invoked with the event of an HTTP API.
     #[error(
-        "the event is none of an HTTP API with payload format 2.0: line {line}, column {column}; \
-         see what invokes this function"
+        "the event is not one of an HTTP API with payload format 2.0: line {line}, column {column}; \
+         check what invokes this function"
     )]
     NotAnEvent {
         /// Where the first error is, from 1.
@@ -53,38 +60,45 @@ pub enum Rejection {
         column: usize,
     },
     /// The body is not UTF-8.
-    #[error("the body is not UTF-8")]
+    #[error("the body is not UTF-8; if this repeats, check what sends it")]
     NotText,
     /// The body is not JSON.
     #[error(transparent)]
     NotJson(#[from] NotJson),
     /// The body of a lifecycle callback lacks a required field.
-    #[error("the callback's body is not what Atlassian documents: {wrong}")]
+    #[error("the body is not a lifecycle callback as Atlassian documents it: {wrong}")]
     NotACallback {
         /// What is wrong, without quoting the body.
         wrong: String,
     },
     /// The descriptor does not declare the event for this URL.
-    #[error("the event {event} is not declared for this URL; see the descriptor's webhooks")]
+    #[error(
+        "the event {event} is not declared for this URL; declare it in the descriptor if you want it"
+    )]
     UndeclaredEvent {
         /// The event, as the body or the tenant's product says.
         event: String,
     },
     /// The body is empty although the descriptor does not exclude it.
-    #[error("the body is empty, and no webhook of this URL has excludeBody")]
+    #[error("the body is empty; set excludeBody in the webhook's declaration if that is intended")]
     EmptyBody,
     /// The URL has several events, and the body does not say which one it is.
-    #[error("the body names no event and the URL has several; declare one URL for each event")]
+    #[error(
+        "the body does not name its event, and the URL has several; declare one URL for each event"
+    )]
     AmbiguousEvent,
     /// The function does not serve the path.
-    #[error("the path {path} is not declared in the descriptor")]
+    #[error("the path {path} is not declared in the descriptor; declare it, or correct the sender")]
     UnknownPath {
         /// The path.
         path: String,
     },
 
     /// The delivery exceeds the limit of a message.
-    #[error("the delivery has {bytes} bytes compressed, the queue takes {limit}")]
+    #[error(
+        "the delivery has {bytes} bytes after compression, more than the queue's limit of {limit}; \
+         store large deliveries in S3 with `cargo hooks template --bodies`"
+    )]
     TooLarge {
         /// The length of the compressed message, in bytes.
         bytes: usize,
@@ -93,21 +107,21 @@ pub enum Rejection {
     },
 
     /// The tenants table or its KMS key did not answer.
-    #[error("the tenants table is unavailable")]
+    #[error("the tenant could not be read or recorded")]
     TenantsUnavailable(#[source] runtime::Error),
     /// The queue did not take the delivery.
-    #[error("the queue did not take the delivery")]
+    #[error("the delivery could not be queued; check SQS and what the function's role may do")]
     QueueUnavailable(#[source] runtime::Error),
     /// Atlassian's key server did not answer.
-    #[error("the install key server is unavailable")]
+    #[error("the install key could not be fetched; check the key server's URL and the network")]
     KeysUnavailable(#[source] runtime::Error),
 }
 
 impl Rejection {
     /// The response status, which decides what the sender does.
     ///
-    /// Of these, Jira tries again after 503 alone (Atlassian's documentation, "Webhooks"): what may
-    /// succeed later has to be that, and what never will must not.
+    /// Of these statuses, Jira sends a webhook again only after 503 (Atlassian's documentation,
+    /// "Webhooks"). So 503 is for what may succeed later, and never for what cannot.
     pub fn status(&self) -> StatusCode {
         self.declared().0
     }
@@ -135,8 +149,8 @@ impl Rejection {
             Self::TwoTokens => (StatusCode::UNAUTHORIZED, "two_tokens"),
             Self::Untrusted(untrusted) => (StatusCode::UNAUTHORIZED, reason(untrusted)),
             Self::UnknownTenant { .. } => (StatusCode::UNAUTHORIZED, "unknown_tenant"),
-            Self::CallbackMismatch(_) => (StatusCode::UNAUTHORIZED, "disagreement"),
-            Self::Outdated => (StatusCode::UNAUTHORIZED, "outdated"),
+            Self::CallbackMismatch(_) => (StatusCode::UNAUTHORIZED, "callback_mismatch"),
+            Self::OutdatedCallback => (StatusCode::UNAUTHORIZED, "outdated_callback"),
             Self::UnknownKey { .. } => (StatusCode::UNAUTHORIZED, "unknown_key"),
 
             Self::NotAnEvent { .. } => (StatusCode::BAD_REQUEST, "not_an_event"),
@@ -178,7 +192,7 @@ fn reason(untrusted: &Untrusted) -> &'static str {
         Untrusted::Algorithm { .. } => "algorithm",
         Untrusted::Expired { .. } => "expired",
         Untrusted::NotYetValid { .. } => "not_yet_valid",
-        Untrusted::OtherRequest => "qsh",
+        Untrusted::QshMismatch => "qsh",
         Untrusted::Signature => "signature",
         _ => "malformed_token",
     }

@@ -75,7 +75,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// [`Rejection::NotAnEvent`].
+    /// Returns [`Rejection::NotAnEvent`] if it is not an event of an HTTP API.
     pub fn from_event(
         event: &str,
         id: impl Into<String>,
@@ -124,7 +124,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// [`Rejection::NoToken`] or [`Rejection::TwoTokens`].
+    /// Returns [`Rejection::NoToken`] or [`Rejection::TwoTokens`].
     pub fn token(&self) -> Result<&str, Rejection> {
         let in_header = self.header("authorization").and_then(|value| {
             let (scheme, token) = value.split_once(' ')?;
@@ -145,7 +145,7 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// [`Rejection::NotText`] if it is not UTF-8.
+    /// Returns [`Rejection::NotText`] if it is not UTF-8.
     pub fn into_text(self) -> Result<String, Rejection> {
         let body = self.body.unwrap_or_default();
         if !self.is_base64_encoded {

@@ -21,7 +21,7 @@ use std::time::{Duration, SystemTime};
 use atlassian_connect::delivery::{Delivery, QueueMessage, Unreadable};
 use atlassian_connect::event::FromPayload;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
-use claim_check::Bodies;
+use claim_check::ObjectStore;
 use contract::metric;
 use futures_util::{FutureExt, StreamExt, stream};
 use jiff::Timestamp;
@@ -48,7 +48,7 @@ pub(crate) struct BatchContext {
     /// The queue of the messages and its dead-letter queue.
     pub(crate) queue: Option<Queue>,
     /// The bucket of deliveries that exceed the limit of a message, if there is one.
-    pub(crate) bodies: Option<Bodies>,
+    pub(crate) objects: Option<ObjectStore>,
 }
 
 /// Calls the handler for each message of a batch, and returns those that failed.
@@ -209,7 +209,7 @@ impl<H> Invocation<'_, H> {
                 delivery.event = %event,
                 tenant.key = %tenant,
                 message.id = message.id,
-                "delivery duplicate"
+                "duplicate delivery skipped"
             );
             return Ok(());
         };
@@ -258,9 +258,9 @@ impl<H> Invocation<'_, H> {
         match QueueMessage::open(&message.body).map_err(unreadable)? {
             QueueMessage::Delivery(delivery) => Ok(delivery),
             QueueMessage::ObjectRef(stored) => {
-                let bodies = self.context.bodies.as_ref();
-                let bodies = bodies.ok_or_else(|| Failure::Unavailable(NO_BUCKET.into()))?;
-                let object = bodies.get(&stored).await;
+                let objects = self.context.objects.as_ref();
+                let objects = objects.ok_or_else(|| Failure::Unavailable(NO_BUCKET.into()))?;
+                let object = objects.get(&stored).await;
                 let object = object.map_err(|error| Failure::Unavailable(error.into()))?;
                 stored.delivery(&object).map_err(unreadable)
             }
@@ -283,7 +283,7 @@ impl<H> Invocation<'_, H> {
             Failure::Permanent(_) => true,
         };
         let error = match &failure {
-            Failure::NotBegun(_) | Failure::Interrupted => NO_TURN.to_owned(),
+            Failure::NotBegun(_) | Failure::Interrupted => NOT_HANDLED_IN_TIME.to_owned(),
             Failure::Unavailable(error)
             | Failure::Failed { error, .. }
             | Failure::Permanent(error) => runtime::chain(&**error),
@@ -305,7 +305,11 @@ impl<H> Invocation<'_, H> {
                 // It becomes visible again, and is given up then.
                 Err(error) => {
                     let error = runtime::chain(&*error);
-                    tracing::error!(message.id = message.id, error, "dead letter not sent");
+                    tracing::error!(
+                        message.id = message.id,
+                        error,
+                        "dead letter not sent; the message stays in its queue and is received again"
+                    );
                 }
             }
         }
@@ -328,8 +332,8 @@ impl<H> Invocation<'_, H> {
                 delivery.id = delivery_id,
                 message.id = message.id,
                 retry.seconds = delay.as_secs(),
-                begun = matches!(failure, Failure::Interrupted),
-                "delivery waits for its turn"
+                interrupted = matches!(failure, Failure::Interrupted),
+                "delivery postponed"
             );
             self.release(attempt.as_ref(), &message, attempts.saturating_sub(1)).await;
             return Some(Returned::Waiting(message, delay));
@@ -395,7 +399,11 @@ impl<H> Invocation<'_, H> {
         {
             if Instant::now() >= self.end {
                 let error = runtime::chain(&error);
-                tracing::error!(message.id = message.id, error, "handling not recorded");
+                tracing::error!(
+                    message.id = message.id,
+                    error,
+                    "completion not recorded; a duplicate may be handled again"
+                );
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -408,7 +416,7 @@ impl<H> Invocation<'_, H> {
                 store.release(&attempt.key, claimant(message), attempt.number, spent).await
         {
             let error = runtime::chain(&error);
-            tracing::warn!(message.id = message.id, error, "lock not released");
+            tracing::warn!(message.id = message.id, error, "{LOCK_NOT_RELEASED}");
         }
     }
 
@@ -417,7 +425,7 @@ impl<H> Invocation<'_, H> {
             && let Err(error) = store.forget(&attempt.key, claimant(message), attempt.number).await
         {
             let error = runtime::chain(&error);
-            tracing::warn!(message.id = message.id, error, "lock not released");
+            tracing::warn!(message.id = message.id, error, "{LOCK_NOT_RELEASED}");
         }
     }
 
@@ -432,7 +440,7 @@ fn claimant(message: &Message) -> Claimant<'_> {
 
 /// Why a message was not handled.
 enum Failure {
-    /// It was not begun, and waits for this long.
+    /// No attempt was made. It is postponed by this delay.
     NotBegun(Duration),
     /// Its handler began late, and was stopped at the end of the invocation.
     Interrupted,
@@ -447,8 +455,8 @@ enum Failure {
 /// The time reserved for locks, delays and the response after a handler is stopped.
 const RESPONSE_MARGIN: Duration = Duration::from_millis(1000);
 
-/// The age from which a delivery that waits is counted as late: what the template's alarm on the age of
-/// a queue's oldest message has as its threshold.
+/// The age from which a postponed delivery is counted as late: the threshold of the template's alarm
+/// on the age of a queue's oldest message.
 const LATE: Duration = Duration::from_secs(15 * 60);
 
 /// How long a delivery can wait without a failed attempt: less than the retention of a message.
@@ -473,20 +481,24 @@ fn unreadable(error: Unreadable) -> Failure {
     }
 }
 
-const NO_BUCKET: &str =
-    "the delivery is in a bucket, and BODIES_BUCKET is not set; the template sets it";
+const LOCK_NOT_RELEASED: &str =
+    "idempotency lock not released; the webhook is locked until the lock expires";
 
-const OUT_OF_TIME: &str =
-    "the function's time was over; raise Timeout of the handler, or do less for one message";
+const NO_BUCKET: &str = "the delivery is stored in S3, and BODIES_BUCKET is not set; deploy the \
+                         app's template, which sets it";
 
-const NO_TURN: &str = "its turn never came: the handler is too slow for what arrives; raise its \
-                       concurrency, or lower BatchSize, then replay it";
+const OUT_OF_TIME: &str = "the handler did not finish before the function's timeout; raise \
+                           Timeout of its function, or do less for each event";
 
-const KILLED: &str = "the function was killed during the last attempt that was allowed; look for a \
-                      timeout, too little memory or an exit in its log, then replay it";
+const NOT_HANDLED_IN_TIME: &str = "the event was not handled within three days, because the \
+                                   handler is slower than events arrive; raise its concurrency \
+                                   or lower BatchSize, then replay it";
 
-const UNFINISHED: &str = "the function was killed after the webhook was claimed, so whether its \
-                          effect happened is unknown; find out, and replay it if it did not";
+const KILLED: &str = "the function was killed during the last attempt; look in its log for a \
+                      timeout, an exit or too little memory, then replay the event";
+
+const UNFINISHED: &str = "the function was killed after it claimed the event, so it is unknown \
+                          whether the event was handled; find out, and replay it if it was not";
 
 fn text(panic: &(dyn Any + Send)) -> &str {
     let literal = panic.downcast_ref::<&str>().copied();
@@ -557,7 +569,7 @@ mod tests {
     const TIME: Duration = Duration::from_secs(3);
 
     #[tokio::test]
-    async fn works_on_as_many_at_a_time_as_it_is_told_to() {
+    async fn respects_the_concurrency_limit() {
         let bodies: Vec<String> = (0..9).map(|number| delivery(&number.to_string())).collect();
         for concurrency in [1, 3] {
             let (now, most) = (Cell::new(0), Cell::new(0));

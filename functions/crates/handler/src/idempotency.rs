@@ -95,7 +95,7 @@ impl IdempotencyStore {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] if the table did not answer. Then the message must not be handled.
+    /// Returns [`Unavailable`] if the table did not answer. The message must not be handled then.
     pub async fn claim(
         &self,
         key: &str,
@@ -124,7 +124,7 @@ impl IdempotencyStore {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] if the table did not answer. The webhook was handled nevertheless.
+    /// Returns [`Unavailable`] if the table did not answer. The webhook was handled nevertheless.
     pub async fn complete(
         &self,
         key: &str,
@@ -152,7 +152,7 @@ impl IdempotencyStore {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] if the table did not answer. Then the lock expires by itself.
+    /// Returns [`Unavailable`] if the table did not answer. The lock expires by itself then.
     pub async fn release(
         &self,
         key: &str,
@@ -181,7 +181,7 @@ impl IdempotencyStore {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`] if the table did not answer. Then the lock expires by itself.
+    /// Returns [`Unavailable`] if the table did not answer. The lock expires by itself then.
     pub async fn forget(
         &self,
         key: &str,
@@ -204,8 +204,8 @@ impl IdempotencyStore {
 
     /// Opens the connection, so that the first message need not wait for it.
     pub(crate) async fn warm_up(&self) {
-        let nobody = Claimant { message: "warm-up", replay: None };
-        let nothing = self.forget("warm-up", nobody, 0);
+        let no_message = Claimant { message: "warm-up", replay: None };
+        let nothing = self.forget("warm-up", no_message, 0);
         let _ = tokio::time::timeout(Duration::from_secs(1), nothing).await;
     }
 
@@ -310,7 +310,7 @@ impl Row {
 /// The table did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the table {table} is unavailable; check that it exists and what the function's role allows"
+    "the table {table} is unavailable; check that it exists and that the function's role may use it"
 )]
 pub struct Unavailable {
     /// The table.
@@ -325,7 +325,7 @@ const MAX_RACES: u32 = 3;
 
 /// The message that has the lock, or had it.
 const MESSAGE: &str = "message";
-/// How many attempts were begun.
+/// The number of attempts, the current one included.
 const ATTEMPTS: &str = "attempts";
 /// When the lock ends.
 const LOCKED_UNTIL: &str = "lockedUntil";

@@ -87,7 +87,7 @@ pub use runtime::Error;
 use std::process::ExitCode;
 
 use atlassian_connect::event::FromPayload;
-use claim_check::Bodies;
+use claim_check::ObjectStore;
 use contract::variable;
 use lambda_runtime::{LambdaEvent, service_fn};
 use runtime::environment::required;
@@ -211,7 +211,7 @@ impl Runner {
             }
         };
         tokio::join!(warm_up, queue.warm_up());
-        let bodies = Bodies::from_environment(&aws);
-        Ok(BatchContext { mode, concurrency, in_order, idempotency, queue: Some(queue), bodies })
+        let objects = ObjectStore::from_environment(&aws);
+        Ok(BatchContext { mode, concurrency, in_order, idempotency, queue: Some(queue), objects })
     }
 }

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_a_record_has_and_nothing_it_has_not() {
+    fn reads_the_members_that_a_record_has() {
         let message = Message::from(json!({
             "messageId": "m", "receiptHandle": "r", "body": "b", "awsRegion": null, "new": [],
             "attributes": {

@@ -97,22 +97,22 @@ impl Queue {
                         tracing::warn!(
                             message.id = message.and_then(|(message, _)| message.id.as_deref()),
                             error = failed.code(),
-                            "delay not set"
+                            "{VISIBILITY_NOT_CHANGED}"
                         );
                     }
                 }
                 Err(error) => {
                     let error = runtime::chain(&error);
                     for (message, _) in messages {
-                        tracing::warn!(message.id = message.id, error, "delay not set");
+                        tracing::warn!(message.id = message.id, error, "{VISIBILITY_NOT_CHANGED}");
                     }
                 }
             }
         }
     }
 
-    /// Queues copies of messages that were not begun, each with its delay, and returns those that
-    /// could not be copied. A copy starts with a receive count of zero, so that waiting costs no
+    /// Queues copies of postponed messages, each with its delay, and returns those that could not be
+    /// copied. A copy starts with a receive count of zero, so that waiting costs no
     /// receives. Its attributes hold the original message, when that was sent, and the spent
     /// attempts.
     ///
@@ -164,7 +164,11 @@ impl Queue {
                     );
                 }
                 Err(error) => {
-                    tracing::warn!(messages = messages.len(), error, "messages not queued again");
+                    tracing::warn!(
+                        messages = messages.len(),
+                        error,
+                        "messages not requeued; they stay in the queue and are received again"
+                    );
                     left.extend(messages);
                 }
             }
@@ -250,6 +254,9 @@ pub(crate) fn age(message: &Message, now: Timestamp) -> Duration {
     Duration::try_from(now.duration_since(sent)).unwrap_or_default()
 }
 
+const VISIBILITY_NOT_CHANGED: &str =
+    "visibility timeout not changed; the message is received again after the queue's default";
+
 /// The maximum number of messages in a batch request to SQS.
 const MAX_ENTRIES: usize = 10;
 /// The maximum size of a batch request to SQS in bytes, less some room for the attributes of copies
@@ -288,5 +295,5 @@ fn seconds(delay: Duration, most: Duration) -> i32 {
 fn writable(reason: &str) -> String {
     let printable = |c: char| !c.is_control() && !matches!(c, '\u{FFFE}' | '\u{FFFF}');
     let reason: String = reason.chars().filter(|c| printable(*c)).take(LONGEST_REASON).collect();
-    if reason.is_empty() { "none was given".into() } else { reason }
+    if reason.is_empty() { "the handler gave no reason; see the log".into() } else { reason }
 }

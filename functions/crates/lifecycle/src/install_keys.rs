@@ -38,24 +38,24 @@ enum Known {
 /// Too many unknown key names in a short time: the server is not asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "tokens named more than {} keys that are not known within {} s, most of them invented; the key \
-     server is asked again after that",
+    "tokens named more than {} unknown keys within {} s, most of them probably invented; the key \
+     server is asked again after that time",
     InstallKeys::REQUESTS,
     InstallKeys::ABSENCE.as_secs()
 )]
-pub struct TooManyNames;
+pub struct TooManyUnknownKeys;
 
 impl InstallKeys {
     /// How long an unknown name is cached. The time is short, because a new key is used soon after
     /// it is published.
     pub const ABSENCE: Duration = Duration::from_secs(30);
-    /// The maximum number of requests in that time, for all names together. Anybody can invent
+    /// The maximum number of requests in that time, for all names together. Anyone can invent
     /// names, and if the server limits or blocks this app for them, real installs fail.
     ///
     /// Atlassian has a handful of keys, and a cached key needs no request.
     pub const REQUESTS: usize = 10;
 
-    /// The maximum number of cached names. Atlassian has a handful of keys; anybody can invent
+    /// The maximum number of cached names. Atlassian has a handful of keys; anyone can invent
     /// names.
     const MAX_KEYS: usize = 64;
 
@@ -72,9 +72,9 @@ impl InstallKeys {
     ///
     /// # Errors
     ///
-    /// [`Rejection::UnknownKey`] if the server answers that the key does not exist.
-    /// [`Rejection::KeysUnavailable`] if the server does not answer, or is not asked:
-    /// [`TooManyNames`].
+    /// Returns [`Rejection::UnknownKey`] if the server answers that the key does not exist, and
+    /// [`Rejection::KeysUnavailable`] if it does not answer, or is not asked because of
+    /// [`TooManyUnknownKeys`].
     pub async fn find(&self, id: &KeyId, now: Timestamp) -> Result<Arc<InstallKey>, Rejection> {
         let unknown = || Rejection::UnknownKey { key_id: id.as_str().into() };
         match self.memory().known.get(id) {
@@ -83,7 +83,7 @@ impl InstallKeys {
             _ => {}
         }
         if !self.memory().may_ask(now) {
-            return Err(Rejection::KeysUnavailable(TooManyNames.into()));
+            return Err(Rejection::KeysUnavailable(TooManyUnknownKeys.into()));
         }
         let url = format!("{}/{}", self.server, id.as_str());
         let answer = self.client.get(&url).await.map_err(Rejection::KeysUnavailable)?;

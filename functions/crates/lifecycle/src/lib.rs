@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use tenants::{Find, Install, Installation, Recorded, SignedAt, Switch, Unavailable, Uninstall};
 
-use crate::install_keys::{InstallKeys, TooManyNames};
+use crate::install_keys::{InstallKeys, TooManyUnknownKeys};
 
 /// What the lifecycle function knows of the app.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ impl App {
 ///
 /// # Errors
 ///
-/// A [`Rejection`]. Nothing was written then.
+/// Returns a [`Rejection`] if nothing was written.
 pub async fn receive<T>(
     call: Request,
     app: &App,
@@ -63,7 +63,7 @@ where
         Err(rejection) => Err(rejection),
     };
     // This metric has an alarm, because a site whose install failed sends no webhooks. Other
-    // refused requests do not count, as anybody can send them.
+    // refused requests do not count, because anyone can send them.
     if recorded.as_ref().is_err_and(|rejection| is_atlassians || is_failure(rejection)) {
         metrics::count(metric::INSTALL_REJECTED);
     }
@@ -73,8 +73,8 @@ where
 /// Whether the rejection is caused by this app or a service that it depends on.
 fn is_failure(rejection: &Rejection) -> bool {
     match rejection {
-        // The budget of requests was used up by names that anybody can invent.
-        Rejection::KeysUnavailable(source) if source.is::<TooManyNames>() => false,
+        // The budget of requests was used up by names that anyone can invent.
+        Rejection::KeysUnavailable(source) if source.is::<TooManyUnknownKeys>() => false,
         _ => rejection.status().is_server_error(),
     }
 }
@@ -99,7 +99,7 @@ async fn record(
 
     let tenant = tenancy.client_key.clone();
     // Without an `iat`, a replayed callback would be newer than all before it.
-    let signed = claims.issued_at().ok_or(Untrusted::Undated)?;
+    let signed = claims.issued_at().ok_or(Untrusted::MissingIssuedAt)?;
     let at = SignedAt { signed, now };
     let recorded = match callback {
         Callback::Installed => tenants.install(&installation(tenancy, read(&text)?)?, at).await,
@@ -108,7 +108,7 @@ async fn record(
         Callback::Disabled => tenants.switch(&tenant, false, at).await,
     };
     if recorded.map_err(unavailable)? == Recorded::Outdated {
-        return Err(Rejection::Outdated);
+        return Err(Rejection::OutdatedCallback);
     }
     tracing::info!(tenant.key = %tenant, callback = %callback, "tenant recorded");
     Ok(())

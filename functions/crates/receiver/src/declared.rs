@@ -23,9 +23,10 @@ impl Declared {
     ///
     /// # Errors
     ///
-    /// [`Rejection::UndeclaredEvent`] if the body names an event that the URL does not have; the
-    /// URL is signed, and the body is not. [`Rejection::EmptyBody`] if the body is empty and no
-    /// entry has `excludeBody`. [`Rejection::AmbiguousEvent`] if several entries are possible.
+    /// Returns [`Rejection::UndeclaredEvent`] if the body names an event that the URL does not have;
+    /// the URL is signed, and the body is not. Returns [`Rejection::EmptyBody`] if the body is empty
+    /// and no entry has `excludeBody`, and [`Rejection::AmbiguousEvent`] if several entries are
+    /// possible.
     pub fn entry(&self, product: Product, payload: &Payload) -> Result<&Webhook, Rejection> {
         let possible = || self.0.iter().filter(|webhook| webhook.event.may_come_from(product));
         if payload.as_str().is_empty() {

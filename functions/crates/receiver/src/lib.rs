@@ -29,8 +29,8 @@ use tenants::{Cached, Find, NotVerified};
 ///
 /// # Errors
 ///
-/// A [`Rejection`]. Nothing was queued then, with one exception: if the response of the queue is
-/// lost, the delivery may be queued, and the sender's next attempt is a duplicate.
+/// Returns a [`Rejection`] if the delivery was not queued. One exception: if the response of the
+/// queue is lost, the delivery may be queued, and the sender's next attempt is a duplicate.
 pub async fn receive(
     call: Request,
     declared: &Declared,
@@ -87,7 +87,7 @@ pub async fn receive(
                 delivery.id,
                 delivery.event = %delivery.event,
                 delivery.reading = reading.as_str(),
-                why = reading.why(),
+                detail = reading.detail(),
                 "delivery untyped"
             );
         }

@@ -8,7 +8,7 @@ use aws_sdk_sqs::error::SdkError;
 use aws_sdk_sqs::operation::send_message::SendMessageError;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use aws_types::SdkConfig;
-use claim_check::Bodies;
+use claim_check::ObjectStore;
 use contract::message_attribute::{EVENT, TENANT};
 use contract::variable;
 use gateway::Rejection;
@@ -31,7 +31,7 @@ pub trait Enqueue {
 pub struct Queue {
     client: Client,
     url: String,
-    bodies: Option<Bodies>,
+    objects: Option<ObjectStore>,
 }
 
 impl Queue {
@@ -43,20 +43,20 @@ impl Queue {
     ///
     /// # Errors
     ///
-    /// [`Misconfigured`] if [`variable::QUEUE_URL`] is not set.
+    /// Returns [`Misconfigured`] if [`variable::QUEUE_URL`] is not set.
     pub fn from_environment(aws: &SdkConfig) -> Result<Self, Misconfigured> {
         Ok(Self::new(Client::new(aws), required(variable::QUEUE_URL)?))
     }
 
     /// A queue by its URL.
     pub fn new(client: Client, url: impl Into<String>) -> Self {
-        Self { client, url: url.into(), bodies: None }
+        Self { client, url: url.into(), objects: None }
     }
 
-    /// Adds a bucket for deliveries that exceed the limit of a message.
+    /// Adds a store for deliveries that exceed the limit of a message.
     #[must_use]
-    pub fn with(self, bodies: Option<Bodies>) -> Self {
-        Self { bodies, ..self }
+    pub fn with_object_store(self, objects: Option<ObjectStore>) -> Self {
+        Self { objects, ..self }
     }
 
     /// Opens the connection before the first webhook.
@@ -78,10 +78,10 @@ impl Enqueue for Queue {
             Encoded::Message(message) => message,
             Encoded::TooLong { bytes, text } => {
                 let bytes = bytes + described;
-                let bodies = self.bodies.as_ref().ok_or(Refused::TooLarge { bytes })?;
+                let objects = self.objects.as_ref().ok_or(Refused::TooLarge { bytes })?;
                 let stored = ObjectRef::of(delivery, &text);
                 // First, so that no message refers to a missing object.
-                let put = bodies.put(&stored, text).await;
+                let put = objects.put(&stored, text).await;
                 put.map_err(|error| Refused::Unavailable(error.into()))?;
                 stored.to_message()
             }
@@ -136,13 +136,17 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     /// The delivery exceeds the limit of a message.
-    #[error("the delivery has {bytes} bytes compressed, the queue takes {}", Queue::MAX_MESSAGE)]
+    #[error(
+        "the delivery has {bytes} bytes after compression, more than the queue's limit of {}; store \
+         large deliveries in S3 with `cargo hooks template --bodies`",
+        Queue::MAX_MESSAGE
+    )]
     TooLarge {
         /// The size of the compressed message with its attributes, in bytes.
         bytes: usize,
     },
     /// SQS or the bucket did not answer. Another attempt may succeed.
-    #[error("the queue did not take the delivery")]
+    #[error("the delivery could not be queued; check SQS and what the function's role may do")]
     Unavailable(#[source] runtime::Error),
 }
 

@@ -33,7 +33,7 @@ pub const CALL_TIMEOUT: Duration = Duration::from_millis(4500);
 ///
 /// # Errors
 ///
-/// If region or credentials are missing.
+/// Fails if region or credentials are missing.
 pub fn config() -> Result<SdkConfig, Error> {
     let credentials = Credentials::new(
         required("AWS_ACCESS_KEY_ID")?,

@@ -6,7 +6,7 @@ use std::str::FromStr;
 ///
 /// # Errors
 ///
-/// [`Misconfigured::Missing`], which names it, if it is not set or empty.
+/// Returns [`Misconfigured::Missing`] if the variable is not set or empty.
 pub fn required(name: &'static str) -> Result<String, Misconfigured> {
     optional(name).ok_or(Misconfigured::Missing { name })
 }
@@ -21,7 +21,8 @@ pub fn optional(name: &str) -> Option<String> {
 ///
 /// # Errors
 ///
-/// [`Misconfigured`]. It names the variable, and never its value, which may be a secret.
+/// Returns [`Misconfigured`] if the variable is missing or cannot be parsed. The error has the name
+/// of the variable and never its value, which may be a secret.
 pub fn parsed<T>(name: &'static str) -> Result<T, Misconfigured>
 where
     T: FromStr<Err: std::fmt::Display>,
@@ -36,16 +37,13 @@ where
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Misconfigured {
     /// The variable is not set, or empty.
-    #[error(
-        "the environment variable {name} is not set; \
-         the template sets it, see the function's Environment there"
-    )]
+    #[error("the environment variable {name} is not set; deploy the app's template, which sets it")]
     Missing {
         /// Its name.
         name: &'static str,
     },
     /// The value cannot be parsed.
-    #[error("the environment variable {name} cannot be read: {reason}")]
+    #[error("the environment variable {name} is not valid: {reason}; correct it in the template")]
     Invalid {
         /// Its name.
         name: &'static str,

@@ -24,7 +24,7 @@ use crate::environment;
 ///
 /// # Errors
 ///
-/// If the file that `AWS_CA_BUNDLE` names cannot be read.
+/// Fails if the file that `AWS_CA_BUNDLE` names cannot be read.
 pub fn amazon() -> Result<SharedHttpClient, Error> {
     let roots = match environment::optional("AWS_CA_BUNDLE") {
         Some(path) => std::fs::read(&path).map_err(|error| {
@@ -75,7 +75,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// If there is no complete response in time, or it is too long.
+    /// Fails if there is no complete response in time, or it is too long.
     pub async fn get(&self, url: &str) -> Result<Answer, Error> {
         let answer = async {
             let response = self.connector.call(HttpRequest::get(url)?).await?;

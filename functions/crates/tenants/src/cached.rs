@@ -65,7 +65,7 @@ impl<F> Cached<F> {
             return Arc::clone(entry);
         }
         if entries.len() >= Self::MAX_TENANTS {
-            // Unknown tenants are evicted first, as anybody can invent thousands of them. If less
+            // Unknown tenants are evicted first, because anyone can invent thousands of them. If less
             // than half becomes free, all are evicted: otherwise every request would search again.
             entries.retain(|_, entry| entry.try_lock().is_ok_and(|entry| entry.is_tenant()));
             if entries.len() > Self::MAX_TENANTS / 2 {
@@ -81,9 +81,9 @@ impl<F: Find> Cached<F> {
     ///
     /// # Errors
     ///
-    /// [`NotVerified::Unknown`] if the issuer has not installed the app, [`NotVerified::Untrusted`]
-    /// if the signature is not valid, [`NotVerified::Unavailable`] if the table does not answer and
-    /// the cache is not sufficient.
+    /// Returns [`NotVerified::Unknown`] if the issuer has not installed the app,
+    /// [`NotVerified::Untrusted`] if the signature is not valid, and [`NotVerified::Unavailable`] if
+    /// the table does not answer and the cache is not sufficient.
     pub async fn verify(
         &self,
         token: &Screened<'_, Hs256>,
@@ -246,7 +246,7 @@ mod tests {
         Timestamp::from_second(1_700_000_000 + seconds).unwrap()
     }
 
-    /// What a webhook is told that one of `issuer` signed with `secret`: nothing, or the reason.
+    /// Verifies a webhook of `issuer` that is signed with `secret`. Returns the reason if it fails.
     async fn webhook_of(
         cache: &Cache<'_>,
         issuer: &str,
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn never_goes_on_for_a_tenant_that_left() {
+    async fn never_serves_an_uninstalled_tenant_from_the_cache() {
         let table = Table::default();
         table.holds("a");
         let cache = Cached::new(&table);

@@ -53,7 +53,7 @@ impl Tenant {
     ///
     /// # Errors
     ///
-    /// [`Untrusted::Signature`] if it was signed with neither the current secret nor, within its
+    /// Returns [`Untrusted::Signature`] if it was signed with neither the current secret nor, within
     /// [`PREVIOUS_SECRET_GRACE`], the previous one.
     pub fn verify(&self, token: &Screened<'_, Hs256>, now: Timestamp) -> Result<Claims, Untrusted> {
         let verified = token.verify(&self.secret);
@@ -163,7 +163,7 @@ pub enum Recorded {
 #[derive(Debug, thiserror::Error)]
 pub enum NotVerified {
     /// The issuer has not installed the app.
-    #[error("no tenant {tenant} is installed; its site has to install the app again")]
+    #[error("the tenant {tenant} is not installed; install the app on its site again")]
     Unknown {
         /// The issuer of the token.
         tenant: ClientKey,
@@ -181,7 +181,7 @@ pub enum NotVerified {
 pub enum Unavailable {
     /// DynamoDB did not answer, or refused.
     #[error(
-        "the table {table} is unavailable; check that it exists and what the function's role allows"
+        "the table {table} is unavailable; check that it exists and that the function's role may use it"
     )]
     Table {
         /// The table.
@@ -192,14 +192,14 @@ pub enum Unavailable {
     },
     /// KMS did not answer, or refused.
     #[error(
-        "the KMS key of the tenants' secrets is unavailable; check that it is enabled and what the \
-         function's role allows"
+        "the KMS key of the tenants' secrets is unavailable; check that it is enabled and that the \
+         function's role may use it"
     )]
     Key(#[source] runtime::Error),
     /// A stored secret cannot be decrypted, now or later.
     #[error(
-        "the secret in the row of {tenant} is not one that this app wrote there; find out who did, \
-         and let the site install the app again"
+        "the stored secret of {tenant} was not written by this app; find out who changed the table, \
+         and install the app on that site again"
     )]
     Secret {
         /// The tenant.

@@ -84,7 +84,7 @@ impl Secrets {
             (None, AttributeValue::S(secret)) => return Ok(SharedSecret::new(secret)),
             (Some(key), AttributeValue::B(blob)) => (key, blob),
             (None, _) => return Err(unreadable(NO_KEY.into())),
-            (Some(_), _) => return Err(unreadable(IN_THE_CLEAR.into())),
+            (Some(_), _) => return Err(unreadable(PLAINTEXT.into())),
         };
         let decrypted = key
             .client
@@ -120,7 +120,8 @@ fn is_unreadable(error: &DecryptError) -> bool {
     error.is_invalid_ciphertext_exception() || error.is_incorrect_key_exception()
 }
 
-const INCOMPLETE: &str = "KMS answered without what it was asked for";
-const NO_KEY: &str = "it is encrypted, and TENANTS_KEY is not set";
-const IN_THE_CLEAR: &str = "it is in the clear, and TENANTS_KEY is set";
-const NOT_TEXT: &str = "it is not text";
+const INCOMPLETE: &str = "the response of KMS is incomplete; try again later";
+const NO_KEY: &str =
+    "the secret is encrypted and TENANTS_KEY is not set; set it to the key of the template";
+const PLAINTEXT: &str = "the secret is stored as plaintext although TENANTS_KEY is set";
+const NOT_TEXT: &str = "the decrypted secret is not UTF-8";

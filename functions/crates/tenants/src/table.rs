@@ -40,8 +40,8 @@ impl Table {
     /// handshake takes ten times as long in the first invocation. Errors are ignored, as the
     /// invocation reports them better.
     pub async fn warm_up(&self) {
-        let nobody = ClientKey::new("warm-up").expect("a plain word");
-        let row = tokio::time::timeout(Duration::from_secs(1), self.row(&nobody, &RECEIVER_READS));
+        let tenant = ClientKey::new("warm-up").expect("a plain word");
+        let row = tokio::time::timeout(Duration::from_secs(1), self.row(&tenant, &RECEIVER_READS));
         let _ = tokio::join!(row, self.secrets.warm_up());
     }
 
@@ -82,7 +82,8 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`], also if a single secret cannot be decrypted.
+    /// Returns [`Unavailable`] if the table or the key did not answer, or a single secret cannot be
+    /// decrypted.
     pub async fn sites(
         &self,
         now: Timestamp,

@@ -13,24 +13,23 @@ use template::{TemplateOptions, render_with};
 
 /// Add webhooks: descriptor entry, handler with its test, and template.yaml
 ///
-/// An existing handler is kept, and shared by the events that name it. An event that is declared
-/// already is left alone. `cargo hooks events` lists all events.
+/// An existing handler is kept, and can be shared by several events. An event that is already
+/// declared is left alone. `cargo hooks events` lists all events.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
         cargo hooks add jira:issue_updated\n  \
         cargo hooks add page_created page_updated --handler pages\n  \
         cargo hooks add jira:issue_created jira:issue_deleted --url '/issue/${issue.key}'")]
 pub struct Args {
-    /// Names of the events, as in jira:issue_updated
+    /// Names of the events, such as jira:issue_updated
     #[arg(required = true, value_name = "EVENT")]
     events: Vec<String>,
-    /// URL for these events, relative to the base URL; without it each has its own, as in
-    /// /issue-updated
+    /// URL for these events, relative to the base URL [default: one each, such as /issue-updated]
     ///
-    /// Events of Confluence cannot share a URL: their bodies do not say which event they are.
+    /// Events of Confluence cannot share a URL, because their bodies do not name the event.
     #[arg(long, value_name = "/PATH")]
     url: Option<String>,
-    /// Name of the handler for these events; without it each URL has its own
+    /// Name of the handler for these events [default: one for each URL]
     #[arg(long, value_name = "NAME")]
     handler: Option<String>,
 }
@@ -39,7 +38,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// When there is no app, an event has no such name, or the descriptor would be wrong.
+/// Fails if there is no app, an event is unknown, or the descriptor would be wrong.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let app = App::find()?;
     let text = app.descriptor_text()?;
@@ -57,7 +56,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     for (path, text) in &addition.files {
         let path = app.root().join(path);
-        // A body, or a handler, that is there was perhaps changed.
+        // An existing body or handler may have been edited.
         if path.exists() {
             continue;
         }
@@ -74,7 +73,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
     println!();
     for webhook in &addition.webhooks {
-        println!("{} comes to {}, for {}", webhook.event, webhook.url, webhook.handler());
+        println!(
+            "{} is sent to {}, and handled by {}",
+            webhook.event,
+            webhook.url,
+            webhook.handler()
+        );
     }
     println!(
         "next: write the handlers in {}, then `cargo test --workspace` and `cargo hooks local`",
@@ -86,7 +90,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let written = path.parent().map_or(Ok(()), fs::create_dir_all);
     let written = written.and_then(|()| fs::write(path, text));
-    written.with_context(|| format!("{} cannot be written", path.display()))?;
+    written
+        .with_context(|| format!("{} cannot be written; check its permissions", path.display()))?;
     println!("wrote {}", shown(path));
     Ok(())
 }

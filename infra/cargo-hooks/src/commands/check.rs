@@ -10,14 +10,16 @@ use template::check::{Files, Severity, check};
 /// Reads infra/atlassian-connect.json, the handlers, template.yaml, the Cargo manifests and
 /// Cargo.lock. Prints what is wrong and what to do about it. Changes nothing.
 #[derive(clap::Args, Debug)]
-#[command(after_help = "Examples:\n  cargo hooks check    # in CI as well: it fails on an error")]
+#[command(
+    after_help = "Examples:\n  cargo hooks check    # locally and in CI; fails if there is an error"
+)]
 pub struct Args {}
 
 /// Runs it.
 ///
 /// # Errors
 ///
-/// When there is no app, or something in it would not work.
+/// Fails if there is no app, or something in it would not work.
 pub fn run(_: &Args) -> anyhow::Result<()> {
     let app = App::find()?;
     let findings = check(&Files {
@@ -32,7 +34,7 @@ pub fn run(_: &Args) -> anyhow::Result<()> {
     }
     match findings.iter().filter(|finding| finding.severity == Severity::Error).count() {
         0 => {}
-        1 => bail!("correct what is listed above"),
+        1 => bail!("correct the error above"),
         errors => bail!("correct the {errors} errors above"),
     }
     println!("descriptor, events, handlers and template agree");

@@ -7,39 +7,40 @@ use crate::dead_letters::{Filter, Form, Queues, list};
 
 /// List dead letters: events that no handler could handle, and why
 ///
-/// Listing leaves them in their dead-letter queues. Without --stack, those of the local stack are
-/// listed.
+/// Listing leaves them in their dead-letter queues. Without --stack, those of the running local
+/// stack are listed.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
         cargo hooks dead --stack my-app\n  \
         cargo hooks dead --stack my-app --event jira:issue_created --json\n\n\
-        AWS: cloudformation:DescribeStacks, sqs:ReceiveMessage, sqs:ChangeMessageVisibility")]
+        AWS permissions: cloudformation:DescribeStacks, sqs:ReceiveMessage,\n\
+        sqs:ChangeMessageVisibility")]
 pub struct Args {
     #[command(flatten)]
-    letters: Letters,
-    /// Most dead letters of one handler to look at
+    letters: DeadLetterArgs,
+    /// Maximum number of dead letters to read for each handler
     #[arg(long, value_name = "N", default_value_t = 1000)]
     limit: usize,
-    /// Print one JSON object a line
+    /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
 
 /// Which dead letters are meant.
 #[derive(clap::Args, Debug)]
-pub struct Letters {
-    /// Name of a deployed stack; without it, the local stack that is running
+pub struct DeadLetterArgs {
+    /// Name of a deployed stack [default: the running local stack]
     #[arg(long, value_name = "NAME")]
     stack: Option<String>,
     #[command(flatten)]
     account: Account,
-    /// Only those of this handler
+    /// Only dead letters of this handler
     #[arg(long, value_name = "NAME")]
     handler: Option<String>,
-    /// Only those of this event, as in jira:issue_created
+    /// Only dead letters of this event, such as jira:issue_created
     #[arg(long)]
     event: Option<String>,
-    /// Only those of this tenant
+    /// Only dead letters of the tenant with this client key
     #[arg(long, value_name = "CLIENT_KEY")]
     tenant: Option<String>,
     /// Only the one of this delivery: the delivery.id of the log
@@ -47,7 +48,7 @@ pub struct Letters {
     delivery: Option<String>,
 }
 
-impl Letters {
+impl DeadLetterArgs {
     pub(super) async fn queues(&self) -> anyhow::Result<Queues> {
         let handler = self.handler.as_deref();
         match &self.stack {
@@ -72,7 +73,7 @@ impl Letters {
 ///
 /// # Errors
 ///
-/// When there is no such stack or handler, or AWS does not answer.
+/// Fails if there is no such stack or handler, or AWS does not answer.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let queues = args.letters.queues().await?;
     let form = if args.json { Form::Json } else { Form::Table };

@@ -7,13 +7,13 @@ use atlassian_connect::event::{Basis, Era, EventSpec, TABLE};
 
 use crate::addition::slug;
 
-/// List every event with its product, its payload type, and a URL for it
+/// List all events, with product, payload type and default URL
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
         cargo hooks events confluence\n  \
         cargo hooks events sprint")]
 pub struct Args {
-    /// Only events of this product, or with this in their name
+    /// Only events with this text in their name or product
     #[arg(default_value = "")]
     filter: String,
 }
@@ -22,7 +22,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// None.
+/// Never fails.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     // A reader that has seen enough, such as `head`, closes the pipe.
     let _ = std::io::stdout().write_all(list(&args.filter).as_bytes());

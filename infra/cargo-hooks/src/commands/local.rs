@@ -185,7 +185,7 @@ impl Run<'_> {
                 line = lines.recv() => match line {
                     Ok(line) => print(&line, args.verbose),
                     Err(RecvError::Lagged(lines)) => console::skipped(lines),
-                    Err(RecvError::Closed) => bail!("the stack stopped by itself"),
+                    Err(RecvError::Closed) => bail!("the local stack stopped unexpectedly; see the log above"),
                 },
             }
         }
@@ -197,8 +197,7 @@ impl Run<'_> {
         console::answered("installed", &who, &answer);
         if !answer.status.is_success() {
             bail!(
-                "the install was refused with {}; is template.yaml what the descriptor asks for? \
-                 `cargo hooks check` says",
+                "the install was refused with {}; see the log above, and run `cargo hooks check`",
                 answer.status
             );
         }

@@ -22,17 +22,17 @@ use template::render;
         cargo hooks new my-app --key com.example.my-app --product jira\n  \
         cargo hooks new my-app --framework ../atlassian-hooks")]
 pub struct Args {
-    /// Folder to create; it must not exist, or be empty
+    /// Folder to create; must not exist, or must be empty
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Key of the app, unique among all Atlassian apps; com.example.DIR without it
+    /// Key of the app, unique among all Atlassian apps [default: com.example.DIR]
     #[arg(long, value_name = "com.example.my-app")]
     key: Option<String>,
     /// Product whose events the app handles
     #[arg(long, value_enum, default_value_t = Products::Both)]
     product: Products,
-    /// Folder with a checkout of the framework, or URL of its git repository, optionally with #REF;
-    /// without it, the released version of this tool
+    /// Folder with a checkout of the framework, or URL of its git repository, optionally with #REF
+    /// [default: the released version of this tool]
     #[arg(long, value_name = "PATH|GIT_URL[#REF]")]
     framework: Option<String>,
 }
@@ -71,7 +71,7 @@ impl Products {
 ///
 /// # Errors
 ///
-/// When the folder is not empty, the key is no key, or a file cannot be written.
+/// Fails if the folder is not empty, the app key is not valid, or a file cannot be written.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let folder = &args.folder;
     let is_empty = match fs::read_dir(folder) {
@@ -79,10 +79,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Err(_) => !folder.exists(),
     };
     if !is_empty {
-        bail!("{} is not an empty folder; name one that does not exist yet", folder.display());
+        bail!("{} is not an empty folder; choose one that does not exist", folder.display());
     }
     let name = folder.file_name().and_then(|name| name.to_str());
-    let name = name.context("the folder needs a name; name one, as in `cargo hooks new my-app`")?;
+    let name =
+        name.context("the folder has no name; give one, such as `cargo hooks new my-app`")?;
     let plain = slug(name);
     let files = files(
         &Scaffold {
@@ -95,14 +96,18 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         args.product,
     )?;
 
-    fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+    fs::create_dir_all(folder).with_context(|| {
+        format!("{} cannot be created; check the path and its permissions", folder.display())
+    })?;
     for (path, text) in &files {
         let is_rust = path.extension().is_some_and(|extension| extension == "rs");
         let text = if is_rust { formatted(text, folder) } else { text.clone() };
         let path = folder.join(path);
         let written = path.parent().map_or(Ok(()), fs::create_dir_all);
         let written = written.and_then(|()| fs::write(&path, text));
-        written.with_context(|| format!("{} cannot be written", path.display()))?;
+        written.with_context(|| {
+            format!("{} cannot be written; check its permissions", path.display())
+        })?;
     }
     lock(folder, args.framework.as_deref());
     println!(
@@ -117,7 +122,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         files.len(),
     );
     if args.key.is_none() {
-        println!("\nbefore you install it, choose its key in infra/atlassian-connect.json");
+        println!("\nbefore you install the app, choose its key in infra/atlassian-connect.json");
     }
     Ok(())
 }

@@ -12,26 +12,26 @@ use template::plan::Plan;
 
 /// Fetch the webhooks that Jira could not deliver, and queue them
 ///
-/// Jira keeps for 72 hours what an app did not take after the last retry. Each webhook keeps its
-/// identifier, so what did arrive is not handled twice. Confluence keeps no such list.
+/// Jira keeps webhooks that failed after the last retry for 72 hours. Each webhook keeps its
+/// identifier, so one that did arrive is not handled twice. Confluence has no such list.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
         cargo hooks recover --stack my-app --dry-run\n  \
         cargo hooks recover --stack my-app --hours 6\n\n\
-        AWS: cloudformation:DescribeStacks, dynamodb:Scan, kms:Decrypt, sqs:SendMessage")]
+        AWS permissions: cloudformation:DescribeStacks, dynamodb:Scan, kms:Decrypt, sqs:SendMessage")]
 pub struct Args {
-    /// Name of a deployed stack; its outputs name the table, the key and the queues
+    /// Name of the deployed stack
     #[arg(long, value_name = "NAME")]
     stack: String,
     #[command(flatten)]
     account: Account,
-    /// Only this tenant
+    /// Only webhooks of the tenant with this client key
     #[arg(long, value_name = "CLIENT_KEY")]
     tenant: Option<String>,
-    /// Only what failed in the last so many hours
+    /// Only webhooks that failed within this many hours
     #[arg(long, value_name = "HOURS", default_value_t = 72, value_parser = clap::value_parser!(u16).range(1..=72))]
     hours: u16,
-    /// Say how many would be queued, and queue none
+    /// Count the webhooks that would be queued, and queue none
     #[arg(long)]
     dry_run: bool,
 }
@@ -40,7 +40,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// When there is no such stack, or AWS or one of the sites does not answer.
+/// Fails if there is no such stack, or AWS or one of the sites does not answer.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let descriptor = App::find()?.descriptor()?;
     let plan = Plan::of(&descriptor);
@@ -66,16 +66,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
                 let verb = if args.dry_run { "would be queued" } else { "queued" };
                 println!("{site}: {} {verb}, {} left", done.queued, done.left);
                 if done.crowded > 0 {
-                    println!("{site}: perhaps not all, see above; Jira lists no more");
+                    println!("{site}: Jira may not have listed all of them, see above");
                 }
             }
-            // One site that is away does not keep the others from theirs.
+            // One site that does not answer does not stop the others.
             Err(error) => {
                 failures += 1;
                 eprintln!("{site}: {}", escaped(&format!("{error:#}")));
             }
         }
     }
-    anyhow::ensure!(failures == 0, "{failures} sites failed; run it again for those");
+    anyhow::ensure!(failures == 0, "{failures} sites failed, see above; run it again for those");
     Ok(())
 }

@@ -46,7 +46,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// When it could not be sent, or was refused.
+/// Fails if the webhook could not be sent, or was refused.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let descriptor = App::find()?.descriptor()?;
     let event = EventName::from(args.event.as_str());
@@ -54,11 +54,13 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let tenant = args.tenant.as_deref().map(ClientKey::new).transpose()?;
     let (product, base_url, tenant, secret) = match args.url {
         Some(url) => {
-            let tenant = tenant.context("a deployed app needs --tenant, the client key")?;
+            let tenant = tenant
+                .context("--url needs --tenant as well; give the client key of the tenant")?;
             // In the environment, because a command line is seen by everybody on the machine.
-            let secret = environment::optional("HOOKS_SHARED_SECRET")
-                .map(SharedSecret::new)
-                .context("a deployed app needs the tenant's secret in HOOKS_SHARED_SECRET")?;
+            let secret =
+                environment::optional("HOOKS_SHARED_SECRET").map(SharedSecret::new).context(
+                    "--url needs the tenant's shared secret; set the variable HOOKS_SHARED_SECRET",
+                )?;
             // Of a tenant that is only a key, the product is the event's.
             let product = event.products().first().copied().unwrap_or(Product::Jira);
             (product, url, tenant, secret)
@@ -66,15 +68,20 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         None => {
             let session = Session::read()?;
             let site = session.site(tenant.as_ref(), &event).with_context(|| match tenant {
-                Some(tenant) => format!("the local stack has no demo site {tenant}"),
-                None => format!("no demo site of the local stack sends {event}"),
+                Some(tenant) => {
+                    format!("the local stack has no demo site {tenant}; leave out --tenant")
+                }
+                None => format!(
+                    "no demo site of the local stack sends {event}; see `cargo hooks events`"
+                ),
             })?;
             (site.product, session.url, site.client_key, site.secret)
         }
     };
     let body = match &args.body {
-        Some(path) => std::fs::read_to_string(path)
-            .with_context(|| format!("the body {} cannot be read", path.display()))?,
+        Some(path) => std::fs::read_to_string(path).with_context(|| {
+            format!("the body {} cannot be read; check the path", path.display())
+        })?,
         None => sample(product, &event).map_or_else(|| placeholder(&event), str::to_owned),
     };
     let client = client()?;
@@ -90,7 +97,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             answer.took.as_millis(),
         );
         if !answer.status.is_success() {
-            bail!("it was refused: {}; the receiver's log says why", escaped(&answer.body));
+            bail!(
+                "the webhook was refused: {}; see the receiver's log for the reason",
+                escaped(&answer.body)
+            );
         }
     }
     Ok(())

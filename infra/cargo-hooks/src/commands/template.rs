@@ -18,12 +18,12 @@ pub struct Args {
     /// Print the template instead of writing it
     #[arg(long)]
     print: bool,
-    /// Canary deployment: shift traffic to a new version gradually, roll back on an alarm
+    /// Deploy by canary: shift traffic to a new version gradually, and roll back on an alarm
     ///
     /// Adds three resources for each function. A stack can have 500.
     #[arg(long)]
     canary: bool,
-    /// Add an S3 bucket for events that are too long for a queue: over 1 MiB when compressed
+    /// Add an S3 bucket for events that exceed the queue's limit of 1 MiB after compression
     #[arg(long)]
     bodies: bool,
 }
@@ -32,7 +32,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// When there is no app, its descriptor is wrong, or the file cannot be written.
+/// Fails if there is no app, its descriptor is wrong, or the file cannot be written.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let app = App::find()?;
     let descriptor = app.descriptor()?;
@@ -42,7 +42,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         return Ok(std::io::stdout().write_all(text.as_bytes())?);
     }
     let path = app.template_path();
-    std::fs::write(&path, text).with_context(|| format!("{} cannot be written", path.display()))?;
+    std::fs::write(&path, text)
+        .with_context(|| format!("{} cannot be written; check its permissions", path.display()))?;
     println!("wrote {}", shown(&path));
     Ok(())
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 /// A dead letter, as far as it can be read.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Letter {
+pub struct DeadLetter {
     /// The name of its handler.
     pub handler: String,
     /// The message id.
@@ -32,7 +32,7 @@ pub struct Letter {
     pub reason: Option<String>,
 }
 
-impl Letter {
+impl DeadLetter {
     /// Reads a message of a dead-letter queue.
     pub fn of(message: &Message, handler: &str) -> Self {
         let attribute = |name: &str| {

@@ -37,15 +37,15 @@ pub struct Queues {
 }
 
 impl Queues {
-    /// How long a letter that is looked at is kept from others. A command that is killed leaves them
-    /// hidden for no longer.
+    /// How long a letter is hidden while a command looks at it. A command that is killed leaves
+    /// letters hidden for no longer.
     pub const VISIBILITY_TIMEOUT: Duration = Duration::from_secs(300);
 
     /// The queues of a deployed stack, by its outputs; of one handler, or of all in the descriptor.
     ///
     /// # Errors
     ///
-    /// When there is no such handler, or the stack has no queue for it.
+    /// Fails if there is no such handler, or the stack has no queue for it.
     pub fn deployed(
         config: &SdkConfig,
         stack: &Stack,
@@ -66,7 +66,7 @@ impl Queues {
     ///
     /// # Errors
     ///
-    /// When no local stack is running, or it has no such handler.
+    /// Fails if no local stack is running, or it has no such handler.
     pub async fn local(handler: Option<&str>) -> anyhow::Result<Self> {
         let client = sqs_client(&Session::read()?.sqs);
         let mut pairs = Vec::new();
@@ -93,7 +93,9 @@ impl Queues {
     /// The queue of a handler, as a receiver writes to it.
     pub(crate) fn of_handler(&self, handler: &str) -> anyhow::Result<receiver::Queue> {
         let pair = self.pairs.iter().find(|pair| pair.handler == handler);
-        let pair = pair.with_context(|| format!("the stack has no handler {handler}"))?;
+        let pair = pair.with_context(|| {
+            format!("the stack has no handler {handler}; deploy the app's template")
+        })?;
         Ok(receiver::Queue::new(self.client.clone(), &pair.queue))
     }
 
@@ -101,7 +103,7 @@ impl Queues {
         &self.client
     }
 
-    /// Takes up to ten messages out of sight for [`Queues::VISIBILITY_TIMEOUT`]; none if none is there.
+    /// Receives up to ten messages, which are hidden for [`Queues::VISIBILITY_TIMEOUT`].
     pub(super) async fn receive(&self, queue: &str) -> anyhow::Result<Vec<Message>> {
         let received = self
             .client
@@ -115,11 +117,13 @@ impl Queues {
             .message_attribute_names("All")
             .send()
             .await
-            .with_context(|| format!("{queue} cannot be read"))?;
+            .with_context(|| {
+                format!("{queue} cannot be read; check the queue and what your credentials allow")
+            })?;
         Ok(received.messages.unwrap_or_default())
     }
 
-    /// Lets others see messages again. What fails here is seen when [`Queues::VISIBILITY_TIMEOUT`] is over.
+    /// Makes messages visible again. If that fails, [`Queues::VISIBILITY_TIMEOUT`] does.
     pub(super) async fn release(&self, queue: &str, messages: &[Message]) {
         for ten in messages.chunks(10) {
             let entries = ten.iter().enumerate().filter_map(|(number, message)| {
@@ -135,7 +139,7 @@ impl Queues {
         }
     }
 
-    /// About how many messages are to be seen in a queue.
+    /// The approximate number of visible messages in a queue.
     pub(super) async fn count(&self, queue: &str) -> anyhow::Result<u64> {
         let name = QueueAttributeName::ApproximateNumberOfMessages;
         let request = self.client.get_queue_attributes().queue_url(queue);
@@ -152,17 +156,20 @@ fn handlers(wanted: Option<&str>) -> anyhow::Result<Vec<Handler>> {
     let found = all.iter().find(|handler| handler.name == wanted).cloned();
     let found = found.with_context(|| {
         let names: Vec<&str> = all.iter().map(|handler| handler.name.as_str()).collect();
-        format!("there is no handler {wanted}; there are {}", names.join(", "))
+        format!("there is no handler {wanted}; the handlers are {}", names.join(", "))
     })?;
     Ok(vec![found])
 }
 
 async fn url(client: &Client, name: &str) -> anyhow::Result<String> {
     match client.get_queue_url().queue_name(name).send().await {
-        Ok(found) => found.queue_url.with_context(|| format!("SQS does not say where {name} is")),
+        Ok(found) => found
+            .queue_url
+            .with_context(|| format!("the URL of {name} is unknown; restart `cargo hooks local`")),
         Err(SdkError::ServiceError(error)) if error.err().is_queue_does_not_exist() => {
             bail!("the local stack has no queue {name}; restart it with `cargo hooks local`")
         }
-        Err(error) => Err(error).with_context(|| format!("SQS does not say where {name} is")),
+        Err(error) => Err(error)
+            .with_context(|| format!("the URL of {name} is unknown; restart `cargo hooks local`")),
     }
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::letter::sent;
-use super::{Filter, Letter, Pair, Queues};
+use super::{DeadLetter, Filter, Pair, Queues};
 
 /// The options of a replay.
 #[derive(Clone, Debug, Default)]
@@ -45,14 +45,15 @@ pub struct Moved {
 ///
 /// # Errors
 ///
-/// If a queue does not answer. Letters that were moved stay moved; run it again for the rest.
+/// Fails if a queue does not answer. Dead letters that were moved stay moved; run it again for the
+/// rest.
 pub async fn replay(queues: &Queues, replay: &Replay) -> anyhow::Result<Moved> {
     let mut total = 0;
     for pair in queues.pairs() {
         total += queues.count(&pair.dead_letters).await?;
     }
-    let style = "{spinner} {pos}/{len} letters looked at  {wide_bar}  {per_sec}  {elapsed}";
-    // On a terminal alone.
+    let style = "{spinner} {pos}/{len} dead letters read  {wide_bar}  {per_sec}  {elapsed}";
+    // Only on a terminal.
     let bar = ProgressBar::new(total).with_style(ProgressStyle::with_template(style)?);
     let mut pace = replay.rate.map(|rate| {
         let mut pace = interval(Duration::from_secs(1) / rate.max(1));
@@ -85,7 +86,7 @@ pub async fn replay(queues: &Queues, replay: &Replay) -> anyhow::Result<Moved> {
                     known_in_a_row = 0;
                     bar.inc(1);
                     let is_old = sent(&message).is_none_or(|sent| sent <= start);
-                    let is_meant = replay.filter.takes(&Letter::of(&message, &pair.handler));
+                    let is_meant = replay.filter.takes(&DeadLetter::of(&message, &pair.handler));
                     let moves = is_old && is_meant;
                     sum.moved += u64::from(moves);
                     sum.left += u64::from(!moves);
@@ -103,8 +104,8 @@ pub async fn replay(queues: &Queues, replay: &Replay) -> anyhow::Result<Moved> {
                     }
                     moved?;
                 }
-                // All that was left came back, and nothing else: either there is nothing else, or
-                // it waits behind them.
+                // Only letters that were left came back: either there are no others, or the others
+                // wait behind them.
                 if known_in_a_row > kept.len() {
                     sum.unfinished |= queues.count(&pair.dead_letters).await? > 0;
                     return Ok(());
@@ -115,7 +116,7 @@ pub async fn replay(queues: &Queues, replay: &Replay) -> anyhow::Result<Moved> {
         let kept: Vec<Message> = kept.into_values().collect();
         queues.release(&pair.dead_letters, &kept).await;
         outcome.with_context(|| {
-            format!("{} letters were moved; run it again for the rest", sum.moved)
+            format!("{} dead letters were moved; run it again for the rest", sum.moved)
         })?;
     }
     bar.finish_and_clear();
@@ -134,7 +135,7 @@ async fn put_back(queues: &Queues, pair: &Pair, message: &Message) -> anyhow::Re
         .set_message_attributes(Some(attributes(message)?))
         .send()
         .await
-        .with_context(|| format!("{} did not take a letter", pair.queue))?;
+        .with_context(|| format!("a dead letter could not be sent to {}", pair.queue))?;
     delete(queues, pair, message).await
 }
 
@@ -164,6 +165,8 @@ async fn delete(queues: &Queues, pair: &Pair, letter: &Message) -> anyhow::Resul
         .set_receipt_handle(letter.receipt_handle.clone())
         .send()
         .await
-        .with_context(|| format!("a letter is in {} as well", pair.dead_letters))?;
+        .with_context(|| {
+            format!("a dead letter was moved, but not deleted from {}", pair.dead_letters)
+        })?;
     Ok(())
 }

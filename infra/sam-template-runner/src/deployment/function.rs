@@ -15,7 +15,7 @@ use sam_template::{Resolver, TemplateError, is_intrinsic, plain};
 pub struct Function {
     /// Its key in the template.
     pub logical_id: String,
-    /// `FunctionName`, or else the logical id.
+    /// `FunctionName`, or the logical id without it.
     pub name: String,
     /// Its ARN.
     pub arn: String,

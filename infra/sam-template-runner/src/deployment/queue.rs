@@ -10,7 +10,7 @@ use sam_template::{Resolver, TemplateError};
 /// A queue: `AWS::SQS::Queue`.
 #[derive(Clone, Debug)]
 pub struct Queue {
-    /// `QueueName`, or else the logical id.
+    /// `QueueName`, or the logical id without it.
     pub name: String,
     /// The URL at the local SQS service.
     pub url: String,

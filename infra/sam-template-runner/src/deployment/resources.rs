@@ -120,7 +120,7 @@ impl<'t> Resource<'t> {
         Ok(())
     }
 
-    /// The physical name: the value of `property`, or else the logical id.
+    /// The physical name: the value of `property`, or the logical id without it.
     pub(super) fn name(
         &self,
         property: &str,

@@ -10,7 +10,7 @@ use sam_template::{Resolver, TemplateError};
 /// A table: `AWS::DynamoDB::Table`.
 #[derive(Clone, Debug)]
 pub struct Table {
-    /// `TableName`, or else the logical id.
+    /// `TableName`, or the logical id without it.
     pub name: String,
     /// Its ARN.
     pub arn: String,

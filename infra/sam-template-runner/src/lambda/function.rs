@@ -29,13 +29,13 @@ pub enum InvokeError {
         message: String,
     },
     /// The function did not answer in time. Its environment was killed.
-    #[error("the function did not answer within {} s, its timeout", .timeout.as_secs())]
+    #[error("the function did not answer within its timeout of {} s", .timeout.as_secs())]
     TimedOut {
         /// The timeout of the function.
         timeout: Duration,
     },
     /// The process ended before it answered.
-    #[error("the function's process ended before it answered: {status}")]
+    #[error("the function's process ended before it answered: {status}; see its log")]
     Crashed {
         /// How it ended.
         status: ExitStatus,
@@ -94,7 +94,7 @@ impl Function {
     /// Invokes the function with an event and waits for its answer.
     ///
     /// Waits for a free environment if there are as many as there may be, first come first served.
-    /// An invocation that has begun goes on if its caller goes away, as on Lambda.
+    /// An invocation that has begun continues if its caller disconnects, as on Lambda.
     ///
     /// # Errors
     ///

@@ -112,7 +112,7 @@ async fn a_function_that_fails_keeps_its_environment() {
     let before = process(&function).await;
     let error = invoke(&function, json!({"do": "fail"})).await.unwrap_err();
     let InvokeError::Function { message, .. } = &error else { panic!("{error:?}") };
-    assert_eq!(message, "told to fail");
+    assert_eq!(message, "as scripted");
     assert_eq!(process(&function).await, before);
     function.stop().await;
 }

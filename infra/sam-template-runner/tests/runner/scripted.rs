@@ -92,7 +92,7 @@ async fn act(act: Act, event: &LambdaEvent<Value>) -> Result<Value, Error> {
             let variables = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
             Ok(json!(variables.collect::<BTreeMap<_, _>>()))
         }
-        Act::Fail => Err("told to fail".into()),
+        Act::Fail => Err("as scripted".into()),
         Act::Crash => std::process::abort(),
         Act::Hang { file } => {
             write(Path::new(&file), &std::process::id().to_string())?;

@@ -36,9 +36,9 @@ const READING: [&str; 6] = ["READ", "WRITE", "DELETE", "PROJECT_ADMIN", "SPACE_A
 /// to improve user privacy", "Connect installation lifecycle security improvements", "Action
 /// required: Atlassian Connect vulnerability allows bypass of app qsh verification").
 const MIGRATIONS: [(&str, &str); 3] = [
-    ("gdpr", "payloads would name users by keys that Atlassian no longer sends"),
+    ("gdpr", "payloads would identify users by keys that Atlassian no longer sends"),
     ("signed-install", "installs would not be signed by Atlassian, and are refused"),
-    ("context-qsh", "tokens of a user's browser would look like a webhook's"),
+    ("context-qsh", "the tokens of users' browsers would look like those of webhooks"),
 ];
 
 /// The names of binaries that a handler cannot have.
@@ -58,13 +58,13 @@ fn check_app(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
     if key.is_empty() || key.len() > 80 || !key.chars().all(plain) {
         findings.push(Finding::error(
             format!("{FILE}: key"),
-            "it has to be 1 to 80 letters, digits, hyphens, dots and underscores",
+            "the key must be 1 to 80 letters, digits, hyphens, dots and underscores",
         ));
     }
     if !descriptor.authentication.kind.eq_ignore_ascii_case("jwt") {
         findings.push(Finding::error(
             format!("{FILE}: authentication"),
-            "without {\"type\": \"jwt\"} nothing that arrives is signed, and all of it is refused",
+            "without {\"type\": \"jwt\"} requests are not signed, and all of them are refused; set it",
         ));
     }
     for (migration, without) in MIGRATIONS {
@@ -86,7 +86,7 @@ fn check_app(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
     if descriptor.modules.webhooks.is_empty() {
         findings.push(Finding::error(
             format!("{FILE}: modules.webhooks"),
-            "it declares no webhook; add one with \"event\" and \"url\"",
+            "no webhook is declared; add one with \"event\" and \"url\"",
         ));
     }
 }
@@ -96,32 +96,34 @@ fn check_lifecycle(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
     if lifecycle.installed.is_none() {
         findings.push(Finding::error(
             format!("{FILE}: lifecycle.installed"),
-            "it is missing, and only there a tenant's secret arrives; add \"/installed\"",
+            "it is missing, and it delivers the tenants' secrets; add \"/installed\"",
         ));
     }
     if lifecycle.uninstalled.is_none() {
         findings.push(Finding::warning(
             format!("{FILE}: lifecycle.uninstalled"),
-            "without it the secrets of tenants that left are kept; add \"/uninstalled\"",
+            "without it, the secrets of tenants that uninstall are kept; add \"/uninstalled\"",
         ));
     }
     let mut taken = BTreeMap::from([(Descriptor::PATH, "the descriptor itself".to_owned())]);
     for (callback, url) in lifecycle.callbacks() {
         let place = format!("{FILE}: lifecycle.{callback}");
         if let Some(advice) = not_relative(url).or_else(|| {
-            url.contains('?')
-                .then_some("the URL has a query, and its path alone is routed; delete it")
+            url.contains('?').then_some("the URL has a query, and only paths are routed; delete it")
         }) {
             findings.push(Finding::error(&place, advice));
         }
         check_segments(url, &place, findings);
         if let Some(other) = taken.insert(url, format!("lifecycle.{callback}")) {
-            findings.push(Finding::error(place, format!("{url} is taken by {other}")));
+            findings.push(Finding::error(
+                place,
+                format!("{url} is also the URL of {other}; choose another"),
+            ));
         }
     }
     for (number, webhook) in descriptor.modules.webhooks.iter().enumerate() {
         if let Some(other) = taken.get(webhook.path()) {
-            let advice = format!("its path is taken by {other}; choose another");
+            let advice = format!("{other} has the same path; choose another");
             findings.push(Finding::error(place(number, webhook), advice));
         }
     }
@@ -130,11 +132,14 @@ fn check_lifecycle(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
 fn check_webhook(webhook: &Webhook, place: &str, findings: &mut Vec<Finding>) {
     let event = webhook.event.as_str();
     if event.is_empty() || event.len() > 100 || !event.bytes().all(|b| b.is_ascii_graphic()) {
-        findings.push(Finding::error(place, "the event is not a name of 1 to 100 visible letters"));
+        findings.push(Finding::error(
+            place,
+            "the event must be a name of 1 to 100 visible characters; correct it",
+        ));
     } else if !webhook.event.is_known() {
         let advice = match closest(event) {
             Some(close) => format!("no product documents the event {event}; did you mean {close}?"),
-            None => format!("no product documents the event {event}; it is kept as it comes"),
+            None => format!("no product documents the event {event}; its payload will be untyped"),
         };
         findings.push(Finding::warning(place, advice));
     }
@@ -170,7 +175,7 @@ fn check_path(webhook: &Webhook, place: &str, findings: &mut Vec<Finding>) {
         return;
     }
     if webhook.slug().is_empty() {
-        let advice = "the path has no letter or digit that its function could be named by";
+        let advice = "the path has no letter or digit to name its function after; choose another";
         findings.push(Finding::error(place, advice));
     }
     check_segments(webhook.path(), place, findings);
@@ -218,23 +223,25 @@ fn check_variables(webhook: &Webhook, place: &str, findings: &mut Vec<Finding>) 
     for (variable, is_written_out) in variables(&webhook.url) {
         let advice = if event.is_known() && !event.may_come_from(Product::Jira) {
             format!(
-                "{variable} stays as it is: Confluence replaces nothing in a URL; delete it, and \
-                 read it from the body"
+                "Confluence does not replace variables such as {variable} in a URL; delete it, and \
+                 read the value from the body"
             )
         } else if !event.is_known() {
-            format!("whether {event} has {variable} is not known; delete it if it has not")
+            format!("it is not documented whether {event} has {variable}; delete it if it has not")
         } else if !known.contains(&variable) {
             let instead = match known {
                 [] => "it has none; delete it".to_owned(),
                 known => format!("it has {}", known.join(", ")),
             };
             format!(
-                "{event} has no variable {variable}, of which nothing is left in the URL; {instead}"
+                "{event} has no variable {variable}, so Jira removes it from the URL; {instead}"
             )
         } else if !is_written_out {
             format!("write {variable} as ${{{variable}}}, the form that Connect documents")
         } else if event.may_come_from(Product::Confluence) {
-            format!("{variable} is replaced by Jira alone, and Confluence sends {event} as well")
+            format!(
+                "only Jira replaces {variable}, and Confluence sends {event} as well; delete it"
+            )
         } else {
             continue;
         };
@@ -259,13 +266,14 @@ fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
     for (number, webhook) in webhooks.iter().enumerate() {
         let place = place(number, webhook);
         if !pairs.insert((webhook.event.as_str(), webhook.url.as_str())) {
-            let advice = "the same event and URL stand above already; delete one";
+            let advice = "the same event and URL are declared twice; delete one";
             findings.push(Finding::error(&place, advice));
             continue;
         }
         let other = *ids.entry(upper_camel_case(&webhook.slug())).or_insert(webhook.path());
         if other != webhook.path() {
-            let advice = format!("its functions would be named like those of {other}; rename one");
+            let advice =
+                format!("its functions would have the names of those of {other}; rename one");
             findings.push(Finding::error(&place, advice));
             continue;
         }
@@ -286,8 +294,8 @@ fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
         if above.iter().any(|other| PRODUCTS.iter().any(|p| twins(webhook, other, *p))) {
             findings.push(Finding::error(
                 &place,
-                "another event on this URL could not be told from it: a body of Confluence's, or \
-                 no body, names no event; choose another URL",
+                "it could not be distinguished from another event on this URL, because a body of \
+                 Confluence, or no body, does not name its event; choose another URL",
             ));
         }
     }
@@ -295,7 +303,7 @@ fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
         let name = webhook.handler();
         let other = handlers.entry(upper_camel_case(&name)).or_insert_with(|| name.clone());
         if *other != name {
-            let advice = format!("its handler would be named like {other}; rename one");
+            let advice = format!("its handler would have the same name as {other}; rename one");
             findings.push(Finding::error(place(number, webhook), advice));
         }
     }
@@ -325,7 +333,10 @@ fn check_size(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
     let document = match document {
         Ok(document) => document,
         Err(error) => {
-            findings.push(Finding::error(FILE, format!("no template comes of it: {error}")));
+            findings.push(Finding::error(
+                FILE,
+                format!("no template can be generated: {error}; please report this"),
+            ));
             return;
         }
     };
@@ -367,7 +378,7 @@ fn not_relative(url: &str) -> Option<&'static str> {
         );
     }
     if !url.starts_with('/') {
-        return Some("the URL has to start with a slash, as in \"/issue-created\"");
+        return Some("the URL must start with a slash, as in \"/issue-created\"");
     }
     url.contains('#').then_some("the URL has a fragment, which is never sent; delete it")
 }
@@ -435,14 +446,20 @@ mod tests {
             (json!({"event": "login", "url": "/"}), "no letter or digit"),
             (json!({"event": "login", "url": "/log in"}), "neither plain"),
             (json!({"event": "login", "url": "/log-${user.id}"}), "neither plain"),
-            (json!({"event": "login", "url": "/installed"}), "taken by lifecycle.installed"),
+            (
+                json!({"event": "login", "url": "/installed"}),
+                "lifecycle.installed has the same path",
+            ),
             (
                 json!({"event": "login", "url": "/atlassian-connect.json"}),
-                "taken by the descriptor",
+                "the descriptor itself has the same path",
             ),
-            (json!({"event": "page_created", "url": "/page-created"}), "stand above"),
-            (json!({"event": "page_updated", "url": "/page_created"}), "named like those of"),
-            (json!({"event": "page_updated", "url": "/page-created"}), "could not be told"),
+            (json!({"event": "page_created", "url": "/page-created"}), "declared twice"),
+            (json!({"event": "page_updated", "url": "/page_created"}), "would have the names of"),
+            (
+                json!({"event": "page_updated", "url": "/page-created"}),
+                "could not be distinguished",
+            ),
             (
                 json!({"event": "login", "url": "/login", "params": {"handler": "Log In"}}),
                 "cannot name a handler",
@@ -452,7 +469,7 @@ mod tests {
                        "params": {"handler": "other"}}),
                 "name that handler here too",
             ),
-            (json!({"event": "", "url": "/x"}), "not a name"),
+            (json!({"event": "", "url": "/x"}), "must be a name"),
             (json!({"event": "login", "url": "/receiver"}), "cannot name a handler"),
             (
                 json!({"event": "login", "url": "/login", "params": {"handler": "login-dead"}}),
@@ -476,19 +493,19 @@ mod tests {
     }
 
     #[test]
-    fn warns_of_an_event_that_nobody_documents() {
+    fn warns_of_an_undocumented_event() {
         let [finding] = &with(json!({"event": "page_craeted", "url": "/x"}))[..] else { panic!() };
         assert_eq!(finding.severity, Severity::Warning);
         assert!(finding.advice.contains("did you mean page_created?"), "{finding}");
         let [finding] = &with(json!({"event": "brand_new_thing", "url": "/x"}))[..] else {
             panic!()
         };
-        assert!(finding.advice.contains("kept as it comes"), "{finding}");
+        assert!(finding.advice.contains("will be untyped"), "{finding}");
     }
 
     #[test]
     fn knows_what_jira_puts_into_a_url() {
-        // An event, a URL, and words of the advice if there has to be any.
+        // An event, a URL, and words of the advice if there must be any.
         let rows = [
             ("jira:issue_created", "/i/${issue.key}/${project.id}", None),
             ("jira:issue_created", "/i?key=${issue.key}&p=${project.key}", None),
@@ -504,10 +521,10 @@ mod tests {
             ("comment_created", "/c/${issue.key}", Some("it has comment.id")),
             ("issuelink_created", "/l/${issue.id}", Some("it has none; delete it")),
             ("jira:issue_updated", "/i?key={issue.key}", Some("write issue.key as ${issue.key}")),
-            ("page_created", "/p/${page.id}", Some("Confluence replaces nothing")),
-            ("page_created", "/p?space={space.key}", Some("space.key stays as it is")),
+            ("page_created", "/p/${page.id}", Some("Confluence does not replace")),
+            ("page_created", "/p?space={space.key}", Some("such as space.key in a URL")),
             ("user_created", "/u/${modifiedUser.key}", Some("Confluence sends user_created")),
-            ("brand_new_thing", "/n/${issue.key}", Some("is not known")),
+            ("brand_new_thing", "/n/${issue.key}", Some("it is not documented whether")),
         ];
         for (event, url, words) in rows {
             let mut findings = Vec::new();

@@ -12,7 +12,10 @@ pub(super) fn check(descriptor: &Descriptor, folder: &Path) -> Vec<Finding> {
     let written = match names(folder) {
         Ok(written) => written,
         Err(error) => {
-            return vec![Finding::error(shown(folder), format!("it cannot be read: {error}"))];
+            return vec![Finding::error(
+                shown(folder),
+                format!("the folder cannot be read: {error}; check that it exists"),
+            )];
         }
     };
     let plan = Plan::of(descriptor);
@@ -24,7 +27,7 @@ pub(super) fn check(descriptor: &Descriptor, folder: &Path) -> Vec<Finding> {
         Finding::error(
             shown(&folder.join(format!("{name}.rs"))),
             format!(
-                "it is missing, and {} needs it; write it, or name another handler with \
+                "it is missing, and {} needs it; create it, or name another handler with \
                  \"params\": {{\"handler\": …}} in the descriptor",
                 urls.join(", "),
             ),
@@ -33,7 +36,7 @@ pub(super) fn check(descriptor: &Descriptor, folder: &Path) -> Vec<Finding> {
     let idle = written.difference(&named).map(|name| {
         Finding::error(
             shown(&folder.join(format!("{name}.rs"))),
-            "no webhook in the descriptor names it; add one, or delete the file",
+            "no webhook in the descriptor uses it; declare one, or delete the file",
         )
     });
     missing.chain(idle).collect()

@@ -28,7 +28,7 @@ pub(super) fn check(files: &Files<'_>, descriptor: &Descriptor) -> Vec<Finding> 
     let written = match std::fs::read_to_string(path) {
         Ok(written) => written,
         Err(error) => {
-            let advice = format!("it cannot be read: {error}; run `cargo hooks template`");
+            let advice = format!("the file cannot be read: {error}; run `cargo hooks template`");
             return vec![Finding::error(shown(path), advice)];
         }
     };
@@ -42,7 +42,7 @@ pub(super) fn check(files: &Files<'_>, descriptor: &Descriptor) -> Vec<Finding> 
     } else if written != wanted {
         let same = written.lines().zip(wanted.lines()).take_while(|(a, b)| a == b).count();
         let advice = format!(
-            "it is not what the descriptor asks for, from line {} on; run `cargo hooks template` \
+            "it differs from what the descriptor needs, from line {} on; run `cargo hooks template` \
              and commit the result",
             same + 1,
         );

@@ -10,7 +10,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|parts: (u8, &str)| {
     let (number, body) = parts;
-    // A message that somebody else put on the queue.
+    // A message that no receiver put on the queue.
     let _ = Delivery::from_message(body);
 
     let Ok(payload) = Payload::from_body(body.to_owned()) else { return };

@@ -31,7 +31,7 @@ impl ObjectRef {
     ///
     /// # Errors
     ///
-    /// [`Unreadable::Damaged`] if the object does not match the hash.
+    /// Returns [`Unreadable::Damaged`] if the object does not match the hash.
     pub fn delivery(&self, object: &[u8]) -> Result<Delivery, Unreadable> {
         if !bool::from(hash(object).as_bytes().ct_eq(self.sha256.as_bytes())) {
             return Err(Unreadable::Damaged);
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn follows_no_message_to_where_no_receiver_writes() {
+    fn follows_no_reference_outside_the_receivers_prefix() {
         for object in [
             "",
             "bodies/",

@@ -55,13 +55,13 @@ impl QueueMessage {
     ///
     /// # Errors
     ///
-    /// [`Unreadable`] if it is neither, or has another version.
+    /// Returns [`Unreadable`] if it is neither, or has another version.
     pub fn open(message: &str) -> Result<Self, Unreadable> {
         Ok(match version(message)? {
             Version::Plain => Self::Delivery(Delivery::from_plain_message(message)?),
             Version::Compressed => {
                 let text = decompressed(message)?;
-                // Not compressed once more: nobody does that but to make something explode.
+                // A second compression is refused: only a decompression bomb would have one.
                 match version(&text)? {
                     Version::Plain => Self::Delivery(Delivery::from_plain_message(&text)?),
                     version => return Err(Unreadable::Version { version: version as u32 }),
@@ -109,7 +109,7 @@ impl Delivery {
                 Reading::Unknown => Word::Unknown,
             },
             left_out: self.reading.left_out(),
-            why: self.reading.why(),
+            why: self.reading.detail(),
             payload,
             payload_text,
         })
@@ -125,7 +125,7 @@ impl Delivery {
     ///
     /// # Errors
     ///
-    /// [`Unreadable`] if it is not a delivery, or has another version.
+    /// Returns [`Unreadable`] if it is not a delivery, or has another version.
     pub fn from_message(message: &str) -> Result<Self, Unreadable> {
         match QueueMessage::open(message)? {
             QueueMessage::Delivery(delivery) => Ok(delivery),
@@ -173,7 +173,7 @@ impl ObjectRef {
 #[non_exhaustive]
 pub enum Unreadable {
     /// The message was not written by a receiver, or is truncated.
-    #[error("the message is not a delivery: line {line}, column {column}")]
+    #[error("the message is not a delivery: line {line}, column {column}; find out who sent it")]
     NotADelivery {
         /// Where the first error is, from 1.
         line: usize,
@@ -181,15 +181,15 @@ pub enum Unreadable {
         column: usize,
     },
     /// The message cannot be decompressed, or the object that it refers to was changed.
-    #[error("what the message unpacks to, or names, is not what a receiver wrote")]
+    #[error("the message or the object that it refers to is damaged; find out who changed it")]
     Damaged,
     /// The reference points outside the key prefix that receivers write to.
-    #[error("the message names an object that no receiver writes; find out who sent it")]
+    #[error("the message refers to an object that no receiver wrote; find out who sent it")]
     ForeignReference,
     /// The message has a newer version.
     #[error(
-        "the delivery has version {version}, this handler reads up to version {}; \
-         deploy the handlers before the receivers, then replay the dead-letter queue",
+        "the message has version {version}, and this handler reads versions up to {}; update and \
+         deploy the handler, then replay its dead letters",
         Version::ObjectRef as u32
     )]
     Version {
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn compresses_what_is_too_long_and_hands_back_the_rest() {
+    fn compresses_long_deliveries_and_returns_those_still_too_long() {
         let body = format!("{{\"text\": \"{}\"}}", "lorem ipsum ".repeat(1_000));
         let sent = delivery(&body);
         let text = sent.to_message();

@@ -51,9 +51,9 @@ macro_rules! payload {
                 "updateTrigger" => update_trigger: Option<UpdateTrigger>,
                 /// Whether notifications are suppressed. Since 2026.
                 "suppressNotifications" => suppress_notifications: Option<bool>,
-                /// The username of the user who did it; empty for nobody. Until 2019.
+                /// The username of the user who did it; empty if it was anonymous. Until 2019.
                 "username" => username: Option<String>,
-                /// The key of the user who did it; empty for nobody. Until 2019.
+                /// The key of the user who did it; empty if it was anonymous. Until 2019.
                 "userKey" => user_key: Option<String>,
                 /// As `username`; deprecated already in 2014.
                 "user" => user: Option<String>,
@@ -233,7 +233,7 @@ impl PayloadType for RestContent {}
 object! {
     /// Content was trashed or restored, or its permissions were changed.
     ///
-    /// Inferred: no such body has been observed. Other fields are in `rest`.
+    /// Inferred: no such body has been observed. Other fields are in `extra`.
     #[derive(Default)]
     pub struct ContentStateEvent {
         /// The content, as it came: of the form of [`Content`], or of [`RestContent`].
@@ -244,7 +244,7 @@ object! {
         "userAccountId" => user_account_id: Option<String>,
         /// The type of that account.
         "accountType" => account_type: Option<AccountType>,
-        ..rest
+        ..extra
     }
 }
 
@@ -253,7 +253,7 @@ impl PayloadType for ContentStateEvent {}
 object! {
     /// A relation, such as a like or a favourite, was created or deleted.
     ///
-    /// Inferred: no such body has been observed. Other fields are in `rest`.
+    /// Inferred: no such body has been observed. Other fields are in `extra`.
     #[derive(Default)]
     pub struct RelationEvent {
         /// The name of the relation.
@@ -268,7 +268,7 @@ object! {
         "userAccountId" => user_account_id: Option<String>,
         /// The type of that account.
         "accountType" => account_type: Option<AccountType>,
-        ..rest
+        ..extra
     }
 }
 

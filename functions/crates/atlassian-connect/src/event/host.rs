@@ -78,7 +78,7 @@ object! {
         "key" => key: Option<String>,
         /// When it happened.
         "timestamp" => timestamp: Option<Moment>,
-        ..rest
+        ..extra
     }
 }
 

@@ -185,7 +185,7 @@ payload! {
         "user" => user: Option<User>,
         /// The changes.
         "changelog" => changelog: Option<Changelog>,
-        /// The comment that came with the transition: its text and nothing else.
+        /// The comment that came with the transition: only its text.
         "comment" => comment: Option<Comment>,
         /// The transition, as it came.
         "transition" => transition: Option<Box<RawValue>>,
@@ -200,7 +200,7 @@ macro_rules! open_payload {
         object! {
             $(#[$doc])+
             ///
-            /// Inferred: no such body has been observed. Other fields are in `rest`.
+            /// Inferred: no such body has been observed. Other fields are in `extra`.
             #[derive(Default)]
             pub struct $Name {
                 /// When it happened; on the wire in milliseconds since 1970.
@@ -208,7 +208,7 @@ macro_rules! open_payload {
                 /// The name of the event.
                 "webhookEvent" => webhook_event: Option<EventName>,
                 $($fields)*
-                ..rest
+                ..extra
             }
         }
 

@@ -21,7 +21,7 @@ pub trait Lenient: Sized {
     /// The expected type, for errors.
     const EXPECTED: &'static str;
 
-    /// Whether it may be missing from whatever it is a part of, and nobody minds.
+    /// Whether a value of this type may be missing from the object that it is a part of.
     const OPTIONAL: bool = false;
 
     /// Reads a text.

@@ -4,7 +4,7 @@
 /// type is left out, and the others are read.
 ///
 /// The types decide which fields are required. An `Option`, a list, and an object without required
-/// fields are optional; every other type is required. `..rest` keeps the fields that are not
+/// fields are optional; every other type is required. `..extra` keeps the fields that are not
 /// listed. `text => …` makes the object from a text in its place.
 ///
 /// Serde's derived code is not used, because it fails at the first malformed field, and its
@@ -13,7 +13,7 @@ macro_rules! object {
     (
         $(#[$meta:meta])+ $vis:vis struct $Name:ident {
             $($(#[$field_meta:meta])+ $wire:literal => $field:ident: $Type:ty,)*
-            $(..$rest:ident)?
+            $(..$extra:ident)?
         }
         $($text:ident => $of_text:expr)?
     ) => {
@@ -23,7 +23,7 @@ macro_rules! object {
         $vis struct $Name {
             $($(#[$field_meta])+ $vis $field: $Type,)*
             $(/// Every other field, as it came.
-            $vis $rest: $crate::event::Rest,)?
+            $vis $extra: $crate::event::ExtraFields,)?
         }
 
         impl $crate::event::lenient::Lenient for $Name {
@@ -38,23 +38,23 @@ macro_rules! object {
                 at: &$crate::event::lenient::At<'_>,
             ) -> Result<Option<Self>, A::Error> {
                 $(let mut $field = None;)*
-                $(let mut $rest = $crate::event::Rest::default();)?
+                $(let mut $extra = $crate::event::ExtraFields::default();)?
                 while let Some($crate::event::object::Key(key)) = map.next_key()? {
                     match &*key {
                         $($wire => $crate::event::lenient::field(&mut map, at, $wire, &mut $field)?,)*
-                        _ => $crate::event::object::other!(map key $($rest)?),
+                        _ => $crate::event::object::other!(map key $($extra)?),
                     }
                 }
                 $(let Some($field) = $crate::event::lenient::finish($field, at, $wire) else {
                     return Ok(None);
                 };)*
-                Ok(Some(Self { $($field,)* $($rest,)? }))
+                Ok(Some(Self { $($field,)* $($extra,)? }))
             }
 
             fn absent() -> Option<Self> {
                 Some(Self {
                     $($field: $crate::event::lenient::Lenient::absent()?,)*
-                    $($rest: $crate::event::Rest::default(),)?
+                    $($extra: $crate::event::ExtraFields::default(),)?
                 })
             }
         }
@@ -76,8 +76,8 @@ macro_rules! alone {
 
 /// Keeps a field that is not listed, or reads over it.
 macro_rules! other {
-    ($map:ident $key:ident $rest:ident) => {
-        $rest.push($key, $map.next_value()?)
+    ($map:ident $key:ident $extra:ident) => {
+        $extra.push($key, $map.next_value()?)
     };
     ($map:ident $key:ident) => {
         drop($map.next_value::<serde::de::IgnoredAny>()?)
@@ -105,7 +105,7 @@ object! {
     pub struct UnconfirmedEvent {
         /// When it happened.
         "timestamp" => timestamp: Option<Moment>,
-        ..rest
+        ..extra
     }
 }
 
@@ -124,9 +124,9 @@ pub(super) fn read<'de, T: Lenient, D: Deserializer<'de>>(json: D) -> Result<T, 
 
 /// The fields of an object that its type does not list, in their order, as raw JSON.
 #[derive(Clone, Default)]
-pub struct Rest(Vec<(Box<str>, Box<RawValue>)>);
+pub struct ExtraFields(Vec<(Box<str>, Box<RawValue>)>);
 
-impl Rest {
+impl ExtraFields {
     /// The JSON text of a field, the last one if there are several with this name.
     pub fn get(&self, name: &str) -> Option<&str> {
         // A list, because every event writes one and few ever look into it.
@@ -137,7 +137,7 @@ impl Rest {
     ///
     /// # Errors
     ///
-    /// `serde_json`'s, with line and column within the field.
+    /// Returns the error of `serde_json`, with line and column within the field.
     pub fn read<T: DeserializeOwned>(&self, name: &str) -> serde_json::Result<Option<T>> {
         self.get(name).map(serde_json::from_str).transpose()
     }
@@ -152,7 +152,7 @@ impl Rest {
     }
 }
 
-impl fmt::Debug for Rest {
+impl fmt::Debug for ExtraFields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
     }
@@ -195,11 +195,11 @@ mod tests {
             r#"{"a": 1.10, "timestamp": null, "b\u0062": [ 1 ], "a": 12345678901234567890123}"#;
         let event: UnconfirmedEvent = serde_json::from_str(json).unwrap();
         assert_eq!(event.timestamp, None);
-        let rest: Vec<_> = event.rest.iter().collect();
-        assert_eq!(rest, [("a", "1.10"), ("bb", "[ 1 ]"), ("a", "12345678901234567890123")]);
-        assert_eq!(event.rest.get("a"), Some("12345678901234567890123"));
-        assert_eq!(event.rest.read::<Vec<u8>>("bb").unwrap(), Some(vec![1]));
-        assert!(event.rest.read::<bool>("a").is_err());
-        assert!(event.rest.read::<bool>("c").unwrap().is_none());
+        let extra: Vec<_> = event.extra.iter().collect();
+        assert_eq!(extra, [("a", "1.10"), ("bb", "[ 1 ]"), ("a", "12345678901234567890123")]);
+        assert_eq!(event.extra.get("a"), Some("12345678901234567890123"));
+        assert_eq!(event.extra.read::<Vec<u8>>("bb").unwrap(), Some(vec![1]));
+        assert!(event.extra.read::<bool>("a").is_err());
+        assert!(event.extra.read::<bool>("c").unwrap().is_none());
     }
 }

@@ -21,7 +21,8 @@ pub trait FromPayload: Sized {
     ///
     /// # Errors
     ///
-    /// [`Unreadable`]. For an enum of events, an unknown event is not an error.
+    /// Returns [`Unreadable`] if the payload cannot be read as this type. For an enum of events, an
+    /// unknown event is not an error.
     fn from_payload(
         product: Product,
         event: &EventName,
@@ -41,8 +42,8 @@ pub trait PayloadType: Lenient + DeserializeOwned + 'static {}
 pub enum Unreadable {
     /// The body lacks what the payload type needs.
     #[error(
-        "the body of {event} from {product} is no {payload}: {problem} at {path}, line {line}, \
-         column {column}; take an untyped delivery to read such bodies yourself"
+        "the body of {event} from {product} is not a valid {payload}: {problem} at {path}, line {line}, \
+         column {column}; take an untyped `Delivery` to read such bodies yourself"
     )]
     Form {
         /// The product that sent it.
@@ -62,8 +63,8 @@ pub enum Unreadable {
     },
     /// There is no body.
     #[error(
-        "{event} from {product} came without a body; remove `excludeBody` from its webhook in the \
-         descriptor, or take an untyped delivery"
+        "{event} from {product} has no body; remove `excludeBody` from its webhook in the descriptor, \
+         or take an untyped `Delivery`"
     )]
     Empty {
         /// The product that sent it.
@@ -72,7 +73,9 @@ pub enum Unreadable {
         event: EventName,
     },
     /// The event has another payload type.
-    #[error("{event} from {product} is not for this handler, which takes {takes}")]
+    #[error(
+        "this handler takes {takes}, not {event} from {product}; correct its parameter type or its URL"
+    )]
     OtherEvent {
         /// The product that sent it.
         product: Product,
@@ -131,9 +134,9 @@ impl Reading {
     }
 
     /// The reason why the payload could not be read, if there is one.
-    pub fn why(&self) -> Option<&str> {
+    pub fn detail(&self) -> Option<&str> {
         match self {
-            Self::Unreadable(why) => Some(why),
+            Self::Unreadable(detail) => Some(detail),
             _ => None,
         }
     }
@@ -225,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn says_where_and_never_what() {
+    fn reports_the_position_and_never_the_value() {
         let rows = [
             (
                 "{\"issue\":{\n \"id\":\"1\",\"key\":[\"s3cr3t\"]}}",
@@ -250,8 +253,9 @@ mod tests {
                 refused::<Event>(Product::Jira, "jira:issue_created", body),
             ] {
                 assert!(
-                    error
-                        .starts_with("the body of jira:issue_created from jira is no IssueEvent: "),
+                    error.starts_with(
+                        "the body of jira:issue_created from jira is not a valid IssueEvent: "
+                    ),
                     "{error}"
                 );
                 assert!(error.contains(expected), "{error}, not {expected}");
@@ -306,7 +310,7 @@ mod tests {
             let payload = Payload::from_body(body.into()).unwrap();
             let reading = Reading::of(Product::Jira, &event.into(), &payload);
             assert_eq!(reading.as_str(), expected, "{event} {body}");
-            assert_eq!(reading.why().is_some(), expected == "unreadable");
+            assert_eq!(reading.detail().is_some(), expected == "unreadable");
             assert_eq!(reading.left_out().is_some(), expected == "partly");
         }
     }

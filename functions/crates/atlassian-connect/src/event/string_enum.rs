@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keeps_a_word_that_nobody_knows() {
+    fn keeps_an_unknown_word() {
         let [app, other]: [AccountType; 2] = serde_json::from_str(r#"["app", "robot"]"#).unwrap();
         assert_eq!(app, AccountType::App);
         assert_eq!(other.as_str(), "robot");

@@ -164,7 +164,7 @@ const IN_ROWS: [&str; 9] = [
     "metric",
     "delivery queued",
     "delivery handled",
-    "delivery duplicate",
+    "duplicate delivery skipped",
     "delivery failed",
     "delivery dead-lettered",
     "request rejected",

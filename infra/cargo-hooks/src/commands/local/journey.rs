@@ -33,7 +33,7 @@ pub(super) async fn show(
             let journey = match changes.recv().await {
                 Ok(journey) if Some(&journey.request) == answer.request_id.as_ref() => journey,
                 Ok(_) | Err(RecvError::Lagged(_)) => continue,
-                Err(RecvError::Closed) => bail!("the stack stopped"),
+                Err(RecvError::Closed) => bail!("the local stack stopped; see the log above"),
             };
             if let (false, Some(message)) = (is_queued, &journey.message) {
                 is_queued = true;

@@ -45,7 +45,8 @@ pub(super) fn check(template: &Document<'_>, bytes: usize, findings: &mut Vec<Fi
     for (what, count, most) in counts {
         if count > most {
             let advice = format!(
-                "it has {count} {what}, and a stack takes {most}; leave out --canary, if it was written with that, or split the app in two"
+                "it has {count} {what}, and the limit is {most}; leave out --canary if the \
+                 template was generated with it, or split the app in two"
             );
             findings.push(template.finding("the whole", advice));
         }
@@ -63,14 +64,14 @@ pub(super) fn check(template: &Document<'_>, bytes: usize, findings: &mut Vec<Fi
         let most = if is_http { MAX_HTTP_TIMEOUT } else { 900 };
         match template.number(function.property("Timeout")) {
             Some(timeout) if (1..=most).contains(&timeout) => {}
-            _ => find(format!("Timeout has to be 1 to {most} seconds here")),
+            _ => find(format!("Timeout must be 1 to {most} seconds here")),
         }
         let lengths = function.variables().map(|(name, value)| name.len() + length(value));
         let environment: usize = lengths.sum();
         if environment > MAX_ENVIRONMENT {
             find(format!(
-                "its environment takes about {environment} bytes, and Lambda takes \
-                 {MAX_ENVIRONMENT}; give some of its events a URL of their own"
+                "its environment has about {environment} bytes, and Lambda's limit is \
+                 {MAX_ENVIRONMENT}; give some of its events URLs of their own"
             ));
         }
     }

@@ -1,4 +1,4 @@
-//! Checks that each role allows what its functions do, and nothing else.
+//! Checks that each role allows what its functions do, and no more.
 
 use contract::{bodies_bucket, variable};
 use sam_template::resource_type::{BUCKET, FUNCTION, KEY, QUEUE, ROLE, TABLE};
@@ -11,7 +11,7 @@ use crate::check::Finding;
 pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
     for function in template.of_kind(FUNCTION) {
         if function.property("Policies").is_some() {
-            let advice = "SAM's policies come with managed ones; set Role alone";
+            let advice = "SAM adds managed policies to Policies; delete it, and set Role";
             findings.push(template.finding(function.id, advice));
         }
         if template.target(function.property("Role"), ROLE).is_none() {
@@ -23,7 +23,10 @@ pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
     for role in template.of_kind(ROLE) {
         let mut find = |advice: String| findings.push(template.finding(role.id, advice));
         if role.property("ManagedPolicyArns").is_some() {
-            find("ManagedPolicyArns: managed policies allow more than is needed".to_owned());
+            find(
+                "ManagedPolicyArns: managed policies allow more than is needed; delete it"
+                    .to_owned(),
+            );
         }
         check_trust(role, &mut find);
         let has_it = |function: &Resource<'_>| {
@@ -33,13 +36,16 @@ pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
         };
         let functions: Vec<Resource<'_>> = template.of_kind(FUNCTION).filter(has_it).collect();
         let [first, ..] = &functions[..] else {
-            find("no function has it; delete it".to_owned());
+            find("no function uses it; delete it".to_owned());
             continue;
         };
         let grants = grants(template, *first);
         for other in &functions[1..] {
             if self::grants(template, *other) != grants {
-                find(format!("{} and {} do not do the same; give each a role", first.id, other.id));
+                find(format!(
+                    "{} and {} have different tasks and share a role; give each its own",
+                    first.id, other.id
+                ));
             }
         }
         check_statements(role, first, &grants, &mut find);
@@ -144,7 +150,7 @@ fn check_trust(role: Resource<'_>, find: &mut impl FnMut(String)) {
             && statement["Principal"] == serde_json::json!({"Service": "lambda.amazonaws.com"})
     };
     if statements.is_empty() || !statements.iter().all(is_lambda) {
-        find("AssumeRolePolicyDocument has to trust lambda.amazonaws.com, and nobody else".into());
+        find("AssumeRolePolicyDocument must trust lambda.amazonaws.com only".into());
     }
 }
 
@@ -161,10 +167,13 @@ fn check_statements(
     let mut allowed: Vec<(&str, String)> = Vec::new();
     for statement in statements {
         if statement["Effect"] != "Allow" {
-            find("Effect has to be Allow: what is not allowed is denied".to_owned());
+            find("Effect must be Allow, because everything else is denied anyway".to_owned());
         }
         if statement.get("NotAction").is_some() || statement.get("NotResource").is_some() {
-            find("NotAction and NotResource allow what nobody has listed".to_owned());
+            find(
+                "NotAction and NotResource allow what is not listed; use Action and Resource"
+                    .to_owned(),
+            );
         }
         for resource in listed(&statement["Resource"]) {
             let resource = as_text(resource).unwrap_or_else(|| resource.to_string());

@@ -35,7 +35,7 @@ pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
         if let Some(table) = template.target(handler.variable(variable::IDEMPOTENCY_TABLE), TABLE) {
             check_idempotency(template, table, findings);
         } else if matches!(handler.job(), Some(Job::Handler(_))) {
-            let advice = format!("{} names no table of this template", variable::IDEMPOTENCY_TABLE);
+            let advice = format!("{} is not a table of this template", variable::IDEMPOTENCY_TABLE);
             findings.push(template.finding(handler.id, advice));
         }
         if handler.job() == Some(Job::Lifecycle)
@@ -68,7 +68,7 @@ fn check_source(
         find(
             queue.id,
             format!(
-                "VisibilityTimeout is {visibility} s, and has to be {needed} s: six times the \
+                "VisibilityTimeout is {visibility} s, and must be {needed} s: six times the \
                  timeout of {}, and its batching window",
                 handler.id,
             ),
@@ -76,7 +76,7 @@ fn check_source(
     }
     let dead = queue.property("RedrivePolicy.deadLetterTargetArn");
     let Some(dead) = template.target(dead, QUEUE) else {
-        let advice = "it has no dead-letter queue: what cannot be handled would be lost; set \
+        let advice = "it has no dead-letter queue, so failed messages would be lost; set \
                       RedrivePolicy";
         return find(queue.id, advice.to_owned());
     };
@@ -84,13 +84,13 @@ fn check_source(
     let attempts = template.number(handler.variable(variable::MAX_ATTEMPTS)).unwrap_or(0);
     if attempts == 0 {
         let name = variable::MAX_ATTEMPTS;
-        find(handler.id, format!("{name} has to say how often a delivery is attempted"));
+        find(handler.id, format!("{name} must say how often a delivery is attempted"));
     }
     let needed = RECEIVES_PER_ATTEMPT * attempts;
     if receives.unwrap_or_default() < needed {
         let advice = format!(
-            "maxReceiveCount has to be {needed} at least: {} counts {attempts} attempts itself, and \
-             what SQS moves before that has no reason",
+            "maxReceiveCount must be at least {needed}: {} counts {attempts} attempts itself, and \
+             a message that SQS moves before that has no reason",
             handler.id,
         );
         find(queue.id, advice);
@@ -101,7 +101,7 @@ fn check_source(
     // The handler's variables must match its queue.
     for (name, told) in [(variable::QUEUE_URL, queue), (variable::DEAD_LETTER_QUEUE_URL, dead)] {
         if handler.variable(name).and_then(pointed) != Some(told.id) {
-            find(handler.id, format!("{name} has to be {}", told.id));
+            find(handler.id, format!("{name} must be {}", told.id));
         }
     }
     if template.number(handler.variable(variable::MAX_RECEIVES)) != receives {
@@ -125,7 +125,7 @@ fn check_source(
             dead.id,
             format!(
                 "MessageRetentionPeriod is {} s, and counts from when a message was first sent; it \
-                 has to be more than the {} s of {}",
+                 must be more than the {} s of {}",
                 retention(dead),
                 retention(queue),
                 queue.id,
@@ -134,7 +134,7 @@ fn check_source(
     }
     let retained = |key| matches!(dead.body[key].as_str(), Some("Retain" | "RetainExceptOnCreate"));
     if !retained("DeletionPolicy") || !retained("UpdateReplacePolicy") {
-        let advice = "it holds events that nobody has handled; set DeletionPolicy and \
+        let advice = "it holds events that were not handled; set DeletionPolicy and \
                       UpdateReplacePolicy to retain it";
         find(dead.id, advice.to_owned());
     }
@@ -157,8 +157,8 @@ fn check_bodies(template: &Document<'_>, bucket: Resource<'_>, findings: &mut Ve
     let days = rule.and_then(|rule| template.number(rule.get("ExpirationInDays")));
     if days.is_some_and(|days| days * 86_400 <= 2 * longest) {
         let advice = format!(
-            "ExpirationInDays has to be more than {} days: a message is kept for as long in a \
-             queue, and as long again once it is replayed",
+            "ExpirationInDays must be more than {} days: a message can be in a queue for half of \
+             that, and for the other half after a replay",
             2 * longest / 86_400,
         );
         findings.push(template.finding(bucket.id, advice));
@@ -181,12 +181,12 @@ fn check_key(template: &Document<'_>, key: Resource<'_>, findings: &mut Vec<Find
     let rules = [
         (
             retained("DeletionPolicy") && retained("UpdateReplacePolicy"),
-            "it can be deleted, and then every site has to install again; set DeletionPolicy and \
-             UpdateReplacePolicy to Retain",
+            "it can be deleted, and every site would have to install the app again; set \
+             DeletionPolicy and UpdateReplacePolicy to Retain",
         ),
         (
             key.property("EnableKeyRotation") == Some(&Value::Bool(true)),
-            "it stays the same for ever; set EnableKeyRotation",
+            "it is never rotated; set EnableKeyRotation",
         ),
     ];
     for (holds, advice) in rules {
@@ -207,7 +207,7 @@ fn check_idempotency(template: &Document<'_>, table: Resource<'_>, findings: &mu
     };
     if key != Some(&Value::from(idempotency_table::KEY)) {
         find(format!(
-            "KeySchema has to be {}, the attribute that the code reads",
+            "KeySchema must be {}, the attribute that the code reads",
             idempotency_table::KEY
         ));
     }
@@ -215,7 +215,7 @@ fn check_idempotency(template: &Document<'_>, table: Resource<'_>, findings: &mu
         || table.property("TimeToLiveSpecification.Enabled") != Some(&Value::Bool(true))
     {
         find(format!(
-            "TimeToLiveSpecification has to name {}, the attribute that the code writes",
+            "TimeToLiveSpecification must name {}, the attribute that the code writes",
             idempotency_table::EXPIRES_AT,
         ));
     }
@@ -229,16 +229,13 @@ fn check_tenants(template: &Document<'_>, table: Resource<'_>, findings: &mut Ve
     let rules = [
         (
             key == Some(&Value::from(tenants_table::KEY)),
-            format!(
-                "KeySchema has to be {}, the attribute that the code reads",
-                tenants_table::KEY
-            ),
+            format!("KeySchema must be {}, the attribute that the code reads", tenants_table::KEY),
         ),
         (
             says("TimeToLiveSpecification.AttributeName", tenants_table::EXPIRES_AT)
                 && is_on("TimeToLiveSpecification.Enabled"),
             format!(
-                "TimeToLiveSpecification has to name {}, the attribute that the code writes",
+                "TimeToLiveSpecification must name {}, the attribute that the code writes",
                 tenants_table::EXPIRES_AT,
             ),
         ),
@@ -248,7 +245,7 @@ fn check_tenants(template: &Document<'_>, table: Resource<'_>, findings: &mut Ve
         ),
         (
             is_on("DeletionProtectionEnabled") && retained,
-            "it can be deleted, and then every site has to install again; set \
+            "it can be deleted, and every site would have to install the app again; set \
              DeletionProtectionEnabled, and DeletionPolicy to Retain"
                 .to_owned(),
         ),

@@ -31,27 +31,27 @@ fn check_events(template: &Document<'_>, function: Resource<'_>, findings: &mut 
     let mut find = |advice: String| findings.push(template.finding(function.id, advice));
     let Some(job) = function.job() else {
         return find(
-            "Metadata.BuildProperties.Binary is missing; it says what is built".to_owned(),
+            "Metadata.BuildProperties.Binary is missing; set it to the binary to build".to_owned(),
         );
     };
     let wanted = if matches!(job, Job::Handler(_)) { "SQS" } else { "HttpApi" };
     if function.events().next().is_none() {
-        find(format!("nothing invokes it; it needs an event of the type {wanted}"));
+        find(format!("nothing invokes it; add an event of the type {wanted}"));
     }
     for event in function.events() {
         if event.kind != wanted {
-            find(format!("the event {} is a {}, and has to be a {wanted}", event.name, event.kind));
+            find(format!("the event {} is a {}, and must be a {wanted}", event.name, event.kind));
         } else if wanted == "SQS" {
             let responses = event.properties.get("FunctionResponseTypes");
             if responses != Some(&Value::from(vec!["ReportBatchItemFailures"])) {
                 find(format!(
-                    "the event {} does not report batch item failures: one message that fails \
-                     would bring the whole batch back; set FunctionResponseTypes",
+                    "the event {} does not report batch item failures, so one failed message \
+                     would return the whole batch; set FunctionResponseTypes",
                     event.name,
                 ));
             }
             if template.target(event.properties.get("Queue"), QUEUE).is_none() {
-                find(format!("the event {} names no queue of this template", event.name));
+                find(format!("the event {} does not name a queue of this template", event.name));
             }
         }
     }
@@ -78,7 +78,7 @@ fn check_routes(template: &Document<'_>, plan: &Plan, findings: &mut Vec<Finding
                 Some(to) => check_route(template, function, &route, *to, plan, findings),
             }
             if !written_routes.insert(route.clone()) {
-                let advice = format!("the route {route} leads to another function as well");
+                let advice = format!("the route {route} has two functions; delete one");
                 findings.push(template.finding(function.id, advice));
             }
         }
@@ -117,11 +117,11 @@ fn check_route(
         Route::Webhook(_) => Job::Receiver,
     };
     if function.job() != Some(wanted) {
-        return find(format!("the route {route} has to lead to a function that runs {wanted:?}"));
+        return find(format!("the route {route} must lead to a function that runs {wanted:?}"));
     }
     if !matches!(to, Route::Descriptor) {
         if template.target(function.variable(variable::TENANTS_TABLE), TABLE).is_none() {
-            find(format!("{} names no table of this template", variable::TENANTS_TABLE));
+            find(format!("{} is not a table of this template", variable::TENANTS_TABLE));
         }
         // Document by one and read by the others: encrypted for all, or for none.
         let lifecycle =
@@ -129,7 +129,10 @@ fn check_route(
         if function.variable(variable::TENANTS_KEY)
             != lifecycle.and_then(|lifecycle| lifecycle.variable(variable::TENANTS_KEY))
         {
-            find(format!("{} is not the one of the lifecycle function", variable::TENANTS_KEY));
+            find(format!(
+                "{} is not the key of the lifecycle function; make them the same",
+                variable::TENANTS_KEY
+            ));
         }
         let key = function.variable(variable::APP_KEY).and_then(Value::as_str);
         if key != Some(&*plan.app_key) {
@@ -139,10 +142,10 @@ fn check_route(
     let Route::Webhook(url) = to else { return };
     let webhooks = function.variable(variable::WEBHOOKS).and_then(Value::as_str);
     if webhooks != Some(&*url.webhooks) {
-        find(format!("{} is not what the descriptor says of {route}", variable::WEBHOOKS));
+        find(format!("{} is not what the descriptor declares for {route}", variable::WEBHOOKS));
     }
     let Some(queue) = template.target(function.variable(variable::QUEUE_URL), QUEUE) else {
-        return find(format!("{} names no queue of this template", variable::QUEUE_URL));
+        return find(format!("{} is not a queue of this template", variable::QUEUE_URL));
     };
     let readers: Vec<Resource<'_>> = template
         .of_kind(FUNCTION)
@@ -158,11 +161,14 @@ fn check_route(
     let handler = Job::Handler(&url.handler.name);
     match &readers[..] {
         [reader] if reader.job() == Some(handler) => {}
-        [] => find(format!("no function reads {}, which it writes to", queue.id)),
+        [] => find(format!("it writes to {}, which no function reads; add its handler", queue.id)),
         [reader] => find(format!(
             "it writes to {}, which is read by {}; the descriptor asks for the handler {}",
             queue.id, reader.id, url.handler.name,
         )),
-        _ => find(format!("several functions read {}, and each gets a part", queue.id)),
+        _ => find(format!(
+            "several functions read {}, so each gets a part of the messages; keep one",
+            queue.id
+        )),
     }
 }

@@ -29,9 +29,9 @@ object! {
     /// The fields of an issue.
     ///
     /// The fields depend on the event, the project and the site. The custom fields,
-    /// `customfield_10020` and the like, are in `rest`, to be read with [`Rest::read`].
+    /// `customfield_10020` and the like, are in `extra`, to be read with [`ExtraFields::read`].
     ///
-    /// [`Rest::read`]: crate::event::Rest::read
+    /// [`ExtraFields::read`]: crate::event::ExtraFields::read
     #[derive(Default)]
     pub struct Fields {
         /// The title.
@@ -112,7 +112,7 @@ object! {
         "aggregatetimeoriginalestimate" => aggregate_time_original_estimate: Option<i64>,
         /// The time spent in percent of the original estimate; -1 without one.
         "workratio" => work_ratio: Option<i64>,
-        ..rest
+        ..extra
     }
 }
 
@@ -448,7 +448,7 @@ object! {
     /// A comment on an issue.
     ///
     /// Jira Cloud platform REST API, version 2, "Issue comments". A transition has its text and
-    /// nothing else, which is then the `body`.
+    /// no more, which is then the `body`.
     pub struct Comment {
         /// The identifier.
         "id" => id: Option<Id>,

@@ -7,7 +7,7 @@ object! {
     /// A user.
     ///
     /// Jira Cloud platform REST API, "Users". What it holds depends on the privacy settings of the
-    /// person. In 2014 it could be a username and nothing else, which is then the `name`.
+    /// person. In 2014 it could be only a username, which is then the `name`.
     #[derive(Default)]
     pub struct User {
         /// The account id, the same on every site.

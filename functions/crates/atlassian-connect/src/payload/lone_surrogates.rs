@@ -8,8 +8,8 @@ use memchr::memchr;
 
 /// The JSON text with every lone surrogate replaced by `\ufffd`, or `None` if there is none. The
 /// length does not change, so every other character keeps its position.
-pub(super) fn mended(json: &str) -> Option<Box<str>> {
-    let mut mended: Option<Vec<u8>> = None;
+pub(super) fn replaced(json: &str) -> Option<Box<str>> {
+    let mut replaced: Option<Vec<u8>> = None;
     let mut from = 0;
     // A backslash is always inside a string, before the character that it escapes.
     while let Some(at) = json.as_bytes().get(from..).and_then(|rest| memchr(b'\\', rest)) {
@@ -21,13 +21,13 @@ pub(super) fn mended(json: &str) -> Option<Box<str>> {
                 from = at + 12;
             }
             0xD800..0xE000 => {
-                let mended = mended.get_or_insert_with(|| json.as_bytes().to_vec());
-                mended[at..at + 6].copy_from_slice(br"\ufffd");
+                let replaced = replaced.get_or_insert_with(|| json.as_bytes().to_vec());
+                replaced[at..at + 6].copy_from_slice(br"\ufffd");
             }
             _ => {}
         }
     }
-    let text = String::from_utf8(mended?).expect("ASCII stands for ASCII");
+    let text = String::from_utf8(replaced?).expect("ASCII stands for ASCII");
     Some(text.into())
 }
 
@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn mends_what_stands_alone_and_nothing_else() {
+    fn replaces_lone_surrogates_only() {
         let rows = [
             (r#""\ud83d""#, r#""\ufffd""#),
             (r#""\uDE00 \uD83D""#, r#""\ufffd \ufffd""#),
@@ -52,13 +52,13 @@ mod tests {
             (r#""\ud83d\u0041""#, r#""\ufffd\u0041""#),
         ];
         for (json, expected) in rows {
-            assert_eq!(mended(json).as_deref(), Some(expected));
+            assert_eq!(replaced(json).as_deref(), Some(expected));
             serde_json::from_str::<serde_json::Value>(expected).unwrap();
         }
         for json in
             [r#""""#, r#""\ud83d\ude00""#, r#""\\ud83d""#, r#""\u00e9\"\\""#, "7", "{}", "\\"]
         {
-            assert_eq!(mended(json), None, "{json}");
+            assert_eq!(replaced(json), None, "{json}");
         }
     }
 }
