@@ -103,24 +103,22 @@ fn model(
             let current = row.filter(|row| row.expires.as_second() > now.as_second());
             let is_other_replay = |row: &Row| who >= 2 && row.who != who;
             let claim = match current {
-                None => Claim::Acquired { attempt: 1, killed: false },
+                None => Claim::Acquired { attempt: 1 },
                 Some(Row { state: State::Completed, .. }) => Claim::Duplicate,
                 Some(Row { state: State::InProgress { until }, .. }) if until >= now => {
                     Claim::InProgress(until)
                 }
-                Some(row) if is_other_replay(&row) => Claim::Acquired { attempt: 1, killed: false },
+                Some(row) if is_other_replay(&row) => Claim::Acquired { attempt: 1 },
                 Some(Row { state: State::Failed, attempts, .. }) => {
-                    Claim::Acquired { attempt: attempts + 1, killed: false }
+                    Claim::Acquired { attempt: attempts + 1 }
                 }
                 Some(row) => match takeover {
-                    Takeover::Allowed => {
-                        Claim::Acquired { attempt: row.attempts + 1, killed: true }
-                    }
+                    Takeover::Allowed => Claim::Acquired { attempt: row.attempts + 1 },
                     Takeover::Refused if row.who == who => Claim::Unfinished,
                     Takeover::Refused => Claim::Duplicate,
                 },
             };
-            if let Claim::Acquired { attempt, .. } = claim {
+            if let Claim::Acquired { attempt } = claim {
                 let until = now + SignedDuration::from_secs(seconds);
                 let state = State::InProgress { until };
                 *row = Some(Row { who, attempts: attempt, state, expires: now + window });
@@ -176,8 +174,7 @@ fn the_table_does_what_the_model_says() {
                     }
                 });
                 prop_assert_eq!(answer, expected, "step {} of {:?}", number, steps);
-                if let (Step::Claim { who, .. }, Some(Claim::Acquired { attempt, .. })) =
-                    (step, answer)
+                if let (Step::Claim { who, .. }, Some(Claim::Acquired { attempt })) = (step, answer)
                 {
                     claimed[usize::from(*who)] = attempt;
                 }
@@ -211,7 +208,7 @@ fn one_of_many_claims_is_acquired() {
                 }
             });
             let claims = futures_util::future::join_all(claims).await;
-            let acquired = Claim::Acquired { attempt, killed: attempt > 1 };
+            let acquired = Claim::Acquired { attempt };
             assert_eq!(claims.iter().filter(|claim| **claim == acquired).count(), 1, "{claims:?}");
             let waits = claims.iter().filter(|claim| matches!(claim, Claim::InProgress(_)));
             assert_eq!(waits.count(), 15, "{claims:?}");

@@ -15,6 +15,8 @@ use lifecycle::install_keys::{InstallKeys, TooManyUnknownKeys};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::harness::app::INSTALL_KEY;
+
 /// A key server that counts its requests.
 struct Server {
     url: String,
@@ -27,7 +29,7 @@ struct Server {
 
 impl Server {
     async fn start() -> Self {
-        let key = InstallKey::generate().unwrap();
+        let key = INSTALL_KEY.clone();
         let (status, asked) = (Arc::new(AtomicU16::new(200)), Arc::new(AtomicUsize::new(0)));
         let (known, says, counter) = (key.clone(), Arc::clone(&status), Arc::clone(&asked));
         let answer = async move |Path(id): Path<String>| {

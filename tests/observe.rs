@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use lifecycle::install_keys::InstallKeys;
 use serde_json::{Value, json};
 
-use crate::harness::app::{DESCRIPTOR, TestApp};
+use crate::harness::app::{DESCRIPTOR, FORGED_KEY, TestApp};
 use crate::harness::log::Logged;
 
 /// In every part of a body that is not an identifier of what happened.
@@ -132,7 +132,7 @@ async fn counts_the_installs_that_atlassian_signed_and_no_strangers() {
     let app = TestApp::without_handlers().await;
     let base = app.stack.url();
     let atlassian = app.atlassian.key();
-    let forger = atlassian.forged().unwrap();
+    let forger = &*FORGED_KEY;
     let site = &app.jira;
     let token = |url: &str, audience: &str, sign: &dyn Fn(&ClaimsToSign<'_>) -> String| {
         let qsh = qsh_of(&format!("{base}{url}"), base).unwrap();

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
-use crate::harness::app::DESCRIPTOR;
+use crate::harness::app::{DESCRIPTOR, FORGED_KEY};
 use crate::harness::tamper::Tamper as _;
 
 /// Where webhooks go: [`EVENT`] is declared for it.
@@ -339,10 +339,9 @@ pub(crate) fn takeovers(
     at("signed with the secret that it brings", installed, Some(own), &theirs, 401);
     let old = hs256(&claims(victim, installed), &victim.secret);
     at("signed with the tenant's secret", installed, Some(old), &theirs, 401);
-    let forged = atlassian.forged().unwrap();
-    let token = rs256(&forged, atlassian.id().into(), &mine);
+    let token = rs256(&FORGED_KEY, atlassian.id().into(), &mine);
     at("a forged key of the right name", installed, Some(token), &install, 401);
-    let token = rs256(&forged, "unheard-of".into(), &mine);
+    let token = rs256(&FORGED_KEY, "unheard-of".into(), &mine);
     at("a key that the server does not have", installed, Some(token), &install, 401);
     for kid in [
         json!(null),

@@ -25,9 +25,14 @@ use super::tamper::Tamper as _;
 pub(crate) static DESCRIPTOR: LazyLock<Descriptor> =
     LazyLock::new(|| Descriptor::parse(DESCRIPTOR_FILE).unwrap());
 
-/// The key that signs installs. It takes a second to make.
+/// The key that signs installs. It is always the same one, because a new one takes a second to make.
 pub(crate) static INSTALL_KEY: LazyLock<InstallKey> =
-    LazyLock::new(|| InstallKey::generate().unwrap());
+    LazyLock::new(|| InstallKey::from_pem("install-key", include_str!("install_key.pem")).unwrap());
+
+/// Another key that says it is [`INSTALL_KEY`], for forged tokens.
+pub(crate) static FORGED_KEY: LazyLock<InstallKey> = LazyLock::new(|| {
+    InstallKey::from_pem(INSTALL_KEY.id(), include_str!("forged_key.pem")).unwrap()
+});
 
 /// The file that [`DESCRIPTOR`] is.
 pub(crate) const DESCRIPTOR_FILE: &str = include_str!("../app/atlassian-connect.json");

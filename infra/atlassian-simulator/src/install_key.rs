@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 use atlassian_connect::jwt::{self, ClaimsToSign};
-use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey, LineEnding};
+use rsa::pkcs8::{DecodePrivateKey, EncodePrivateKey, EncodePublicKey, LineEnding};
 use rsa::{RsaPrivateKey, RsaPublicKey};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -24,18 +24,24 @@ impl InstallKey {
     pub fn generate() -> anyhow::Result<Self> {
         let private = RsaPrivateKey::new(&mut rand::thread_rng(), 2048)
             .context("no RSA key could be generated; check the system's random numbers")?;
-        let public = RsaPublicKey::from(&private).to_public_key_pem(LineEnding::LF)?;
-        let private = private.to_pkcs8_pem(LineEnding::LF)?;
-        Ok(Self { id: Uuid::new_v4().to_string(), private, public })
+        Self::of(Uuid::new_v4().to_string(), &private)
     }
 
-    /// Another key with the same name, for forged tokens.
+    /// A key that was generated before, by its name and its private key in PEM (PKCS #8).
     ///
     /// # Errors
     ///
-    /// Fails as [`InstallKey::generate`] does.
-    pub fn forged(&self) -> anyhow::Result<Self> {
-        Ok(Self { id: self.id.clone(), ..Self::generate()? })
+    /// Fails if it is not such a key.
+    pub fn from_pem(id: &str, private: &str) -> anyhow::Result<Self> {
+        let private = RsaPrivateKey::from_pkcs8_pem(private)
+            .context("this is not an RSA key in PEM; make one with `openssl genpkey`")?;
+        Self::of(id.to_owned(), &private)
+    }
+
+    fn of(id: String, private: &RsaPrivateKey) -> anyhow::Result<Self> {
+        let public = RsaPublicKey::from(private).to_public_key_pem(LineEnding::LF)?;
+        let private = private.to_pkcs8_pem(LineEnding::LF)?;
+        Ok(Self { id, private, public })
     }
 
     /// The name of the key: the `kid` of its tokens.
@@ -57,7 +63,7 @@ impl InstallKey {
     ///
     /// # Errors
     ///
-    /// Never fails in practice, because this type generated the key.
+    /// Never fails in practice, because this type read or generated the key.
     pub fn sign(&self, claims: &ClaimsToSign<'_>) -> anyhow::Result<String> {
         Ok(jwt::sign_install(claims, &self.id, self.private.as_bytes())?)
     }

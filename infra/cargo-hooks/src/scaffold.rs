@@ -57,7 +57,7 @@ impl Framework {
 
     fn by_version() -> Self {
         let install = "cargo install --locked cargo-hooks".to_owned();
-        let framework = format!("\"{}\"", layout());
+        let framework = format!("\"{}\"", requirement());
         Self { framework, install: install.clone(), install_in_ci: Some(install) }
     }
 
@@ -113,8 +113,8 @@ pub fn is_url(source: &str) -> bool {
     source.contains("://") || source.starts_with("git@")
 }
 
-/// The version of the layout: the tool's, without its patch number.
-pub fn layout() -> String {
+/// The versions of the crates that an app of this tool can depend on: any patch of the tool's.
+fn requirement() -> String {
     format!("{}.{}", env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"))
 }
 
@@ -126,7 +126,6 @@ pub fn layout() -> String {
 pub fn files(scaffold: &Scaffold) -> anyhow::Result<Vec<(PathBuf, String)>> {
     let app = TEMPLATES.get_dir("app").context("the tool was built without its templates")?;
     let values = context! {
-        layout => layout(),
         rust_version => env!("CARGO_PKG_RUST_VERSION"),
         repository => env!("CARGO_PKG_REPOSITORY"),
         memory => MEMORY,
@@ -180,7 +179,7 @@ mod tests {
     #[test]
     fn names_the_framework_as_cargo_does() {
         let rows = [
-            (None, format!("\"{}\"", layout())),
+            (None, format!("\"{}\"", requirement())),
             (Some("https://x.test/a"), r#"{ git = "https://x.test/a" }"#.into()),
             (
                 Some("https://x.test/a#main"),

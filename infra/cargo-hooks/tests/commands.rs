@@ -76,6 +76,9 @@ fn creates_an_app_in_which_everything_agrees() {
     assert!(descriptor.contains(r#""key": "com.example.mine""#), "{descriptor}");
     let (agrees, text) = hooks(&app.join("functions/handlers"), &["check"]);
     assert!(agrees && !text.contains("warning"), "{text}");
+    // What the versions are is said by the lock file and by the template, and nowhere else.
+    let manifest = fs::read_to_string(app.join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("[workspace.metadata.atlassian-hooks]\n\n"), "{manifest}");
 }
 
 #[test]
@@ -131,6 +134,37 @@ fn adds_webhooks_from_any_folder_and_keeps_what_is_there() {
     assert_eq!((files(&app), fs::read(app.join("infra/atlassian-connect.json")).unwrap()), before);
 }
 
+/// A handler that does not compile is none: the test of a new one needs dependencies.
+#[test]
+fn adds_no_handler_whose_test_would_not_compile() {
+    let rows = [
+        ("atlassian-hooks = { workspace = true, features = [\"testing\"] }", "atlassian-hooks = {"),
+        ("tokio.workspace = true", "tokio = {"),
+        ("tracing.workspace = true", "tracing = \""),
+    ];
+    for (line, words) in rows {
+        let (_folder, app) = app(&[]);
+        let manifest = app.join("functions/handlers/Cargo.toml");
+        let text = fs::read_to_string(&manifest).unwrap();
+        assert!(text.contains(line), "there is no {line} to remove in:\n{text}");
+        fs::write(&manifest, text.replace(line, "")).unwrap();
+        let descriptor = app.join("infra/atlassian-connect.json");
+        let before = (files(&app), fs::read(&descriptor).unwrap());
+
+        let (added, text) = hooks(&app, &["add", "jira:issue_updated"]);
+        assert!(
+            !added && text.contains(&format!("functions/handlers/Cargo.toml has; add `{words}")),
+            "{text}"
+        );
+        assert_eq!((text.lines().count(), text.contains(", and ")), (1, false), "{text}");
+        assert_eq!((files(&app), fs::read(&descriptor).unwrap()), before);
+        // A handler that is there needs nothing more.
+        let shared = ["add", "jira:issue_updated", "--handler", "issue-created"];
+        let (added, text) = hooks(&app, &shared);
+        assert!(added, "{text}");
+    }
+}
+
 /// What is wrong with the app, and words of the one sentence about it.
 #[test]
 fn says_in_one_sentence_what_is_wrong_with_an_app() {
@@ -147,8 +181,9 @@ fn says_in_one_sentence_what_is_wrong_with_an_app() {
         (
             |app| {
                 let text = fs::read_to_string(app.join("Cargo.toml")).unwrap();
-                fs::write(app.join("Cargo.toml"), text.replace("metadata.atlassian", "metadata.x"))
-                    .unwrap();
+                let other = text.replace("metadata.atlassian", "metadata.x");
+                assert_ne!(other, text);
+                fs::write(app.join("Cargo.toml"), other).unwrap();
             },
             &["is not an app", "cargo hooks new"],
         ),

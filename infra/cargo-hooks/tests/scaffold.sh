@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # An app of one's own, from its first command to a handled webhook: outside this repository, on this
 # checkout of the framework. Builds into the checkout's build folder, so that most of it is there.
+# Then another that takes the framework from a git repository: all its dependencies are found.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 framework=$PWD
@@ -26,3 +27,19 @@ cargo fmt --all --check
 # The versions are the framework's, and on this machine already.
 cargo test --workspace --offline
 "$hooks" hooks local --once --port 0
+
+# The committed files of this checkout. Always in the same place, so that cargo keeps one clone of it.
+repository=$target/scaffold/framework.git
+rm -rf "$repository"
+git clone --quiet --bare "$framework" "$repository"
+branch=scaffold
+git -C "$repository" branch --force "$branch" HEAD
+cd "$folder"
+"$hooks" hooks new git-app --framework "file://$repository#$branch"
+cd git-app
+cp "$framework/Cargo.lock" .
+# Not offline: cargo has to fetch the repository. The versions of all else are the framework's.
+cargo metadata --format-version 1 >metadata.json
+grep --quiet "\"source\":\"git+file://$repository?branch=$branch#" metadata.json
+cargo metadata --format-version 1 --offline --locked >/dev/null
+"$hooks" hooks check

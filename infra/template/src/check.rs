@@ -187,7 +187,7 @@ mod tests {
     #[test]
     fn finds_each_disagreement_by_its_file() {
         type Spoil = fn(&Path);
-        let rows: [(Spoil, &[&str]); 7] = [
+        let rows: [(Spoil, &[&str]); 8] = [
             (
                 |at| {
                     let path = at.join("template.yaml");
@@ -197,6 +197,13 @@ mod tests {
                     fs::write(path, old).unwrap();
                 },
                 &["template.yaml", "version 0.0.9", "cargo hooks template"],
+            ),
+            (
+                |at| {
+                    let crates = "[[package]]\nname = \"atlassian-hooks\"\nversion = \"0.0.9\"\n";
+                    fs::write(at.join("Cargo.lock"), crates).unwrap();
+                },
+                &["Cargo.lock", "version 0.0.9", "cargo update"],
             ),
             (
                 |at| {

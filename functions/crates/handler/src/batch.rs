@@ -299,7 +299,7 @@ impl<H> Invocation<'_, H> {
                         error,
                         "delivery dead-lettered"
                     );
-                    self.forget(attempt.as_ref(), &message).await;
+                    self.unlock(attempt.as_ref(), &message, None).await;
                     return None;
                 }
                 // It becomes visible again, and is given up then.
@@ -335,7 +335,8 @@ impl<H> Invocation<'_, H> {
                 interrupted = matches!(failure, Failure::Interrupted),
                 "delivery postponed"
             );
-            self.release(attempt.as_ref(), &message, attempts.saturating_sub(1)).await;
+            let spent = attempts.saturating_sub(1);
+            self.unlock(attempt.as_ref(), &message, Some(spent)).await;
             return Some(Returned::Waiting(message, delay));
         }
         metrics::count(metric::FAILED);
@@ -347,7 +348,7 @@ impl<H> Invocation<'_, H> {
             error,
             "delivery failed"
         );
-        self.release(attempt.as_ref(), &message, attempts).await;
+        self.unlock(attempt.as_ref(), &message, Some(attempts)).await;
         Some(Returned::KeptBack(message, delay))
     }
 
@@ -380,7 +381,7 @@ impl<H> Invocation<'_, H> {
         let Some(store) = &self.context.idempotency else { return Ok(Some(1)) };
         let claim = store.claim(key, claimant(message), takeover, Timestamp::now(), self.over);
         match claim.await.map_err(|error| Failure::Unavailable(error.into()))? {
-            Claim::Acquired { attempt, .. } => Ok(Some(attempt)),
+            Claim::Acquired { attempt } => Ok(Some(attempt)),
             Claim::Duplicate => Ok(None),
             Claim::InProgress(until) => {
                 let wait = Duration::try_from(until - Timestamp::now()).unwrap_or_default();
@@ -410,20 +411,16 @@ impl<H> Invocation<'_, H> {
         }
     }
 
-    async fn release(&self, attempt: Option<&Attempt>, message: &Message, spent: u32) {
-        if let (Some(store), Some(attempt)) = (self.store(), attempt)
-            && let Err(error) =
-                store.release(&attempt.key, claimant(message), attempt.number, spent).await
-        {
-            let error = runtime::chain(&error);
-            tracing::warn!(message.id = message.id, error, "{LOCK_NOT_RELEASED}");
-        }
-    }
-
-    async fn forget(&self, attempt: Option<&Attempt>, message: &Message) {
-        if let (Some(store), Some(attempt)) = (self.store(), attempt)
-            && let Err(error) = store.forget(&attempt.key, claimant(message), attempt.number).await
-        {
+    /// Ends the lock of an attempt that was not completed, and records the attempts that are spent.
+    /// `None` deletes the row, because the message is a dead letter.
+    async fn unlock(&self, attempt: Option<&Attempt>, message: &Message, spent: Option<u32>) {
+        let (Some(store), Some(attempt)) = (self.store(), attempt) else { return };
+        let Attempt { key, number } = attempt;
+        let unlocked = match spent {
+            Some(spent) => store.release(key, claimant(message), *number, spent).await,
+            None => store.forget(key, claimant(message), *number).await,
+        };
+        if let Err(error) = unlocked {
             let error = runtime::chain(&error);
             tracing::warn!(message.id = message.id, error, "{LOCK_NOT_RELEASED}");
         }

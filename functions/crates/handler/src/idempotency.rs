@@ -68,9 +68,6 @@ pub enum Claim {
     Acquired {
         /// The number of this attempt, from 1.
         attempt: u32,
-        /// Whether the previous attempt was neither completed nor released: its function was
-        /// killed.
-        killed: bool,
     },
     /// The webhook is completed, possibly by another message, or another message has claimed it for
     /// good.
@@ -105,12 +102,12 @@ impl IdempotencyStore {
         until: Timestamp,
     ) -> Result<Claim, Unavailable> {
         let mut row = match self.put(key, claimant, 1, now, until, None).await? {
-            Ok(()) => return Ok(Claim::Acquired { attempt: 1, killed: false }),
+            Ok(()) => return Ok(Claim::Acquired { attempt: 1 }),
             Err(row) => row,
         };
         for _ in 0..MAX_RACES {
             let claim = row.claimed_by(claimant, takeover, now);
-            let Claim::Acquired { attempt, .. } = claim else { return Ok(claim) };
+            let Claim::Acquired { attempt } = claim else { return Ok(claim) };
             row = match self.put(key, claimant, attempt, now, until, Some(&row)).await? {
                 Ok(()) => return Ok(claim),
                 Err(changed) => changed,
@@ -295,9 +292,9 @@ impl Row {
         if !released && until >= now {
             Claim::InProgress(until)
         } else if claimant.replay.is_some() && !is_own {
-            Claim::Acquired { attempt: 1, killed: false }
+            Claim::Acquired { attempt: 1 }
         } else if released || takeover == Takeover::Allowed {
-            Claim::Acquired { attempt: self.attempts.saturating_add(1), killed: !released }
+            Claim::Acquired { attempt: self.attempts.saturating_add(1) }
         } else if is_own {
             Claim::Unfinished
         } else {

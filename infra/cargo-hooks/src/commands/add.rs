@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use atlassian_connect::descriptor::Descriptor;
+use serde_json::Value;
 
 use crate::addition::{Wanted, add, formatted};
 use crate::app::App;
@@ -54,13 +55,25 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     if addition.webhooks.is_empty() {
         return Ok(());
     }
+    if addition.files.iter().any(|(path, _)| is_rust(path)) {
+        let manifest = app.root().join("functions/handlers/Cargo.toml");
+        let missing = missing(app.metadata(), &manifest);
+        if !missing.is_empty() {
+            bail!(
+                "nothing was written, because a new handler and its test need more than {} has; \
+                 add {}",
+                shown(&manifest),
+                missing.join(", and "),
+            );
+        }
+    }
     for (path, text) in &addition.files {
         let path = app.root().join(path);
         // An existing body or handler may have been edited.
         if path.exists() {
             continue;
         }
-        if path.extension().is_some_and(|extension| extension == "rs") {
+        if is_rust(&path) {
             write(&path, &formatted(text, app.root()))?;
         } else {
             write(&path, text)?;
@@ -85,6 +98,43 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         shown(&handlers)
     );
     Ok(())
+}
+
+/// What a manifest lacks for a handler as `scaffold/handler.rs.j2` writes it.
+fn missing(metadata: &Value, manifest: &Path) -> Vec<&'static str> {
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let is_it =
+        |package: &&Value| package["manifest_path"].as_str().map(Path::new) == Some(manifest);
+    let handlers = packages.filter(is_it).flat_map(|package| package["dependencies"].as_array());
+    let dependencies: Vec<&Value> = handlers.flatten().collect();
+    let has = |name: &str, is_enough: fn(&Value) -> bool| {
+        dependencies.iter().any(|dependency| dependency["name"] == name && is_enough(dependency))
+    };
+    let has_testing = |dependency: &Value| {
+        let mut features = dependency["features"].as_array().into_iter().flatten();
+        features.any(|feature| feature == "testing")
+    };
+    let mut missing = Vec::new();
+    if !has("tracing", |dependency| dependency["kind"].is_null()) {
+        missing.push("`tracing = \"0.1\"` to its [dependencies]");
+    }
+    if !has("atlassian-hooks", has_testing) {
+        missing.push(
+            "`atlassian-hooks = { workspace = true, features = [\"testing\"] }` to its \
+             [dev-dependencies]",
+        );
+    }
+    if !has("tokio", |_| true) {
+        missing.push(
+            "`tokio = { version = \"1\", features = [\"macros\", \"rt\"] }` to its \
+             [dev-dependencies]",
+        );
+    }
+    missing
+}
+
+fn is_rust(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "rs")
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {

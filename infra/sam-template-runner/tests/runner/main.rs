@@ -22,6 +22,14 @@ fn binaries() -> PathBuf {
     folder
 }
 
+/// A text with every `from` replaced. Without one the test would go on with the unchanged text, so
+/// that is a panic.
+#[track_caller]
+fn changed(text: &str, from: &str, to: &str) -> String {
+    assert!(text.contains(from), "there is no {from:?} to replace in:\n{text}");
+    text.replace(from, to)
+}
+
 /// Asks again until the answer is there.
 async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let start = Instant::now();

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
-use super::{binaries, eventually, is_there};
+use super::{binaries, changed, eventually, is_there};
 
 const TEMPLATE: &str = r#"
 AWSTemplateFormatVersion: "2010-09-09"
@@ -188,7 +188,7 @@ async fn a_message_is_delivered_as_lambda_does_and_deleted() {
 async fn only_the_failed_message_of_a_batch_comes_back_and_ends_as_a_dead_letter() {
     let setting = Setting::new();
     // The batch is in the queue before the function exists that takes it.
-    let queue_only = TEMPLATE.replace("BatchSize: 10", "Enabled: false");
+    let queue_only = changed(TEMPLATE, "BatchSize: 10", "Enabled: false");
     let stack = setting.start_with(&queue_only).await.unwrap();
     let mut batch = sqs(&stack).send_message_batch().queue_url(queue_url(&stack, "Issues"));
     for (id, body) in [("a", "succeed"), ("b", "fail"), ("c", "succeed")] {
@@ -221,7 +221,7 @@ async fn only_the_failed_message_of_a_batch_comes_back_and_ends_as_a_dead_letter
 async fn a_batch_whose_function_fails_comes_back_whole() {
     let setting = Setting::new();
     // Nowhere to write to: the function answers with an error.
-    let failing = TEMPLATE.replace("RECORDS: !Ref Records", "RECORDS: /nowhere/at/all");
+    let failing = changed(TEMPLATE, "RECORDS: !Ref Records", "RECORDS: /nowhere/at/all");
     let stack = setting.start_with(&failing).await.unwrap();
 
     for body in ["one", "two"] {
@@ -239,9 +239,9 @@ async fn a_batch_whose_function_fails_comes_back_whole() {
 async fn a_batch_waits_for_its_window_to_fill() {
     let setting = Setting::new();
     let window = "BatchSize: 3\n            MaximumBatchingWindowInSeconds: 20";
-    let template = TEMPLATE.replace("BatchSize: 10", window);
+    let template = changed(TEMPLATE, "BatchSize: 10", window);
     // Failed records would come back before the window ends.
-    let template = template.replace("VisibilityTimeout: 1", "VisibilityTimeout: 60");
+    let template = changed(&template, "VisibilityTimeout: 1", "VisibilityTimeout: 60");
     let stack = setting.start_with(&template).await.unwrap();
     let mut log = stack.subscribe();
 
@@ -284,10 +284,10 @@ async fn state_outlives_the_stack_and_queues_follow_the_template() {
     send.message_body("kept").send().await.unwrap();
     stack.stop().await;
 
-    let changed = TEMPLATE.replace("VisibilityTimeout: 1", "VisibilityTimeout: 7");
-    let changed = changed
-        .replace("RedrivePolicy: { dead", "RedriveAllowPolicy: { redrivePermission: denyAll } # {");
-    let stack = setting.start_with(&changed).await.unwrap();
+    let template = changed(TEMPLATE, "VisibilityTimeout: 1", "VisibilityTimeout: 7");
+    let closed = "RedriveAllowPolicy: { redrivePermission: denyAll } # {";
+    let template = changed(&template, "RedrivePolicy: { dead", closed);
+    let stack = setting.start_with(&template).await.unwrap();
     let get = dynamodb(&stack).get_item().table_name("Tenants").key("pk", key());
     assert!(get.send().await.unwrap().item.is_some());
     let receive = sqs(&stack).receive_message().queue_url(queue_url(&stack, "DeadLetters"));
@@ -306,7 +306,7 @@ async fn state_outlives_the_stack_and_queues_follow_the_template() {
     assert_eq!(attributes.get(&QueueAttributeName::RedrivePolicy), None);
     stack.stop().await;
 
-    let other_key = TEMPLATE.replace(": pk", ": tenant");
+    let other_key = changed(TEMPLATE, ": pk", ": tenant");
     let error = setting.start_with(&other_key).await.unwrap_err();
     assert!(matches!(error, StackError::OtherKey { .. }), "{error:?}");
 }
@@ -331,7 +331,7 @@ async fn a_stack_that_cannot_start_says_what_to_do() {
     let error = Stack::start(options).await.unwrap_err().to_string();
     assert!(error.starts_with(&format!("port {} is in use", address.port())), "{error}");
 
-    let missing = TEMPLATE.replace("Binary: scripted", "Binary: elsewhere");
+    let missing = changed(TEMPLATE, "Binary: scripted", "Binary: elsewhere");
     let error = setting.start_with(&missing).await.unwrap_err().to_string();
     let path = binaries().join("elsewhere");
     assert_eq!(
@@ -342,7 +342,7 @@ async fn a_stack_that_cannot_start_says_what_to_do() {
         )
     );
 
-    let misspelt = TEMPLATE.replace("BatchSize", "BatchSiz");
+    let misspelt = changed(TEMPLATE, "BatchSize", "BatchSiz");
     let error = setting.start_with(&misspelt).await.unwrap_err();
     let source = std::error::Error::source(&error).unwrap().to_string();
     assert!(
