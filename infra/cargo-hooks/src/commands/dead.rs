@@ -31,6 +31,9 @@ pub struct Letters {
     /// Name of a deployed stack; without it, the local stack that is running
     #[arg(long, value_name = "NAME")]
     stack: Option<String>,
+    /// Port of the local stack, if several run
+    #[arg(long, conflicts_with = "stack")]
+    port: Option<u16>,
     #[command(flatten)]
     account: Account,
     /// Only those of this handler
@@ -52,7 +55,7 @@ impl Letters {
                 let config = self.account.config().await;
                 Queues::deployed(&config, &Account::stack(&config, stack).await?, handler)
             }
-            None => Queues::local(handler).await,
+            None => Queues::local(self.port, handler).await,
         }
     }
 

@@ -2,17 +2,21 @@
 
 mod console;
 mod journey;
+mod sites;
+mod watch;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, bail};
 use atlassian_connect::descriptor::Descriptor;
 use atlassian_connect::event::Product;
 use atlassian_connect::lifecycle::Callback;
 use contract::variable;
+use reqwest::StatusCode;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::App;
@@ -21,6 +25,7 @@ use crate::session::Session;
 use atlassian_simulator::{Atlassian, InstallKey, Site};
 use sam_template_runner::Stack;
 use sam_template_runner::deployment::Function;
+use sites::Demo;
 
 /// Build the functions and run all of template.yaml on this machine
 ///
@@ -31,7 +36,9 @@ use sam_template_runner::deployment::Function;
 #[command(after_help = "Examples:\n  \
         cargo hooks local\n  \
         cargo hooks local --once              # as a smoke test in CI\n  \
-        cargo hooks local --state .hooks/state")]
+        cargo hooks local --watch --fast      # while you write a handler\n  \
+        cargo hooks local --state .hooks/state\n  \
+        cargo hooks local --parameter HandlerConcurrency=2 --parameter LogLevel=DEBUG")]
 pub struct Args {
     /// Port of the HTTP API; 0 for any that is free
     #[arg(long, default_value_t = 3000)]
@@ -39,9 +46,24 @@ pub struct Args {
     /// Template to run; template.yaml without it
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
-    /// Folder in which tables and queues survive a restart; without it they are kept in memory
+    /// Value of a parameter of the template, in place of its default; can be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parameter)]
+    parameter: Vec<(String, String)>,
+    /// Attempt failed deliveries again at once, so that dead letters are seen within seconds
+    ///
+    /// The same as --parameter RetryDelay=0. A delay that a handler asks for with `retry_after` is
+    /// still waited for.
+    #[arg(long)]
+    fast: bool,
+    /// Folder in which tables, queues and demo sites survive a restart; without it they are kept in
+    /// memory
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// When a source changes, build the functions again and restart those that changed
+    ///
+    /// Queues, tables and tenants are kept, and what a function is doing is done by the old one.
+    #[arg(long, conflicts_with = "once")]
+    watch: bool,
     /// Build the functions as they are deployed: slower to build, faster to run
     #[arg(long)]
     release: bool,
@@ -59,29 +81,34 @@ pub struct Args {
 ///
 /// When something could not be built or started, or the delivery did not arrive.
 pub async fn run(args: Args) -> anyhow::Result<()> {
+    let mut parameters = parameters(&args)?;
     let app = App::find()?;
     let descriptor = app.descriptor()?;
+    let began = SystemTime::now();
     console::step("Building", "the functions");
-    let profile = if args.release { Profile::Release } else { Profile::Dev };
-    let binaries = binaries::build(app, profile).await?;
+    let binaries = binaries::build(app, args.profile()).await?;
 
     let start = Instant::now();
     let key = tokio::task::spawn_blocking(InstallKey::generate).await??;
     let atlassian = Atlassian::start(key).await?;
-    let keys_url = atlassian.keys_url().to_owned();
+    parameters.insert(INSTALL_KEYS_URL.into(), atlassian.keys_url().to_owned());
+    let template = args.template.clone().unwrap_or_else(|| app.template_path());
     let stack = Stack::start(sam_template_runner::Options {
-        template: args.template.unwrap_or_else(|| app.template_path()),
+        template: template.clone(),
         binaries,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
-        parameters: BTreeMap::from([("InstallKeysUrl".into(), keys_url)]),
-        url_parameter: Some("BaseUrl".to_owned()),
+        parameters,
+        url_parameter: Some(BASE_URL.to_owned()),
         state: args.state.clone(),
         concurrency: args.concurrency.into(),
     })
     .await?;
     let kept = args.state.as_ref().map(|folder| folder.display().to_string());
     console::step("Started", &format!("{} ({})", stack.url(), summary(&stack)));
-    console::step("Keeping", &kept.unwrap_or_else(|| "tables and queues in memory".into()));
+    console::step(
+        "Keeping",
+        &kept.unwrap_or_else(|| "tables, queues and demo sites in memory".into()),
+    );
     let encrypts = |function: &Function| function.environment.contains_key(variable::TENANTS_KEY);
     if stack.deployment().functions.values().any(encrypts) {
         console::step("Encrypting", "tenants' secrets, with a key of this stack");
@@ -89,9 +116,15 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         console::step("Encrypting", "nothing: no function has the variable TENANTS_KEY");
     }
 
-    let outcome = play(&descriptor, &stack, &atlassian, start, args.once).await;
+    let following = async {
+        if args.watch {
+            watch::follow(app, args.profile(), &template, &stack, began).await
+        } else {
+            std::future::pending().await
+        }
+    };
+    let outcome = play(&descriptor, &stack, &atlassian, start, &args, following).await;
     console::step("Stopping", "");
-    Session::remove(stack.url());
     stack.stop().await;
     outcome
 }
@@ -101,30 +134,41 @@ async fn play(
     stack: &Stack,
     atlassian: &Atlassian,
     start: Instant,
-    once: bool,
+    args: &Args,
+    following: impl Future<Output = Infallible>,
 ) -> anyhow::Result<()> {
     let mut stop = std::pin::pin!(told_to_stop());
-    let sites = [Site::new(Product::Jira, "demo"), Site::new(Product::Confluence, "demo")];
+    let demos = vec![Site::new(Product::Jira, "demo"), Site::new(Product::Confluence, "demo")];
+    let demos = sites::open(args.state.as_deref(), demos)?;
     let scene = async {
-        for site in &sites {
-            install(descriptor, stack, atlassian, site).await?;
+        for Demo { site, is_kept } in &demos {
+            if *is_kept && is_installed(descriptor, stack, atlassian, site).await? {
+                let what = format!("{} at {} as before", site.product, site.base_url);
+                console::step("installed", &format!("{what}, as tenant {}", site.client_key));
+            } else {
+                install(descriptor, stack, atlassian, site).await?;
+            }
         }
-        Session::new(stack.url(), stack.sqs_endpoint(), &sites).write()?;
-        journey::show(descriptor, stack, atlassian, &sites).await
+        let sites: Vec<Site> = demos.into_iter().map(|demo| demo.site).collect();
+        let session = Session::new(stack.url(), stack.sqs_endpoint(), &sites).publish()?;
+        journey::show(descriptor, stack, atlassian, &sites).await?;
+        anyhow::Ok(session)
     };
-    tokio::select! {
+    let _session = tokio::select! {
         scene = scene => scene?,
         told = &mut stop => return told,
-    }
+    };
     console::step("Ready", &format!("in {:.1} s", start.elapsed().as_secs_f64()));
-    if once {
+    if args.once {
         return Ok(());
     }
     console::usage(descriptor, stack.url());
     let mut log = stack.subscribe();
+    let mut following = std::pin::pin!(following);
     loop {
         tokio::select! {
             told = &mut stop => return told,
+            never = &mut following => match never {},
             line = log.recv() => match line {
                 Ok(line) => console::line(&line),
                 Err(RecvError::Lagged(lines)) => console::skipped(lines),
@@ -132,6 +176,26 @@ async fn play(
             },
         }
     }
+}
+
+/// Whether the app knows a site and its secret.
+///
+/// Asked by a webhook without a body, which is refused anyway: as one that cannot be read if it comes
+/// from a tenant, and else as one that is not trusted.
+async fn is_installed(
+    descriptor: &Descriptor,
+    stack: &Stack,
+    atlassian: &Atlassian,
+    site: &Site,
+) -> anyhow::Result<bool> {
+    let Some(webhook) = descriptor.modules.webhooks.first() else { return Ok(false) };
+    let empty = atlassian_simulator::Webhook {
+        base_url: stack.url(),
+        url: &webhook.url,
+        body: String::new(),
+        identifier: None,
+    };
+    Ok(atlassian.send(empty, site).await?.status == StatusCode::BAD_REQUEST)
 }
 
 async fn install(
@@ -156,6 +220,54 @@ async fn install(
     Ok(())
 }
 
+impl Args {
+    fn profile(&self) -> Profile {
+        if self.release { Profile::Release } else { Profile::Dev }
+    }
+}
+
+/// The parameters that this command sets by itself, and that of `--fast`.
+const BASE_URL: &str = "BaseUrl";
+const INSTALL_KEYS_URL: &str = "InstallKeysUrl";
+const RETRY_DELAY: &str = "RetryDelay";
+
+/// Reads `NAME=VALUE`.
+fn parameter(argument: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = argument.split_once('=').unwrap_or_default();
+    if name.is_empty() {
+        return Err("write a parameter as NAME=VALUE, as in RetryDelay=5");
+    }
+    Ok((name.into(), value.into()))
+}
+
+/// The values of the template's parameters that were asked for.
+fn parameters(args: &Args) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut parameters = BTreeMap::new();
+    for (name, value) in &args.parameter {
+        match name.as_str() {
+            INSTALL_KEYS_URL => bail!(
+                "{name} is the URL of this command's own keys, which sign the installs of its demo \
+                 sites; leave it out"
+            ),
+            BASE_URL => bail!(
+                "{name} is the URL that this command listens on; for the URL of a tunnel in front \
+                 of it use --parameter OtherBaseUrls={value}"
+            ),
+            RETRY_DELAY if args.fast => {
+                bail!("--fast sets {name} to 0; leave out either --fast or {name}={value}")
+            }
+            _ => {}
+        }
+        if parameters.insert(name.clone(), value.clone()).is_some() {
+            bail!("the parameter {name} is given twice; leave out one of the two");
+        }
+    }
+    if args.fast {
+        parameters.insert(RETRY_DELAY.into(), "0".into());
+    }
+    Ok(parameters)
+}
+
 fn summary(stack: &Stack) -> String {
     let deployment = stack.deployment();
     format!(
@@ -174,4 +286,50 @@ async fn told_to_stop() -> anyhow::Result<()> {
         _ = terminate.recv() => (),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn read(arguments: &[&str]) -> Result<BTreeMap<String, String>, String> {
+        let line = Line::try_parse_from([&["local"], arguments].concat());
+        parameters(&line.map_err(|error| error.to_string())?.args)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn reads_the_parameters() {
+        assert_eq!(read(&[]).unwrap(), BTreeMap::new(), "the template's own numbers");
+        let fast = BTreeMap::from([("RetryDelay".to_owned(), "0".to_owned())]);
+        assert_eq!(read(&["--fast"]).unwrap(), fast);
+        let given = read(&["--parameter", "A=b=c", "--parameter", "D="]).unwrap();
+        let expected = [("A", "b=c"), ("D", "")].map(|(name, value)| (name.into(), value.into()));
+        assert_eq!(given, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_parameter() {
+        let rows: [(&[&str], &str); 7] = [
+            (&["--parameter", "RetryDelay"], "write a parameter as NAME=VALUE"),
+            (&["--parameter", "=5"], "write a parameter as NAME=VALUE"),
+            (&["--parameter", "A=1", "--parameter", "A=2"], "given twice; leave out one"),
+            (&["--parameter", "InstallKeysUrl=http://a"], "leave it out"),
+            (&["--parameter", "BaseUrl=https://a"], "--parameter OtherBaseUrls=https://a"),
+            (&["--fast", "--parameter", "RetryDelay=5"], "leave out either --fast or"),
+            (&["--watch", "--once"], "cannot be used with"),
+        ];
+        for (arguments, words) in rows {
+            let error = read(arguments).unwrap_err();
+            assert!(error.contains(words), "{arguments:?}: {error}");
+        }
+    }
 }
