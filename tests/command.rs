@@ -278,11 +278,11 @@ fn follows_the_sources_and_keeps_its_sites() {
     std::fs::write(&manifest, "[package").unwrap();
     let failed = lines.find(|line| line.contains("Failed")).unwrap();
     assert!(failed.contains("correct what cargo says above; until then"), "{failed}");
-    send(&[]);
-    assert!(lines.any(|line| line.contains(Logged::ScriptDone.message())));
     std::fs::write(&manifest, sound).unwrap();
     let restarted = lines.find(|line| line.contains("Restarted")).unwrap();
     assert!(restarted.contains("nothing"), "{restarted}");
+    send(&[]);
+    assert!(lines.any(|line| line.contains(Logged::ScriptDone.message())));
     local.interrupt();
     lines.for_each(drop);
     assert!(local.0.wait().unwrap().success());

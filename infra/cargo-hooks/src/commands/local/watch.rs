@@ -33,8 +33,12 @@ pub(super) async fn follow(
         seen.extend(restart.iter().filter_map(|path| Some((path.clone(), modified(path)?))));
         seen
     };
+    // What cargo itself writes in a build is no change.
+    let lock = app.root().join("Cargo.lock");
+    let locked = || modified(&lock).map(|modified| (lock.clone(), modified));
     let mut known = seen();
     known.retain(|_, modified| *modified <= began);
+    known.extend(locked());
     loop {
         tokio::time::sleep(INTERVAL).await;
         let mut now = seen();
@@ -69,6 +73,7 @@ pub(super) async fn follow(
                     console::step("Failed", &what);
                 }
             }
+            known.extend(locked());
         }
     }
 }
