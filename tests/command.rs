@@ -19,7 +19,9 @@ impl Folder {
     }
 }
 
-static APP: LazyLock<Folder> = LazyLock::new(|| {
+static APP: LazyLock<Folder> = LazyLock::new(app);
+
+fn app() -> Folder {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let write = |path: &str, text: &str| {
         let path = folder.path().join(path);
@@ -50,7 +52,7 @@ static APP: LazyLock<Folder> = LazyLock::new(|| {
         std::os::unix::fs::symlink(function.path(), link).unwrap();
     }
     Folder(folder)
-});
+}
 
 /// The tool, which is a package of its own: cargo does not build it before these tests.
 static TOOL: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -133,11 +135,14 @@ fn says_what_is_wrong_and_what_to_do() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let url = "http://127.0.0.1:1";
-    let rows: [(&[&str], &[&str]); 7] = [
+    let rows: [(&[&str], &[&str]); 10] = [
         (&["locale"], &["unrecognized subcommand", "local"]),
         (&["local", "--port", "x"], &["invalid value", "--port"]),
         (&["local", "--port", &port], &[&port, "in use"]),
         (&["local", "--template", "/nowhere.yaml"], &["/nowhere.yaml"]),
+        (&["local", "--port", "0", "--parameter", "RetryDelai=1"], &["did you mean `RetryDelay`?"]),
+        (&["local", "--port", "0", "--parameter", "LogLevel=LOUD"], &["not one of DEBUG, INFO"]),
+        (&["send", "page_created", "--port", "1", "--url", url], &["cannot be used with"]),
         (&["send", "jira:issue_craeted"], &["does not declare", "jira:issue_created"]),
         (&["send", "jira:issue_created", "--url", url], &["--tenant"]),
         (&["send", "jira:issue_created", "--url", url, "--tenant", "t"], &["HOOKS_SHARED_SECRET"]),
@@ -206,6 +211,97 @@ fn shows_the_journey_and_leaves_no_process_behind() {
     let (output, stderr) = run(&["send", "page_created"]);
     assert!(!output.status.success());
     assert!(stderr.contains("cargo hooks local"), "{stderr}");
+}
+
+/// What a stack is told while a handler is written: changed sources, failures, and a restart.
+#[test]
+fn follows_the_sources_and_keeps_its_sites() {
+    let app = app();
+    let home = tempfile::tempdir().unwrap();
+    let tool = |arguments: &[&str]| {
+        let mut tool = hooks(arguments);
+        tool.current_dir(app.path()).env("HOOKS_HOME", home.path());
+        tool.env("CARGO_TARGET_DIR", app.path().join("target"));
+        tool
+    };
+    let start = |arguments: &[&str]| {
+        let arguments = [&["local", "--port", "0"], arguments].concat();
+        let local = tool(&arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let mut local = Running(local.unwrap());
+        let lines = BufReader::new(local.0.stdout.take().unwrap()).lines();
+        (local, lines.map(Result::unwrap))
+    };
+    let tenants = |lines: &mut dyn Iterator<Item = String>| -> Vec<(bool, String)> {
+        let installed = lines.filter(|line| line.contains(" installed ")).take(2);
+        installed
+            .map(|line| {
+                let key = line.split("as tenant ").nth(1).unwrap()[..36].to_owned();
+                (line.contains("as before"), key)
+            })
+            .collect()
+    };
+    let send = |arguments: &[&str]| {
+        let output = tool(&[&["send", "jira:issue_updated"], arguments].concat()).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{stderr}");
+    };
+    let (mut local, mut lines) = start(&["--state", "kept", "--watch", "--fast"]);
+    let first = tenants(&mut lines);
+    assert!(lines.any(|line| line.contains("Stop ")));
+
+    // With the template's delays this takes three quarters of an hour.
+    let body = app.path().join("fail.json");
+    std::fs::write(&body, r#"{"webhookEvent":"jira:issue_updated","do":"fail"}"#).unwrap();
+    send(&["--body", body.to_str().unwrap()]);
+    let mut begun = 0;
+    for line in lines.by_ref() {
+        begun += usize::from(line.contains(Logged::ScriptBegun.message()));
+        if line.contains(Logged::DeliveryDeadLettered.message()) {
+            break;
+        }
+    }
+    assert_eq!(begun, 5);
+
+    // Another binary, as a build would leave it.
+    let binary = app.path().join("target/debug/scripted");
+    let script = r#"cp -L "$1" "$1.new" && mv "$1.new" "$1""#;
+    let mut replace = Command::new("sh");
+    assert!(replace.args(["-c", script, "sh"]).arg(&binary).status().unwrap().success());
+    std::fs::write(app.path().join("functions/handlers/src/lib.rs"), "// changed\n").unwrap();
+    let restarted = lines.find(|line| line.contains("Restarted")).unwrap();
+    assert!(restarted.contains("Restarted ScriptedHandler;"), "{restarted}");
+    send(&[]);
+    assert!(lines.any(|line| line.contains(Logged::ScriptDone.message())));
+
+    let manifest = app.path().join("functions/handlers/Cargo.toml");
+    let sound = std::fs::read_to_string(&manifest).unwrap();
+    std::fs::write(&manifest, "[package").unwrap();
+    let failed = lines.find(|line| line.contains("Failed")).unwrap();
+    assert!(failed.contains("correct what cargo says above; until then"), "{failed}");
+    std::fs::write(&manifest, sound).unwrap();
+    let restarted = lines.find(|line| line.contains("Restarted")).unwrap();
+    assert!(restarted.contains("nothing"), "{restarted}");
+    send(&[]);
+    assert!(lines.any(|line| line.contains(Logged::ScriptDone.message())));
+    local.interrupt();
+    lines.for_each(drop);
+    assert!(local.0.wait().unwrap().success());
+
+    let (local, mut lines) = start(&["--state", "kept"]);
+    let second = tenants(&mut lines);
+    assert!(lines.any(|line| line.contains("Stop ")));
+    assert!(first.iter().all(|(kept, _)| !kept) && second.iter().all(|(kept, _)| *kept));
+    assert!(first.iter().map(|(_, key)| key).eq(second.iter().map(|(_, key)| key)));
+
+    // Another stack has another session.
+    let (_other, mut others) = start(&["--state", "other"]);
+    assert!(others.any(|line| line.contains("Stop ")));
+    let output = tool(&["dead"]).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && stderr.contains("name the one"), "{stderr}");
+    local.interrupt();
+    lines.for_each(drop);
+    send(&[]);
 }
 
 fn children_of(parent: u32) -> Vec<String> {

@@ -16,6 +16,17 @@ pub enum Profile {
     Release,
 }
 
+impl Profile {
+    /// The folder of its binaries in cargo's target folder.
+    #[must_use]
+    pub fn folder(self) -> &'static str {
+        match self {
+            Self::Dev => "debug",
+            Self::Release => "release",
+        }
+    }
+}
+
 /// Builds every function of an app and returns the folder with their binaries. cargo shows its own
 /// progress.
 ///
@@ -31,6 +42,7 @@ pub async fn build(app: &App, profile: Profile) -> anyhow::Result<PathBuf> {
         build.arg("--release");
     }
     let mut build = tokio::process::Command::from(build);
+    build.kill_on_drop(true);
     let status = build
         .status()
         .await
@@ -38,9 +50,5 @@ pub async fn build(app: &App, profile: Profile) -> anyhow::Result<PathBuf> {
     if !status.success() {
         bail!("the functions could not be built; correct the errors above");
     }
-    let folder = match profile {
-        Profile::Dev => "debug",
-        Profile::Release => "release",
-    };
-    Ok(app.target_path()?.join(folder))
+    Ok(app.target_path()?.join(profile.folder()))
 }

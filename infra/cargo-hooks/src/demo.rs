@@ -1,5 +1,10 @@
 //! The demo sites of a local stack, and what somebody can do with them.
 
+mod sites;
+
+pub use sites::DemoSite;
+
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,11 +19,12 @@ use atlassian_simulator::{Answer, Atlassian, Site, qsh_of};
 use contract::variable;
 use inspector::{Control, Install, Journey, Tampering};
 use jiff::Timestamp;
+use reqwest::StatusCode;
 use sam_template_runner::deployment::Deployment;
 use uuid::Uuid;
 
 use crate::dead_letters::{Filter, Pair, Queues, Replay, replay};
-use crate::session::Session;
+use crate::session::{Published, Session};
 
 /// The demo sites of a local stack. A clone is the same sites.
 #[derive(Clone, Debug)]
@@ -34,7 +40,10 @@ struct Inner {
     sqs: String,
     page: String,
     queues: Vec<Pair>,
+    opened: Vec<DemoSite>,
     sites: Mutex<Vec<Site>>,
+    state: Option<PathBuf>,
+    session: Mutex<Option<Published>>,
 }
 
 /// Where a local stack can be reached.
@@ -49,19 +58,41 @@ pub struct Addresses {
 }
 
 impl Demo {
-    /// Sites that have not installed the app yet.
-    pub fn new(
+    /// The sites that are kept in the folder of the state, or these new ones.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder of the state cannot be read or written.
+    pub fn open(
         descriptor: Descriptor,
         atlassian: Atlassian,
         addresses: Addresses,
         deployment: &Deployment,
         sites: Vec<Site>,
-    ) -> Self {
+        state: Option<&Path>,
+    ) -> anyhow::Result<Self> {
         let Addresses { base_url, sqs, page } = addresses;
         let queues = pairs(deployment);
-        let sites = Mutex::new(sites);
-        let inner = Inner { descriptor, atlassian, base_url, sqs, page, queues, sites };
-        Self { inner: Arc::new(inner) }
+        let opened = sites::open(state, sites)?;
+        let sites = Mutex::new(opened.iter().map(|demo| demo.site.clone()).collect());
+        let inner = Inner {
+            descriptor,
+            atlassian,
+            base_url,
+            sqs,
+            page,
+            queues,
+            opened,
+            sites,
+            state: state.map(Path::to_owned),
+            session: Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The sites as they were opened.
+    pub fn opened(&self) -> &[DemoSite] {
+        &self.inner.opened
     }
 
     /// The sites as they are now.
@@ -74,21 +105,54 @@ impl Demo {
         &self.inner.atlassian
     }
 
-    /// Writes the addresses and the sites down for the commands beside this one.
+    /// Writes the addresses and the sites to the session that other commands read.
     ///
     /// # Errors
     ///
-    /// If the file cannot be written.
-    pub fn write_session(&self) -> anyhow::Result<()> {
+    /// Fails if the file cannot be written.
+    pub fn publish(&self) -> anyhow::Result<()> {
         let Inner { base_url, sqs, page, .. } = &*self.inner;
-        Session::new(base_url, sqs, &self.sites()).with_page(page).write()
+        let session = Session::new(base_url, sqs, page, &self.sites());
+        let mut published = self.inner.session.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *published {
+            Some(published) => published.replace(&session),
+            None => {
+                *published = Some(session.publish()?);
+                Ok(())
+            }
+        }
+    }
+
+    /// Removes the session.
+    pub fn close(&self) {
+        self.inner.session.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    /// Whether the app knows a site and its secret.
+    ///
+    /// A webhook without a body finds out. It is refused anyway: as one that cannot be read if it
+    /// comes from a tenant, and as one that is not trusted otherwise.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the request got no answer.
+    pub async fn is_installed(&self, site: &Site) -> anyhow::Result<bool> {
+        let Inner { descriptor, atlassian, base_url, .. } = &*self.inner;
+        let Some(webhook) = descriptor.modules.webhooks.first() else { return Ok(false) };
+        let empty = atlassian_simulator::Webhook {
+            base_url,
+            url: &webhook.url,
+            body: String::new(),
+            identifier: None,
+        };
+        Ok(atlassian.send(empty, site).await?.status == StatusCode::BAD_REQUEST)
     }
 
     /// Sends the callback `installed` or `uninstalled` of a site.
     ///
     /// # Errors
     ///
-    /// If the descriptor declares no URL for it, or the request got no answer.
+    /// Fails if the descriptor declares no URL for it, or the request got no answer.
     pub async fn call_back(&self, callback: Callback, site: &Site) -> anyhow::Result<Answer> {
         let Inner { descriptor, atlassian, base_url, .. } = &*self.inner;
         let url = descriptor.lifecycle.callbacks().find(|(declared, _)| *declared == callback);
@@ -102,7 +166,7 @@ impl Demo {
     ///
     /// # Errors
     ///
-    /// If the app does not declare the event, or the request got no answer.
+    /// Fails if the app does not declare the event, or the request got no answer.
     pub async fn send(
         &self,
         site: &Site,
@@ -155,7 +219,8 @@ impl Demo {
         {
             *known = site;
         }
-        self.write_session()
+        sites::keep(self.inner.state.as_deref(), &self.sites())?;
+        self.publish()
     }
 
     async fn replay_one(&self, journey: &Journey) -> anyhow::Result<()> {

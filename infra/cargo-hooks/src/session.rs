@@ -1,12 +1,15 @@
-//! What a running local stack tells the commands beside it: its URL, and the secrets of its demo
-//! sites, which are valid only there.
+//! What running local stacks tell the commands beside them: their URLs, and the secrets of their
+//! demo sites, which are valid only there.
+//!
+//! Each stack has a file of its own, and holds a lock on it. The lock ends with the process, so what
+//! a stack that was killed has left is known by its lock.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use atlassian_connect::event::{EventName, Product};
 use atlassian_connect::tenant::{ClientKey, SharedSecret};
 use runtime::environment;
@@ -15,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::App;
 use atlassian_simulator::Site;
 
-/// A local stack that runs, or did when this was written.
+/// A local stack that runs.
 #[derive(Debug, Deserialize, Serialize)]
 pub struct Session {
     /// Its base URL.
@@ -23,17 +26,37 @@ pub struct Session {
     /// The URL of its SQS.
     pub sqs: String,
     /// The URL of its page, which also tells what became of a webhook.
-    #[serde(default)]
-    pub page: Option<String>,
+    pub page: String,
     sites: Vec<DemoSite>,
 }
 
+/// A demo site as it is written down.
 #[derive(Deserialize, Serialize)]
-struct DemoSite {
+pub(crate) struct DemoSite {
     product: Product,
     client_key: ClientKey,
     secret: String,
     base_url: String,
+}
+
+impl DemoSite {
+    pub(crate) fn of(site: &Site) -> Self {
+        Self {
+            product: site.product,
+            client_key: site.client_key.clone(),
+            secret: site.secret.expose().into(),
+            base_url: site.base_url.clone(),
+        }
+    }
+
+    pub(crate) fn site(&self) -> Site {
+        Site {
+            product: self.product,
+            client_key: self.client_key.clone(),
+            secret: SharedSecret::new(&*self.secret),
+            base_url: self.base_url.clone(),
+        }
+    }
 }
 
 impl std::fmt::Debug for DemoSite {
@@ -42,37 +65,53 @@ impl std::fmt::Debug for DemoSite {
     }
 }
 
-impl Session {
-    /// A session with these demo sites.
-    pub fn new(url: &str, sqs: &str, sites: &[Site]) -> Self {
-        let sites = sites.iter().map(|site| DemoSite {
-            product: site.product,
-            client_key: site.client_key.clone(),
-            secret: site.secret.expose().into(),
-            base_url: site.base_url.clone(),
-        });
-        Self { url: url.into(), sqs: sqs.into(), page: None, sites: sites.collect() }
-    }
+/// A session that other commands can read, until this is dropped or the process ends.
+#[derive(Debug)]
+#[must_use]
+pub struct Published {
+    path: PathBuf,
+    /// Locked.
+    file: File,
+}
 
-    /// The same session with a page.
-    #[must_use]
-    pub fn with_page(self, page: &str) -> Self {
-        Self { page: Some(page.into()), ..self }
-    }
-
-    /// The session of the stack that runs.
+impl Published {
+    /// Replaces what other commands read.
     ///
     /// # Errors
     ///
-    /// Fails if no local stack is running.
-    pub fn read() -> anyhow::Result<Self> {
-        let path = path()?;
-        let text = fs::read_to_string(&path).context(
-            "no local stack is running; start one with `cargo hooks local`, or name a deployed \
-             base URL with --url",
-        )?;
-        serde_json::from_str(&text)
-            .with_context(|| format!("{} is damaged; restart the local stack", path.display()))
+    /// Fails if the file cannot be written.
+    pub fn replace(&mut self, session: &Session) -> anyhow::Result<()> {
+        self.file = write_private(&self.path, &serde_json::to_vec_pretty(session)?)?;
+        Ok(())
+    }
+}
+
+impl Drop for Published {
+    fn drop(&mut self) {
+        // It may have been removed already.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Session {
+    /// A session with these demo sites.
+    pub fn new<'a>(
+        url: &str,
+        sqs: &str,
+        page: &str,
+        sites: impl IntoIterator<Item = &'a Site>,
+    ) -> Self {
+        let sites = sites.into_iter().map(DemoSite::of).collect();
+        Self { url: url.into(), sqs: sqs.into(), page: page.into(), sites }
+    }
+
+    /// The session of the stack that runs on this port, or of the only one that runs.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such stack, or several and no port.
+    pub fn read(port: Option<u16>) -> anyhow::Result<Self> {
+        Self::chosen(Self::running(&folder()?)?, port)
     }
 
     /// Writes the session to a file that only its owner can read.
@@ -80,30 +119,8 @@ impl Session {
     /// # Errors
     ///
     /// Fails if the file cannot be written.
-    pub fn write(&self) -> anyhow::Result<()> {
-        let path = path()?;
-        let written = || -> io::Result<()> {
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            let mut file = fs::OpenOptions::new()
-                .create(true)
-                .truncate(true)
-                .write(true)
-                .mode(0o600)
-                .open(&path)?;
-            file.write_all(&serde_json::to_vec_pretty(self)?)
-        };
-        written()
-            .with_context(|| format!("{} cannot be written; check its permissions", path.display()))
-    }
-
-    /// Removes it when the stack of this URL stops; another's is left alone.
-    pub fn remove(url: &str) {
-        if Self::read().is_ok_and(|session| session.url == url) {
-            // It may have been removed already.
-            let _ = path().map(fs::remove_file);
-        }
+    pub fn publish(&self) -> anyhow::Result<Published> {
+        self.publish_in(&folder()?)
     }
 
     /// The demo site with this client key, or the first that sends the event.
@@ -112,20 +129,155 @@ impl Session {
             Some(tenant) => self.sites.iter().find(|site| site.client_key == *tenant),
             None => self.sites.iter().find(|site| event.may_come_from(site.product)),
         };
-        found.map(|site| Site {
-            product: site.product,
-            client_key: site.client_key.clone(),
-            secret: SharedSecret::new(&*site.secret),
-            base_url: site.base_url.clone(),
-        })
+        found.map(DemoSite::site)
+    }
+
+    fn publish_in(&self, folder: &Path) -> anyhow::Result<Published> {
+        let port = self.port().with_context(|| format!("{} has no port", self.url))?;
+        let path = folder.join(format!("{PREFIX}{port}{SUFFIX}"));
+        let file = write_private(&path, &serde_json::to_vec_pretty(self)?)?;
+        Ok(Published { path, file })
+    }
+
+    /// The sessions in a folder whose stacks run. What others have left there is removed.
+    fn running(folder: &Path) -> anyhow::Result<Vec<Self>> {
+        let mut sessions = Vec::new();
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if !name.starts_with(PREFIX) || !name.ends_with(SUFFIX) {
+                continue;
+            }
+            let path = entry.path();
+            let Ok(file) = File::open(&path) else { continue };
+            match file.try_lock_shared() {
+                Err(TryLockError::WouldBlock) => {}
+                Ok(()) => {
+                    let _ = fs::remove_file(&path);
+                    continue;
+                }
+                Err(TryLockError::Error(error)) => {
+                    let what = "cannot be locked; set HOOKS_HOME to a folder on a local disk";
+                    return Err(error).context(format!("{} {what}", path.display()));
+                }
+            }
+            let session = io::read_to_string(file).map_err(anyhow::Error::from);
+            let session = session.and_then(|text| Ok(serde_json::from_str::<Self>(&text)?));
+            sessions.push(session.with_context(|| {
+                format!("{} is damaged; stop that local stack and start it again", path.display())
+            })?);
+        }
+        sessions.sort_by_key(Self::port);
+        Ok(sessions)
+    }
+
+    fn chosen(mut running: Vec<Self>, port: Option<u16>) -> anyhow::Result<Self> {
+        let urls: Vec<String> = running.iter().map(|session| session.url.clone()).collect();
+        let urls = urls.join(" and ");
+        if running.is_empty() {
+            bail!(
+                "no local stack is running; start one with `cargo hooks local`, or name a deployed \
+                 one (`cargo hooks send` takes --url, the other commands --stack)"
+            );
+        }
+        if let Some(port) = port {
+            let found = running.into_iter().find(|session| session.port() == Some(port));
+            return found.with_context(|| {
+                format!("no local stack runs on port {port}; give --port the port of {urls}")
+            });
+        }
+        if running.len() > 1 {
+            bail!("several local stacks run, at {urls}; name the one that you mean with --port");
+        }
+        Ok(running.remove(0))
+    }
+
+    fn port(&self) -> Option<u16> {
+        self.url.rsplit(':').next()?.trim_end_matches('/').parse().ok()
     }
 }
 
-/// In `HOOKS_HOME`, or in the app's folder.
-fn path() -> anyhow::Result<PathBuf> {
-    let home = match environment::optional("HOOKS_HOME") {
-        Some(home) => home.into(),
-        None => App::find()?.state_path(),
+/// The names of the files: `local-PORT.json`.
+const PREFIX: &str = "local-";
+const SUFFIX: &str = ".json";
+
+/// Writes a file that nobody else can read, and that is never seen half written or unlocked. It is
+/// locked as long as what is returned is open.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<File> {
+    let written = || -> io::Result<File> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let unfinished = path.with_extension(format!("{}.unfinished", std::process::id()));
+        // One that is there might be readable for others.
+        let _ = fs::remove_file(&unfinished);
+        let mut file =
+            fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(&unfinished)?;
+        file.lock()?;
+        file.write_all(content)?;
+        fs::rename(&unfinished, path)?;
+        Ok(file)
     };
-    Ok(home.join("local.json"))
+    written().with_context(|| {
+        format!("{} cannot be written; make its folder writable, or use another", path.display())
+    })
+}
+
+/// `HOOKS_HOME`, or a folder of the app.
+fn folder() -> anyhow::Result<PathBuf> {
+    match environment::optional("HOOKS_HOME") {
+        Some(home) => Ok(home.into()),
+        None => Ok(App::find()?.state_path()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session(port: u16) -> Session {
+        let site = Site::new(Product::Jira, "demo");
+        let url = format!("http://127.0.0.1:{port}");
+        Session::new(&url, "http://127.0.0.1:1", "http://127.0.0.1:2", [&site])
+    }
+
+    fn read(folder: &Path, port: Option<u16>) -> Result<String, String> {
+        let chosen = Session::chosen(Session::running(folder).unwrap(), port);
+        chosen.map(|session| session.url).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn two_stacks_have_a_session_each() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        assert!(read(folder, None).unwrap_err().contains("start one with `cargo hooks local`"));
+
+        let first = session(3000).publish_in(folder).unwrap();
+        assert_eq!(read(folder, None).unwrap(), "http://127.0.0.1:3000");
+        let second = session(3001).publish_in(folder).unwrap();
+        let error = read(folder, None).unwrap_err();
+        assert!(error.contains(":3000 and http://127.0.0.1:3001; name the one"), "{error}");
+        assert_eq!(read(folder, Some(3000)).unwrap(), "http://127.0.0.1:3000");
+        let error = read(folder, Some(3002)).unwrap_err();
+        assert!(error.contains("no local stack runs on port 3002; give --port"), "{error}");
+
+        drop(second);
+        assert_eq!(read(folder, None).unwrap(), "http://127.0.0.1:3000");
+        drop(first);
+        assert_eq!(fs::read_dir(folder).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_a_killed_stack_has_left_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let killed = session(3000).publish_in(folder).unwrap();
+        let left = fs::read(&killed.path).unwrap();
+        let path = killed.path.clone();
+        drop(killed);
+        fs::write(&path, left).unwrap();
+
+        assert!(read(folder, None).unwrap_err().contains("no local stack is running"));
+        assert!(!path.exists());
+    }
 }

@@ -56,6 +56,14 @@ pub enum StackError {
         /// Where it was looked for.
         path: PathBuf,
     },
+    /// The new binary of a function cannot be read.
+    #[error("failed to reload the function {function}: start the stack again")]
+    Reload {
+        /// The logical id of the function.
+        function: String,
+        /// Why not.
+        source: io::Error,
+    },
     /// The folder for the state cannot be used.
     #[error("the state folder {} cannot be used; check the path and its permissions", .path.display())]
     State {

@@ -84,6 +84,7 @@ pub struct Options {
 #[derive(Debug)]
 pub struct Stack {
     deployment: Deployment,
+    binaries: PathBuf,
     endpoints: Endpoints,
     lines: broadcast::Sender<LogLine>,
     exchanges: broadcast::Sender<Arc<Exchange>>,
@@ -175,6 +176,7 @@ impl Stack {
         invokers.spawn(|stopped| http_api::serve(listener, routes, routed, observed, stopped));
         Ok(Self {
             deployment,
+            binaries: options.binaries,
             endpoints,
             lines,
             exchanges,
@@ -244,6 +246,30 @@ impl Stack {
         let credentials =
             credentials.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter();
         credentials.chain(aws_environment(&self.endpoints)).collect()
+    }
+
+    /// Restarts the functions whose binary was replaced, and returns their logical ids.
+    ///
+    /// Invocations under way end in the old binary, and each later one runs in the new. Queues,
+    /// tables and everything else stay as they are.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a binary is missing. Functions that were restarted before it was missed are so.
+    pub async fn reload(&self) -> Result<Vec<&str>, StackError> {
+        let mut reloaded = Vec::new();
+        for (logical_id, function) in &self.functions {
+            let definition = &self.deployment.functions[logical_id];
+            binary(&self.binaries, definition)?;
+            let is_new = function
+                .reload()
+                .await
+                .map_err(|source| StackError::Reload { function: logical_id.clone(), source })?;
+            if is_new {
+                reloaded.push(logical_id.as_str());
+            }
+        }
+        Ok(reloaded)
     }
 
     /// Stops everything; when it returns, no process of a function is left.

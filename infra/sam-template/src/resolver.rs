@@ -271,7 +271,13 @@ fn parameters(
     let declared = section(template, "Parameters")?.unwrap_or(&empty);
     if let Some(name) = values.keys().find(|name| !declared.contains_key(*name)) {
         let known = declared.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        let problem = format!("the template has no parameter `{name}`; it has: {known}");
+        let nearest = declared.keys().min_by_key(|known| strsim::damerau_levenshtein(known, name));
+        let nearest = nearest.filter(|known| strsim::damerau_levenshtein(known, name) <= 3);
+        let nearest =
+            nearest.map_or_else(String::new, |known| format!(", did you mean `{known}`?"));
+        let end = if nearest.is_empty() { ";" } else { "" };
+        let problem =
+            format!("the template has no parameter `{name}`{nearest}{end} it has: {known}");
         return Err(TemplateError::refused("Parameters", problem));
     }
     let mut references = BTreeMap::new();
@@ -404,7 +410,12 @@ mod tests {
         );
         assert_eq!(
             with("Architektur", "arm64").unwrap_err().to_string(),
-            "Parameters: the template has no parameter `Architektur`; it has: Architecture"
+            "Parameters: the template has no parameter `Architektur`, did you mean \
+             `Architecture`? it has: Architecture"
+        );
+        assert_eq!(
+            with("Stage", "dev").unwrap_err().to_string(),
+            "Parameters: the template has no parameter `Stage`; it has: Architecture"
         );
     }
 

@@ -32,6 +32,9 @@ pub struct DeadLetterArgs {
     /// Name of a deployed stack [default: the running local stack]
     #[arg(long, value_name = "NAME")]
     stack: Option<String>,
+    /// Port of the local stack, if several run
+    #[arg(long, conflicts_with = "stack")]
+    port: Option<u16>,
     #[command(flatten)]
     account: Account,
     /// Only dead letters of this handler
@@ -56,7 +59,7 @@ impl DeadLetterArgs {
                 let config = self.account.config().await;
                 Queues::deployed(&config, &Account::stack(&config, stack).await?, handler)
             }
-            None => Queues::local(handler).await,
+            None => Queues::local(self.port, handler).await,
         }
     }
 

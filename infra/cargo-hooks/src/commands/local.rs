@@ -2,11 +2,13 @@
 
 mod console;
 mod journey;
+mod watch;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, bail};
 use atlassian_connect::descriptor::Descriptor;
@@ -19,11 +21,10 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::App;
 use crate::binaries::{self, Profile};
-use crate::demo::{Addresses, Demo};
-use crate::session::Session;
+use crate::demo::{Addresses, Demo, DemoSite};
 use atlassian_simulator::{Atlassian, InstallKey, Site};
-use sam_template_runner::deployment::Function;
 use sam_template_runner::{LogLine, Stack};
+use sam_template_runner::deployment::Function;
 
 /// Build the functions and run all of template.yaml on this machine
 ///
@@ -34,7 +35,9 @@ use sam_template_runner::{LogLine, Stack};
 #[command(after_help = "Examples:\n  \
         cargo hooks local\n  \
         cargo hooks local --once              # as a smoke test in CI\n  \
-        cargo hooks local --state .hooks/state")]
+        cargo hooks local --watch --fast      # while you write a handler\n  \
+        cargo hooks local --state .hooks/state\n  \
+        cargo hooks local --parameter HandlerConcurrency=2 --parameter LogLevel=DEBUG")]
 pub struct Args {
     /// Port of the HTTP API; 0 for any that is free
     #[arg(long, default_value_t = 3000)]
@@ -42,9 +45,24 @@ pub struct Args {
     /// Template to run; template.yaml without it
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
-    /// Folder in which tables and queues survive a restart; without it they are kept in memory
+    /// Value of a parameter of the template, in place of its default; can be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parameter)]
+    parameter: Vec<(String, String)>,
+    /// Attempt failed deliveries again at once, so that dead letters are seen within seconds
+    ///
+    /// The same as --parameter RetryDelay=0. A delay that a handler asks for with `retry_after` is
+    /// still waited for.
+    #[arg(long)]
+    fast: bool,
+    /// Folder in which tables, queues and demo sites survive a restart; without it they are kept in
+    /// memory
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// When a source changes, build the functions again and restart those that changed
+    ///
+    /// Queues, tables and tenants are kept, and what a function is doing is done by the old one.
+    #[arg(long, conflicts_with = "once")]
+    watch: bool,
     /// Build the functions as they are deployed: slower to build, faster to run
     #[arg(long)]
     release: bool,
@@ -52,7 +70,7 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     concurrency: u16,
     /// Port of the page that shows every delivery; 0 for any that is free
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
     page_port: u16,
     /// Stop when the first webhook is handled
     #[arg(long)]
@@ -68,29 +86,34 @@ pub struct Args {
 ///
 /// When something could not be built or started, or the delivery did not arrive.
 pub async fn run(args: Args) -> anyhow::Result<()> {
+    let mut parameters = parameters(&args)?;
     let app = App::find()?;
     let descriptor = app.descriptor()?;
+    let began = SystemTime::now();
     console::step("Building", "the functions");
-    let profile = if args.release { Profile::Release } else { Profile::Dev };
-    let binaries = binaries::build(app, profile).await?;
+    let binaries = binaries::build(app, args.profile()).await?;
 
     let start = Instant::now();
     let key = tokio::task::spawn_blocking(InstallKey::generate).await??;
     let atlassian = Atlassian::start(key).await?;
-    let keys_url = atlassian.keys_url().to_owned();
+    parameters.insert(INSTALL_KEYS_URL.into(), atlassian.keys_url().to_owned());
+    let template = args.template.clone().unwrap_or_else(|| app.template_path());
     let stack = Stack::start(sam_template_runner::Options {
-        template: args.template.clone().unwrap_or_else(|| app.template_path()),
+        template: template.clone(),
         binaries,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
-        parameters: BTreeMap::from([("InstallKeysUrl".into(), keys_url)]),
-        url_parameter: Some("BaseUrl".to_owned()),
+        parameters,
+        url_parameter: Some(BASE_URL.to_owned()),
         state: args.state.clone(),
         concurrency: args.concurrency.into(),
     })
     .await?;
     let kept = args.state.as_ref().map(|folder| folder.display().to_string());
     console::step("Started", &format!("{} ({})", stack.url(), summary(&stack)));
-    console::step("Keeping", &kept.unwrap_or_else(|| "tables and queues in memory".into()));
+    console::step(
+        "Keeping",
+        &kept.unwrap_or_else(|| "tables, queues and demo sites in memory".into()),
+    );
     let encrypts = |function: &Function| function.environment.contains_key(variable::TENANTS_KEY);
     if stack.deployment().functions.values().any(encrypts) {
         console::step("Encrypting", "tenants' secrets, with a key of this stack");
@@ -107,9 +130,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         sqs: stack.sqs_endpoint().into(),
         page: format!("http://{}", page.local_addr()?),
     };
-    let sites = vec![Site::new(Product::Jira, "demo"), Site::new(Product::Confluence, "demo")];
-    let demo =
-        Demo::new(descriptor.clone(), atlassian, addresses.clone(), stack.deployment(), sites);
+    let demo = Demo::open(
+        descriptor.clone(),
+        atlassian,
+        addresses.clone(),
+        stack.deployment(),
+        args.demo_sites(),
+        args.state.as_deref(),
+    )?;
     let handlers = Handlers::of(stack.deployment());
     let journeys = Journeys::new(descriptor.clone(), handlers, "/");
     let following = journeys.clone();
@@ -123,12 +151,19 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         std::future::pending(),
     );
     let server = tokio::spawn(server);
+    let watching = async {
+        if args.watch {
+            watch::follow(app, args.profile(), &template, &stack, began).await
+        } else {
+            std::future::pending().await
+        }
+    };
 
     let run = Run { descriptor: &descriptor, stack: &stack, demo: &demo, journeys: &journeys };
-    let outcome = run.play(start, &args, &addresses.page).await;
+    let outcome = run.play(start, &args, &addresses.page, watching).await;
     console::step("Stopping", "");
     server.abort();
-    Session::remove(stack.url());
+    demo.close();
     stack.stop().await;
     outcome
 }
@@ -141,15 +176,19 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn play(&self, start: Instant, args: &Args, page: &str) -> anyhow::Result<()> {
+    async fn play(
+        &self,
+        start: Instant,
+        args: &Args,
+        page: &str,
+        watching: impl Future<Output = Infallible>,
+    ) -> anyhow::Result<()> {
         let mut stop = std::pin::pin!(told_to_stop());
         let mut changes = self.journeys.subscribe();
         let mut lines = self.stack.subscribe();
         let scene = async {
-            for site in self.demo.sites() {
-                self.install(&site).await?;
-            }
-            self.demo.write_session()?;
+            self.install().await?;
+            self.demo.publish()?;
             journey::show(self.descriptor, self.demo, self.journeys).await
         };
         let printed = async {
@@ -176,30 +215,43 @@ impl Run<'_> {
         for journey in self.journeys.all() {
             rows.skip(&journey);
         }
+        let mut watching = std::pin::pin!(watching);
         loop {
             tokio::select! {
                 told = &mut stop => return told,
+                never = &mut watching => match never {},
                 journey = changes.recv() => if let Ok(journey) = journey {
                     rows.show(&journey);
                 },
                 line = lines.recv() => match line {
                     Ok(line) => print(&line, args.verbose),
                     Err(RecvError::Lagged(lines)) => console::skipped(lines),
-                    Err(RecvError::Closed) => bail!("the local stack stopped unexpectedly; see the log above"),
+                    Err(RecvError::Closed) => {
+                        bail!("the local stack stopped unexpectedly; see the log above")
+                    }
                 },
             }
         }
     }
 
-    async fn install(&self, site: &Site) -> anyhow::Result<()> {
-        let answer = self.demo.call_back(Callback::Installed, site).await?;
-        let who = format!("{} at {} as tenant {}", site.product, site.base_url, site.client_key);
-        console::answered("installed", &who, &answer);
-        if !answer.status.is_success() {
-            bail!(
-                "the install was refused with {}; see the log above, and run `cargo hooks check`",
-                answer.status
-            );
+    /// Installs the app on every demo site that does not have it already.
+    async fn install(&self) -> anyhow::Result<()> {
+        for DemoSite { site, is_kept } in self.demo.opened() {
+            if *is_kept && self.demo.is_installed(site).await? {
+                let what = format!("{} at {} as before", site.product, site.base_url);
+                console::step("installed", &format!("{what}, as tenant {}", site.client_key));
+                continue;
+            }
+            let answer = self.demo.call_back(Callback::Installed, site).await?;
+            let who =
+                format!("{} at {} as tenant {}", site.product, site.base_url, site.client_key);
+            console::answered("installed", &who, &answer);
+            if !answer.status.is_success() {
+                bail!(
+                    "the install was refused with {}; see the log above, and run `cargo hooks check`",
+                    answer.status
+                );
+            }
         }
         Ok(())
     }
@@ -227,4 +279,50 @@ async fn told_to_stop() -> anyhow::Result<()> {
         _ = terminate.recv() => (),
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn read(arguments: &[&str]) -> Result<BTreeMap<String, String>, String> {
+        let line = Line::try_parse_from([&["local"], arguments].concat());
+        parameters(&line.map_err(|error| error.to_string())?.args)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn reads_the_parameters() {
+        assert_eq!(read(&[]).unwrap(), BTreeMap::new(), "the template's own numbers");
+        let fast = BTreeMap::from([("RetryDelay".to_owned(), "0".to_owned())]);
+        assert_eq!(read(&["--fast"]).unwrap(), fast);
+        let given = read(&["--parameter", "A=b=c", "--parameter", "D="]).unwrap();
+        let expected = [("A", "b=c"), ("D", "")].map(|(name, value)| (name.into(), value.into()));
+        assert_eq!(given, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_parameter() {
+        let rows: [(&[&str], &str); 7] = [
+            (&["--parameter", "RetryDelay"], "write a parameter as NAME=VALUE"),
+            (&["--parameter", "=5"], "write a parameter as NAME=VALUE"),
+            (&["--parameter", "A=1", "--parameter", "A=2"], "given twice; leave out one"),
+            (&["--parameter", "InstallKeysUrl=http://a"], "leave it out"),
+            (&["--parameter", "BaseUrl=https://a"], "--parameter OtherBaseUrls=https://a"),
+            (&["--fast", "--parameter", "RetryDelay=5"], "leave out either --fast or"),
+            (&["--watch", "--once"], "cannot be used with"),
+        ];
+        for (arguments, words) in rows {
+            let error = read(arguments).unwrap_err();
+            assert!(error.contains(words), "{arguments:?}: {error}");
+        }
+    }
 }

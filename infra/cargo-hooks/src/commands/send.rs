@@ -31,6 +31,9 @@ pub struct Args {
     /// Base URL of a deployed app: the output BaseUrl of its stack
     #[arg(long)]
     url: Option<String>,
+    /// Port of the local stack, if several run
+    #[arg(long, conflicts_with = "url")]
+    port: Option<u16>,
     /// Client key of the tenant
     #[arg(long, value_name = "CLIENT_KEY")]
     tenant: Option<String>,
@@ -66,7 +69,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             (product, url, tenant, secret)
         }
         None => {
-            let session = Session::read()?;
+            let session = Session::read(args.port)?;
             let site = session.site(tenant.as_ref(), &event).with_context(|| match tenant {
                 Some(tenant) => {
                     format!("the local stack has no demo site {tenant}; leave out --tenant")

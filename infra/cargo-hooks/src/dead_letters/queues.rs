@@ -62,13 +62,14 @@ impl Queues {
         Ok(Self { client: Client::new(config), pairs, held: Self::VISIBILITY_TIMEOUT })
     }
 
-    /// The queues of the local stack that is running; of one handler, or of all in the descriptor.
+    /// The queues of the local stack on this port, or of the only one that is running; of one
+    /// handler, or of all in the descriptor.
     ///
     /// # Errors
     ///
-    /// Fails if no local stack is running, or it has no such handler.
-    pub async fn local(handler: Option<&str>) -> anyhow::Result<Self> {
-        let client = sqs_client(&Session::read()?.sqs);
+    /// Fails if there is no such local stack, or it has no such handler.
+    pub async fn local(port: Option<u16>, handler: Option<&str>) -> anyhow::Result<Self> {
+        let client = sqs_client(&Session::read(port)?.sqs);
         let mut pairs = Vec::new();
         for Handler { name, .. } in handlers(handler)? {
             pairs.push(Pair {

@@ -1,10 +1,11 @@
 //! An execution environment: one process with a Runtime API of its own.
 
 use std::collections::VecDeque;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
@@ -30,12 +31,34 @@ pub(super) struct Program {
     pub(super) log: Log,
 }
 
+impl Program {
+    /// What tells this file of the binary from the one that a build puts in its place.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such file.
+    pub(super) fn version(&self) -> std::io::Result<Version> {
+        let file = std::fs::metadata(&self.path)?;
+        Ok(Version { modified: file.modified()?, inode: file.ino(), bytes: file.len() })
+    }
+}
+
+/// The version of a binary: what changes when another file takes its place.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Version {
+    modified: SystemTime,
+    inode: u64,
+    bytes: u64,
+}
+
 /// An execution environment: a process, and the listener of its Runtime API.
 #[derive(Debug)]
 pub(super) struct Environment {
     pub(super) child: Child,
     pub(super) invocations: mpsc::Sender<Invocation>,
     pub(super) reports: mpsc::UnboundedReceiver<Report>,
+    /// The number of reloads of the function before it started.
+    pub(super) generation: u64,
     output: Vec<JoinHandle<()>>,
     tail: Arc<Mutex<VecDeque<String>>>,
     listener: AbortHandle,
@@ -43,7 +66,7 @@ pub(super) struct Environment {
 
 impl Environment {
     /// Starts the process and its Runtime API.
-    pub(super) async fn start(program: &Program) -> std::io::Result<Self> {
+    pub(super) async fn start(program: &Program, generation: u64) -> std::io::Result<Self> {
         let path = program.path.canonicalize()?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
@@ -85,7 +108,7 @@ impl Environment {
             let _ = axum::serve(listener, api.router()).await;
         });
         let listener = listener.abort_handle();
-        Ok(Self { child, invocations, reports, output, tail, listener })
+        Ok(Self { child, invocations, reports, generation, output, tail, listener })
     }
 
     /// Waits until the process asks for an event, or says why it does not.

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, broadcast, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::environment::{Environment, Program, ended};
+use super::environment::{Environment, Program, Version, ended};
 use super::runtime_api::{Invocation, Report};
 use crate::deployment;
 use crate::log::{Log, LogLine};
@@ -75,13 +75,15 @@ impl Function {
         lines: broadcast::Sender<LogLine>,
     ) -> Self {
         let concurrency = u32::try_from(concurrency.max(1)).unwrap_or(u32::MAX);
+        let program = Program {
+            log: Log::new(&definition.logical_id, lines),
+            definition,
+            path: program,
+            variables,
+        };
         let shared = Shared {
-            program: Program {
-                log: Log::new(&definition.logical_id, lines),
-                definition,
-                path: program,
-                variables,
-            },
+            loaded: Mutex::new(Loaded { version: program.version().ok(), generation: 0 }),
+            program,
             concurrency,
             free: Arc::new(Semaphore::new(concurrency as usize)),
             idle: Mutex::new(Vec::new()),
@@ -142,6 +144,31 @@ impl Function {
         }
     }
 
+    /// Runs the binary that is there now, if it is another than before, and says whether it is.
+    ///
+    /// Idle environments are killed. Invocations under way go on in the old binary, and their
+    /// environments end with them.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no binary. Then nothing changes.
+    pub async fn reload(&self) -> std::io::Result<bool> {
+        let version = Some(self.shared.program.version()?);
+        let old = {
+            let mut idle = self.shared.idle();
+            let mut loaded = self.shared.loaded();
+            if loaded.version == version {
+                return Ok(false);
+            }
+            *loaded = Loaded { version, generation: loaded.generation + 1 };
+            std::mem::take(&mut *idle)
+        };
+        for environment in old {
+            environment.kill().await;
+        }
+        Ok(true)
+    }
+
     /// Writes a notice to the log of this function.
     pub(crate) fn notice(&self, text: impl Into<String>) {
         self.shared.program.log.notice(text);
@@ -151,6 +178,7 @@ impl Function {
 #[derive(Debug)]
 struct Shared {
     program: Program,
+    loaded: Mutex<Loaded>,
     concurrency: u32,
     /// A permit is the right to one environment, so an invocation that has one need not wait.
     free: Arc<Semaphore>,
@@ -170,12 +198,26 @@ impl Shared {
             result = self.invoke(&mut environment, request_id, event) => result,
         };
         let is_reusable = matches!(result, Ok(_) | Err(InvokeError::Function { .. }));
-        match environment {
-            Some(environment) if is_reusable => self.idle().push(environment),
-            Some(environment) => environment.kill().await,
-            None => {}
+        let refused = match environment {
+            Some(environment) if is_reusable => self.keep(environment),
+            other => other,
+        };
+        if let Some(environment) = refused {
+            environment.kill().await;
         }
         result
+    }
+
+    /// Keeps an environment for the next invocation. Returns it if the function was reloaded since
+    /// it started.
+    fn keep(&self, environment: Environment) -> Option<Environment> {
+        // Both at once, as in a reload: one that comes in between would not see this one.
+        let mut idle = self.idle();
+        if environment.generation != self.loaded().generation {
+            return Some(environment);
+        }
+        idle.push(environment);
+        None
     }
 
     /// Invokes in `environment`, or puts a new one there first.
@@ -198,7 +240,9 @@ impl Shared {
                 if self.was_lost.swap(false, Ordering::Relaxed) {
                     self.program.log.notice("starts again");
                 }
-                let started = Environment::start(&self.program).await.map_err(|error| {
+                let generation = self.loaded().generation;
+                let started = Environment::start(&self.program, generation).await;
+                let started = started.map_err(|error| {
                     self.failed_to_start(format!("{}: {error}", self.program.path.display()))
                 })?;
                 let started = environment.insert(started);
@@ -278,6 +322,19 @@ impl Shared {
     fn idle(&self) -> MutexGuard<'_, Vec<Environment>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn loaded(&self) -> MutexGuard<'_, Loaded> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The binary that new environments run.
+#[derive(Debug)]
+struct Loaded {
+    /// None if there was none yet.
+    version: Option<Version>,
+    /// The number of reloads.
+    generation: u64,
 }
 
 fn millis(duration: Duration) -> i64 {

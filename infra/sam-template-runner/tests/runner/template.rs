@@ -323,6 +323,59 @@ async fn one_folder_is_for_one_stack() {
 }
 
 #[tokio::test]
+async fn a_reload_runs_new_binaries_and_keeps_everything_else() {
+    let setting = Setting::new();
+    let folder = setting.folder.path();
+    let binary = folder.join("scripted");
+    let [old, begun, release] = [binaries().join("scripted"), folder.join("a"), folder.join("b")];
+    std::os::unix::fs::symlink(&old, &binary).unwrap();
+    let template = TEMPLATE.replace("Timeout: 5", "Timeout: 60");
+    let options = Options { binaries: folder.to_owned(), ..setting.options(&template) };
+    let stack = Stack::start(options).await.unwrap();
+    let send = sqs(&stack).send_message().queue_url(queue_url(&stack, "DeadLetters"));
+    send.message_body("kept").send().await.unwrap();
+
+    assert_eq!(stack.reload().await.unwrap(), [""; 0]);
+    let described = told(&stack, "/post", json!({"do": "describe"})).await.text().await.unwrap();
+    let described: Value = serde_json::from_str(&described).unwrap();
+    let act = json!({"do": "meet", "own": begun, "other": release});
+    let running = tokio::spawn({
+        let request = client().post(format!("{}/post", stack.url()));
+        let request = request.header("content-type", "application/json").body(act.to_string());
+        async move { request.send().await.unwrap().text().await.unwrap() }
+    });
+    let busy = eventually("it has begun", async || std::fs::read_to_string(&begun).ok()).await;
+    assert_eq!(described["process"].to_string(), busy, "the environment is used again");
+
+    // As cargo does it: the new file takes the name of the old one.
+    let wrapped = format!("#!/bin/sh\nRELEASE=new exec {}\n", old.display());
+    let script = r#"printf %s "$1" > "$2.new" && chmod +x "$2.new" && mv "$2.new" "$2""#;
+    let mut replace = std::process::Command::new("sh");
+    let replace = replace.args(["-c", script, "sh", &wrapped]).arg(&binary).status().unwrap();
+    assert!(replace.success());
+    assert_eq!(stack.reload().await.unwrap(), ["Handler", "Web"]);
+    let release_of = async || {
+        let answer = told(&stack, "/post", json!({"do": "environment"})).await;
+        let variables: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        variables.get("RELEASE").cloned()
+    };
+    assert_eq!(release_of().await, Some(json!("new")));
+    std::fs::write(release, "").unwrap();
+    assert_eq!(running.await.unwrap(), busy, "it ends in the old binary");
+    let busy = busy.parse().unwrap();
+    eventually("the old process is gone", async || (!is_there(busy)).then_some(())).await;
+    assert_eq!(release_of().await, Some(json!("new")));
+    assert_eq!(messages_in(&stack, "DeadLetters").await, [1, 0]);
+    assert_eq!(stack.reload().await.unwrap(), [""; 0]);
+
+    std::fs::remove_file(binary).unwrap();
+    let error = stack.reload().await.unwrap_err();
+    assert!(matches!(error, StackError::MissingBinary { .. }), "{error:?}");
+    assert_eq!(release_of().await, Some(json!("new")), "what runs goes on");
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn a_stack_that_cannot_start_says_what_to_do() {
     let setting = Setting::new();
     let taken = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
