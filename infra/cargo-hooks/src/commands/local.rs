@@ -48,6 +48,9 @@ pub struct Args {
     /// Most processes of one function at once
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     concurrency: u16,
+    /// Demo sites of each product, for `cargo hooks send --tenants`
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    sites: u16,
     /// Stop when the first webhook is handled
     #[arg(long)]
     once: bool,
@@ -89,7 +92,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         console::step("Encrypting", "nothing: no function has the variable TENANTS_KEY");
     }
 
-    let outcome = play(&descriptor, &stack, &atlassian, start, args.once).await;
+    let outcome = play(&descriptor, &stack, &atlassian, start, args.sites, args.once).await;
     console::step("Stopping", "");
     Session::remove(stack.url());
     stack.stop().await;
@@ -101,10 +104,14 @@ async fn play(
     stack: &Stack,
     atlassian: &Atlassian,
     start: Instant,
+    sites: u16,
     once: bool,
 ) -> anyhow::Result<()> {
     let mut stop = std::pin::pin!(told_to_stop());
-    let sites = [Site::new(Product::Jira, "demo"), Site::new(Product::Confluence, "demo")];
+    let sites: Vec<Site> = (1..=sites)
+        .map(|number| if number == 1 { "demo".into() } else { format!("demo-{number}") })
+        .flat_map(|name| [Product::Jira, Product::Confluence].map(|of| Site::new(of, &name)))
+        .collect();
     let scene = async {
         for site in &sites {
             install(descriptor, stack, atlassian, site).await?;
