@@ -213,8 +213,14 @@ impl Source {
             body: self.body.next()?,
             identifier: identifier.clone(),
         };
-        let sent = atlassian_simulator::send(client, webhook, &site.client_key, &site.secret);
-        Ok(Sent { identifier, answer: sent.await? })
+        let sent = atlassian_simulator::send(client, webhook, &site.client_key, &site.secret).await;
+        let answer = match &target.session {
+            Some(_) => sent.context(
+                "the local stack does not answer; start it again with `cargo hooks local`",
+            )?,
+            None => sent?,
+        };
+        Ok(Sent { identifier, answer })
     }
 }
 
@@ -224,8 +230,8 @@ fn declared<'a>(descriptor: &'a Descriptor, event: &EventName) -> anyhow::Result
     webhooks.iter().find(|webhook| webhook.event == *event).with_context(|| {
         let names: Vec<&str> = webhooks.iter().map(|webhook| webhook.event.as_str()).collect();
         format!(
-            "the descriptor does not declare {event}; it declares {}. Add it with \
-             `cargo hooks add {event}`",
+            "the descriptor does not declare {event}; add it with `cargo hooks add {event}`, or name \
+             one that it declares: {}",
             names.join(", "),
         )
     })
