@@ -144,7 +144,7 @@ fn says_what_is_wrong_and_what_to_do() {
         (&["local", "--port", &port], &[&port, "in use"]),
         (&["local", "--template", "/nowhere.yaml"], &["/nowhere.yaml"]),
         (&["send", "jira:issue_craeted"], &["does not declare", "jira:issue_created"]),
-        (&["send"], &["<EVENT|--mix <FILE>>"]),
+        (&["send"], &["required", "EVENT"]),
         (&["send", "page_created", "--set", "page.id"], &["PATH=VALUE", "issue.key=ABC-1"]),
         (&["send", "page_created", "--rate", "0"], &["from 0.001"]),
         (&["send", "page_created", "--tenants", "2", "--url", url], &["cannot be used with"]),

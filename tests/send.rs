@@ -64,7 +64,7 @@ async fn what_is_sent_twice_is_handled_twice() {
     let file = file.to_str().unwrap();
     sent(&["page_created", "--body", file, "--fresh", "--count", "2"]).await;
     sent(&["page_created", "--body", file]).await;
-    app.logged(Logged::PageCreated, 5).await;
+    app.logged(Logged::DeliveryHandled, 7).await;
     sent(&["page_created", "--body", file]).await;
     app.logged(Logged::DeliveryDuplicate, 1).await;
     app.drained("PageCreatedQueue").await;
