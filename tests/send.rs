@@ -78,7 +78,7 @@ async fn a_load_counts_what_the_app_counts() {
     let app = TestApp::new().await;
     let sites =
         [app.jira.clone(), app.installed(Product::Jira).await, app.installed(Product::Jira).await];
-    let home = session(&app, &[&sites[..], &[app.confluence.clone()]].concat());
+    let home = session(&app, &[&sites[..], std::slice::from_ref(&app.confluence)].concat());
     let load = ["--count", "200", "--rate", "100", "--tenants", "3", "--json"];
     let output = send(&home, &[&["jira:issue_updated"], &load[..]].concat()).await;
     let report = report(&output);
