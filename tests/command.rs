@@ -75,8 +75,13 @@ static TOOL: LazyLock<PathBuf> = LazyLock::new(|| {
 fn hooks(arguments: &[&str]) -> Command {
     // A separate home, so that the tests do not use a stack of the developer's.
     static HOME: LazyLock<TempDir> = LazyLock::new(|| tempfile::tempdir().unwrap());
+    hooks_at(HOME.path(), arguments)
+}
+
+/// `cargo hooks …` with the local stack whose session is in a folder.
+pub(crate) fn hooks_at(home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(&*TOOL);
-    command.args(arguments).current_dir(APP.path()).env("HOOKS_HOME", HOME.path());
+    command.args(arguments).current_dir(APP.path()).env("HOOKS_HOME", home);
     command.env("CARGO_TARGET_DIR", APP.path().join("target"));
     command
 }
@@ -135,7 +140,7 @@ fn says_what_is_wrong_and_what_to_do() {
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     let url = "http://127.0.0.1:1";
-    let rows: [(&[&str], &[&str]); 10] = [
+    let rows: [(&[&str], &[&str]); 14] = [
         (&["locale"], &["unrecognized subcommand", "local"]),
         (&["local", "--port", "x"], &["invalid value", "--port"]),
         (&["local", "--port", &port], &[&port, "in use"]),
@@ -144,6 +149,10 @@ fn says_what_is_wrong_and_what_to_do() {
         (&["local", "--port", "0", "--parameter", "LogLevel=LOUD"], &["not one of DEBUG, INFO"]),
         (&["send", "page_created", "--port", "1", "--url", url], &["cannot be used with"]),
         (&["send", "jira:issue_craeted"], &["does not declare", "jira:issue_created"]),
+        (&["send"], &["required", "EVENT"]),
+        (&["send", "page_created", "--set", "page.id"], &["PATH=VALUE", "issue.key=ABC-1"]),
+        (&["send", "page_created", "--rate", "0"], &["from 0.001"]),
+        (&["send", "page_created", "--tenants", "2", "--url", url], &["cannot be used with"]),
         (&["send", "jira:issue_created", "--url", url], &["--tenant"]),
         (&["send", "jira:issue_created", "--url", url, "--tenant", "t"], &["HOOKS_SHARED_SECRET"]),
     ];
@@ -153,20 +162,65 @@ fn says_what_is_wrong_and_what_to_do() {
         assert!(words.iter().all(|word| stderr.contains(word)), "{arguments:?}: {stderr}");
         assert!(!stderr.contains("backtrace") && !stderr.contains("panicked"), "{stderr}");
     }
-    let mut unreachable = hooks(&["send", "jira:issue_created", "--url", url, "--tenant", "t"]);
-    let output = unreachable.env("HOOKS_SHARED_SECRET", "c4n4ry").output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("did not answer") && !stderr.contains("c4n4ry"), "{stderr}");
-    let mut bodiless =
-        hooks(&["send", "jira:issue_created", "--url", url, "--tenant", "t", "--body", "/none"]);
-    let output = bodiless.env("HOOKS_SHARED_SECRET", "s").output().unwrap();
-    assert!(String::from_utf8(output.stderr).unwrap().contains("/none cannot be read"));
+}
+
+/// What a user of `send` gets wrong, and words of the one sentence about it.
+#[test]
+fn says_in_one_sentence_why_nothing_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let text = file("text", "kettle");
+    let (line, other) = (file("line", "much page_created"), file("other", "1 sprint_started"));
+    let (url, foreign) = ("http://127.0.0.1:1", "https://app.example.com");
+    let rows: [(&[&str], &[&str]); 14] = [
+        (&["page_updated"], &["does not declare page_updated", "cargo hooks add page_updated"]),
+        (&["page_created", "--url", url, "--set", "pag.id=1"], &["no pag;", "nearest is page"]),
+        (
+            &["page_created", "--url", url, "--set", "page.id.x=1"],
+            &["page.id has no x", "set the whole"],
+        ),
+        (
+            &["page_created", "--url", url, "--body", "/none"],
+            &["/none cannot be read", "give a file"],
+        ),
+        (
+            &["page_created", "--url", url, "--body", &text, "--set", "a=1"],
+            &["not JSON", "without --set"],
+        ),
+        (&["page_created", "--url", url, "--body", &text, "--fresh"], &["not JSON", "and --fresh"]),
+        (&["--mix", "/none", "--url", url], &["/none cannot be read", "give a text file"]),
+        (&["--mix", &line, "--url", url], &["line 1 is", "80 page_updated"]),
+        (&["--mix", &other, "--url", url], &["does not declare sprint_started", "cargo hooks add"]),
+        (&["page_created", "--url", foreign, "--count", "11"], &["--i-own app.example.com"]),
+        (
+            &["page_created", "--url", foreign, "--rate", "1"],
+            &["app.example.com is not this machine"],
+        ),
+        (
+            &["page_created", "--url", foreign, "--concurrency", "1", "--i-own", "example.com"],
+            &["go to app.example.com", "if it is yours"],
+        ),
+        (&["page_created", "--url", "app", "--rate", "1"], &["https://host/path"]),
+        (&["page_created", "--url", url], &["did not answer", "is the base URL right"]),
+    ];
+    for (arguments, words) in rows {
+        let arguments = [&["send", "--tenant", "t"], arguments].concat();
+        let output = hooks(&arguments).env("HOOKS_SHARED_SECRET", "c4n4ry").output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "{arguments:?}");
+        assert!(words.iter().all(|word| stderr.contains(word)), "{arguments:?}: {stderr}");
+        assert!(stderr.lines().count() == 1 && !stderr.contains("c4n4ry"), "{stderr}");
+    }
 }
 
 /// The main command: the journey, then Ctrl-C, and no process left.
 #[test]
 fn shows_the_journey_and_leaves_no_process_behind() {
-    let mut local = hooks(&["local", "--port", "0"]);
+    let mut local = hooks(&["local", "--port", "0", "--sites", "2"]);
     let local = local.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let mut local = Running(local.unwrap());
     let mut lines = BufReader::new(local.0.stdout.take().unwrap()).lines().map(Result::unwrap);
@@ -185,8 +239,9 @@ fn shows_the_journey_and_leaves_no_process_behind() {
         rest = after;
     }
 
-    let (output, stderr) = run(&["send", "page_created", "--count", "2"]);
+    let (output, stderr) = run(&["send", "page_created", "--tenants", "2", "--count", "2"]);
     assert!(output.status.success(), "{stderr}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("2 deliveries of 2 tenants"));
     assert!(lines.by_ref().any(|line| line.contains("page created")));
 
     // What others wrote forges no line, and commands no terminal.

@@ -26,4 +26,5 @@ mod records;
 mod recover;
 mod rejections;
 mod retries;
+mod send;
 mod soak;

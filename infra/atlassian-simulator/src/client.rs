@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use atlassian_connect::event::Product;
 use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_connect::qsh;
 use atlassian_connect::tenant::{ClientKey, SharedSecret};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use uuid::Uuid;
 
 /// A webhook to send.
 #[derive(Clone, Debug)]
@@ -22,6 +24,13 @@ pub struct Webhook<'a> {
     pub body: String,
     /// `X-Atlassian-Webhook-Identifier`; Confluence sends none.
     pub identifier: Option<String>,
+}
+
+impl Webhook<'_> {
+    /// A new identifier, if webhooks of the product have one.
+    pub fn identifier(product: Product) -> Option<String> {
+        (product == Product::Jira).then(|| Uuid::new_v4().to_string())
+    }
 }
 
 /// The response of the app.

@@ -32,11 +32,6 @@ impl Site {
         }
     }
 
-    /// A new `X-Atlassian-Webhook-Identifier`; Confluence sends none.
-    pub fn identifier(&self) -> Option<String> {
-        (self.product == Product::Jira).then(|| Uuid::new_v4().to_string())
-    }
-
     /// The same site with a new secret, as after a re-install.
     pub fn with_new_secret(&self) -> Self {
         Self { secret: Self::new(self.product, "").secret, ..self.clone() }

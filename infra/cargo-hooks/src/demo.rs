@@ -14,7 +14,7 @@ use atlassian_connect::event::EventName;
 use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_connect::lifecycle::Callback;
 use atlassian_connect::tenant::SharedSecret;
-use atlassian_simulator::samples::sample;
+use atlassian_simulator::samples::fresh;
 use atlassian_simulator::{Answer, Atlassian, Site, qsh_of};
 use contract::variable;
 use inspector::{Control, Install, Journey, Tampering};
@@ -196,7 +196,7 @@ impl Demo {
             }
             _ => Some(jwt::sign(&claims, &site.secret)),
         };
-        let identifier = site.identifier();
+        let identifier = atlassian_simulator::Webhook::identifier(site.product);
         atlassian.post(&target, token.as_deref(), body, identifier.as_deref()).await
     }
 
@@ -283,7 +283,7 @@ impl Control for Demo {
 
     fn sample(&self, site: &inspector::Site, event: &str) -> String {
         let Ok(site) = self.site(&site.tenant) else { return String::new() };
-        sample(site.product, &EventName::from(event)).unwrap_or("{}").to_owned()
+        fresh(site.product, &EventName::from(event), Timestamp::now()).unwrap_or_else(|| "{}".into())
     }
 
     async fn send(&self, send: inspector::Send) -> Result<(), String> {

@@ -125,11 +125,19 @@ impl Session {
 
     /// The demo site with this client key, or the first that sends the event.
     pub fn site(&self, tenant: Option<&ClientKey>, event: &EventName) -> Option<Site> {
-        let found = match tenant {
-            Some(tenant) => self.sites.iter().find(|site| site.client_key == *tenant),
-            None => self.sites.iter().find(|site| event.may_come_from(site.product)),
-        };
-        found.map(DemoSite::site)
+        match tenant {
+            Some(tenant) => {
+                self.sites.iter().find(|site| site.client_key == *tenant).map(DemoSite::site)
+            }
+            None => self.sites(event).into_iter().next(),
+        }
+    }
+
+    /// The demo sites of the first product that sends the event.
+    pub fn sites(&self, event: &EventName) -> Vec<Site> {
+        let first = self.sites.iter().find(|site| event.may_come_from(site.product));
+        let of_product = |site: &&DemoSite| Some(site.product) == first.map(|first| first.product);
+        self.sites.iter().filter(of_product).map(DemoSite::site).collect()
     }
 
     fn publish_in(&self, folder: &Path) -> anyhow::Result<Published> {

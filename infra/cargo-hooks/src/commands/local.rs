@@ -69,6 +69,9 @@ pub struct Args {
     /// Most processes of one function at once
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=64))]
     concurrency: u16,
+    /// Demo sites of each product, for `cargo hooks send --tenants`
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    sites: u16,
     /// Port of the page that shows every delivery; 0 for any that is free
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     page_port: u16,
@@ -135,7 +138,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         atlassian,
         addresses.clone(),
         stack.deployment(),
-        args.demo_sites(),
+        demo_sites(args.sites),
         args.state.as_deref(),
     )?;
     let handlers = Handlers::of(stack.deployment());
@@ -166,6 +169,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     demo.close();
     stack.stop().await;
     outcome
+}
+
+/// Demo sites of both products.
+fn demo_sites(of_each: u16) -> Vec<Site> {
+    let names = (1..=of_each).map(|number| match number {
+        1 => "demo".to_owned(),
+        number => format!("demo-{number}"),
+    });
+    let both = [Product::Jira, Product::Confluence];
+    names.flat_map(|name| both.map(|product| Site::new(product, &name))).collect()
 }
 
 struct Run<'a> {

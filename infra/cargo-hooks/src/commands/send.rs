@@ -1,33 +1,45 @@
 //! `cargo hooks send`
 
+mod assignment;
+mod body;
+mod journey;
+mod load;
+mod mix;
+mod refusal;
+
 use std::path::PathBuf;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 use atlassian_connect::descriptor::{Descriptor, Webhook};
 use atlassian_connect::event::{EventName, Product};
 use atlassian_connect::tenant::{ClientKey, SharedSecret};
 use runtime::environment;
-use serde_json::json;
-use uuid::Uuid;
 
-use atlassian_simulator::client;
-use atlassian_simulator::samples::sample;
+use atlassian_simulator::{Answer, Site, client};
 
 use crate::app::App;
 use crate::session::Session;
-use crate::terminal::escaped;
+use assignment::Assignment;
+use body::Body;
+use mix::Mix;
 
-/// Sign an event as a tenant does, and post it
+/// Sign events as a tenant does, and post them
 ///
-/// Without --url it goes to the local stack that is running. For a deployed app, give --url, --tenant,
+/// Without --url they go to the local stack that is running. For a deployed app, give --url, --tenant,
 /// and the tenant's shared secret in the environment variable HOOKS_SHARED_SECRET.
+///
+/// Each sample is a new webhook: its time, its ids and its identifier are new, so that what is sent
+/// twice is handled twice.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
-        cargo hooks send jira:issue_created\n  \
-        cargo hooks send page_created --body tests/events/confluence/page_created.json --count 3")]
+        cargo hooks send jira:issue_created --set issue.key=ABC-1 --set 'issue.fields.labels=[\"hot\"]'\n  \
+        cargo hooks send page_created --body tests/events/confluence/page_created.json --fresh\n  \
+        cargo hooks send jira:issue_updated --count 1000 --rate 50 --tenants 3\n  \
+        cargo hooks send --mix events.txt --count 500 --rate 20 --json")]
 pub struct Args {
     /// Name of the event, as in jira:issue_created
-    event: String,
+    #[arg(required_unless_present = "mix", conflicts_with = "mix")]
+    event: Option<String>,
     /// Base URL of a deployed app: the output BaseUrl of its stack
     #[arg(long)]
     url: Option<String>,
@@ -37,76 +49,174 @@ pub struct Args {
     /// Client key of the tenant
     #[arg(long, value_name = "CLIENT_KEY")]
     tenant: Option<String>,
-    /// File with the body; without it a sample of the event
-    #[arg(long, value_name = "FILE")]
+    /// File with the body, which is sent as it is; without it a sample of the event
+    #[arg(long, value_name = "FILE", conflicts_with = "mix")]
     body: Option<PathBuf>,
-    /// How many times to send it
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    /// Make the body of the file that of a new webhook each time, as a sample
+    #[arg(long, requires = "body")]
+    fresh: bool,
+    /// Change a field of the body: names and indices with dots, and JSON or a text. It may add a field
+    /// to an object that is there, and says so
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    assignments: Vec<Assignment>,
+    /// How many to send; more than 10 are measured together
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     count: u32,
+    /// Return after the response, without following the delivery to its handler
+    #[arg(long)]
+    no_wait: bool,
+    #[command(flatten)]
+    load: load::Args,
 }
 
-/// Sends it, and prints what was answered.
+/// Where the deliveries go.
+struct Target {
+    base_url: String,
+    /// If they go to the local stack.
+    session: Option<Session>,
+}
+
+/// The deliveries of one event: where they go, what they contain, and who sends them.
+struct Source {
+    event: EventName,
+    url: String,
+    product: Product,
+    body: Body,
+    sites: Vec<Site>,
+}
+
+/// Sends them, and prints what was answered.
 ///
 /// # Errors
 ///
-/// Fails if the webhook could not be sent, or was refused.
+/// When one could not be sent, or was refused.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let descriptor = App::find()?.descriptor()?;
-    let event = EventName::from(args.event.as_str());
-    let webhook = declared(&descriptor, &event)?;
-    let tenant = args.tenant.as_deref().map(ClientKey::new).transpose()?;
-    let (product, base_url, tenant, secret) = match args.url {
-        Some(url) => {
-            let tenant = tenant
-                .context("--url needs --tenant as well; give the client key of the tenant")?;
-            // In the environment, because a command line is seen by everybody on the machine.
-            let secret =
-                environment::optional("HOOKS_SHARED_SECRET").map(SharedSecret::new).context(
-                    "--url needs the tenant's shared secret; set the variable HOOKS_SHARED_SECRET",
-                )?;
-            // Of a tenant that is only a key, the product is the event's.
-            let product = event.products().first().copied().unwrap_or(Product::Jira);
-            (product, url, tenant, secret)
-        }
-        None => {
-            let session = Session::read(args.port)?;
-            let site = session.site(tenant.as_ref(), &event).with_context(|| match tenant {
-                Some(tenant) => {
-                    format!("the local stack has no demo site {tenant}; leave out --tenant")
-                }
-                None => format!(
-                    "no demo site of the local stack sends {event}; see `cargo hooks events`"
-                ),
-            })?;
-            (site.product, session.url, site.client_key, site.secret)
-        }
+    let mix = match (&args.event, &args.load.mix) {
+        (None, Some(path)) => Mix::read(path)?,
+        (event, _) => Mix::only(event.as_deref().unwrap_or_default()),
     };
-    let body = match &args.body {
-        Some(path) => std::fs::read_to_string(path).with_context(|| {
-            format!("the body {} cannot be read; check the path", path.display())
-        })?,
-        None => sample(product, &event).map_or_else(|| placeholder(&event), str::to_owned),
-    };
+    let webhooks: Vec<&Webhook> =
+        mix.events().map(|event| declared(&descriptor, event)).collect::<Result<_, _>>()?;
+    let target = Target::of(&args)?;
+    let is_load = args.load.is_wanted(args.count);
+    if args.load.needs_own_host(args.count) {
+        load::ensure_own(&target.base_url, args.load.i_own.as_deref())?;
+    }
+    let sources = webhooks.into_iter().map(|webhook| Source::of(webhook, &args, &target));
+    let sources: Vec<Source> = sources.collect::<Result<_, _>>()?;
     let client = client()?;
-    for _ in 0..args.count {
-        let identifier = (product == Product::Jira).then(|| Uuid::new_v4().to_string());
-        let (url, body) = (webhook.url.as_str(), body.clone());
-        let sent = atlassian_simulator::Webhook { base_url: &base_url, url, body, identifier };
-        let answer = atlassian_simulator::send(&client, sent, &tenant, &secret).await?;
+    if is_load {
+        return load::run(&args.load, args.count, client, target, mix, sources).await;
+    }
+    for number in 0..args.count {
+        let (source, site) = (&sources[0], sources[0].site(number));
+        let sent = source.send(&client, &target, site).await?;
         println!(
-            "{event} to {}{url} for tenant {tenant}: {} in {} ms",
-            base_url.trim_end_matches('/'),
-            answer.status,
-            answer.took.as_millis(),
+            "{} to {}{} for tenant {}: {} in {} ms",
+            source.event,
+            target.base_url.trim_end_matches('/'),
+            source.url,
+            site.client_key,
+            sent.status,
+            sent.took.as_millis(),
         );
-        if !answer.status.is_success() {
-            bail!(
-                "the webhook was refused: {}; see the receiver's log for the reason",
-                escaped(&answer.body)
-            );
+        let followed = target.session.as_ref().filter(|_| !args.no_wait);
+        if let (Some(session), Some(request)) = (followed, &sent.request_id) {
+            journey::follow(&client, session, request).await?;
+        }
+        if !sent.status.is_success() {
+            bail!("{}", refusal::explained(sent.status, &target));
         }
     }
     Ok(())
+}
+
+impl Target {
+    fn of(args: &Args) -> anyhow::Result<Self> {
+        match &args.url {
+            Some(url) => Ok(Self { base_url: url.clone(), session: None }),
+            None => {
+                let session = Session::read(args.port)?;
+                Ok(Self { base_url: session.url.clone(), session: Some(session) })
+            }
+        }
+    }
+
+    /// The sites that send an event.
+    fn sites(&self, event: &EventName, args: &Args) -> anyhow::Result<Vec<Site>> {
+        let tenant = args.tenant.as_deref().map(ClientKey::new).transpose()?;
+        let Some(session) = &self.session else {
+            let client_key = tenant
+                .context("a deployed app needs --tenant: give the client key of an installation")?;
+            // In the environment, because a command line is seen by everybody on the machine.
+            let secret =
+                environment::optional("HOOKS_SHARED_SECRET").map(SharedSecret::new).context(
+                    "a deployed app needs the tenant's secret: give it in the environment variable \
+                     HOOKS_SHARED_SECRET",
+                )?;
+            // Of a tenant that is only a key, the product is the event's.
+            let product = event.products().first().copied().unwrap_or(Product::Jira);
+            return Ok(vec![Site { product, client_key, secret, base_url: String::new() }]);
+        };
+        if let Some(tenant) = tenant {
+            let site = session.site(Some(&tenant), event).with_context(|| {
+                format!(
+                    "the local stack has no demo site {tenant}; leave --tenant out, or give one that \
+                     `cargo hooks local` printed"
+                )
+            })?;
+            return Ok(vec![site]);
+        }
+        let sites = session.sites(event);
+        let wanted = args.load.tenants.map_or(1, usize::from);
+        ensure!(
+            sites.len() >= wanted,
+            "the local stack has {} demo sites that send {event}, and --tenants asks for {wanted}; \
+             start the stack with `cargo hooks local --sites {wanted}`",
+            sites.len(),
+        );
+        Ok(sites.into_iter().take(wanted).collect())
+    }
+}
+
+impl Source {
+    fn of(webhook: &Webhook, args: &Args, target: &Target) -> anyhow::Result<Self> {
+        let event = webhook.event.clone();
+        let sites = target.sites(&event, args)?;
+        let product = sites[0].product;
+        let body = match &args.body {
+            Some(path) => Body::read(path, args.fresh, &args.assignments)?,
+            None => Body::sample(product, &event, &args.assignments)?,
+        };
+        Ok(Self { event, url: webhook.url.clone(), product, body, sites })
+    }
+
+    /// The site whose turn it is.
+    fn site(&self, number: u32) -> &Site {
+        &self.sites[number as usize % self.sites.len()]
+    }
+
+    /// Sends the next delivery.
+    async fn send(
+        &self,
+        client: &reqwest::Client,
+        target: &Target,
+        site: &Site,
+    ) -> anyhow::Result<Answer> {
+        let webhook = atlassian_simulator::Webhook {
+            base_url: &target.base_url,
+            url: &self.url,
+            body: self.body.next()?,
+            identifier: atlassian_simulator::Webhook::identifier(self.product),
+        };
+        let sent = atlassian_simulator::send(client, webhook, &site.client_key, &site.secret).await;
+        match &target.session {
+            Some(_) => sent
+                .context("the local stack does not answer; start it again with `cargo hooks local`"),
+            None => sent,
+        }
+    }
 }
 
 /// The first declared webhook of an event.
@@ -115,14 +225,9 @@ fn declared<'a>(descriptor: &'a Descriptor, event: &EventName) -> anyhow::Result
     webhooks.iter().find(|webhook| webhook.event == *event).with_context(|| {
         let names: Vec<&str> = webhooks.iter().map(|webhook| webhook.event.as_str()).collect();
         format!(
-            "the descriptor does not declare {event}; it declares {}. Add it with \
-             `cargo hooks add {event}`",
+            "the descriptor does not declare {event}; add it with `cargo hooks add {event}`, or name \
+             one that it declares: {}",
             names.join(", "),
         )
     })
-}
-
-/// A body that says no more than that the event happened.
-fn placeholder(event: &EventName) -> String {
-    json!({ "timestamp": 1_795_428_000_000_u64, "webhookEvent": event }).to_string()
 }

@@ -1,0 +1,155 @@
+//! `cargo hooks send` against a running app.
+
+use std::collections::BTreeMap;
+use std::process::Output;
+
+use atlassian_connect::event::{EventName, Product};
+use atlassian_simulator::Site;
+use atlassian_simulator::samples::sample;
+use cargo_hooks::session::Session;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::command::hooks_at;
+use crate::harness::app::TestApp;
+use crate::harness::log::Logged;
+
+/// The folder with a session of the app and these sites.
+fn session(app: &TestApp, sites: &[Site]) -> TempDir {
+    let home = tempfile::tempdir().unwrap();
+    let session = Session::new(app.stack.url(), app.stack.sqs_endpoint(), sites);
+    let text = serde_json::to_vec(&session).unwrap();
+    std::fs::write(home.path().join("local.json"), text).unwrap();
+    home
+}
+
+/// Runs `cargo hooks send …`.
+async fn send(home: &TempDir, arguments: &[&str]) -> Output {
+    let mut command = hooks_at(home.path(), &[&["send"], arguments].concat());
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+fn stderr(output: &Output) -> &str {
+    std::str::from_utf8(&output.stderr).unwrap()
+}
+
+fn report(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(output)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_twice_is_handled_twice() {
+    let app = TestApp::new().await;
+    let home = session(&app, &[app.jira.clone(), app.confluence.clone()]);
+    let sent = async |arguments: &[&str]| {
+        let output = send(&home, arguments).await;
+        assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+        output
+    };
+    for _ in 0..2 {
+        sent(&["page_created"]).await;
+        let output =
+            sent(&["jira:issue_created", "--set", "issue.key=ABC-1", "--set", "note=1"]).await;
+        let note = stderr(&output);
+        assert!(note.starts_with("note: note is added to the body, beside "), "{note}");
+    }
+    app.logged(Logged::PageCreated, 2).await;
+    let issues = app.logged(Logged::IssueCreated, 2).await;
+    assert!(issues.iter().all(|line| line["issue.key"] == "ABC-1"), "{issues:?}");
+
+    // A file is what it is, unless it is told to be new.
+    let file = home.path().join("body.json");
+    let body = sample(Product::Confluence, &EventName::PageCreated).unwrap();
+    std::fs::write(&file, body).unwrap();
+    let file = file.to_str().unwrap();
+    sent(&["page_created", "--body", file, "--fresh", "--count", "2"]).await;
+    sent(&["page_created", "--body", file]).await;
+    app.logged(Logged::DeliveryHandled, 7).await;
+    sent(&["page_created", "--body", file]).await;
+    app.logged(Logged::DeliveryDuplicate, 1).await;
+    app.drained("PageCreatedQueue").await;
+    assert_eq!(app.logged(Logged::PageCreated, 5).await.len(), 5);
+    assert_eq!(app.logged(Logged::DeliveryDuplicate, 1).await.len(), 1);
+    app.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_counts_what_the_app_counts() {
+    let app = TestApp::new().await;
+    let sites =
+        [app.jira.clone(), app.installed(Product::Jira).await, app.installed(Product::Jira).await];
+    let home = session(&app, &[&sites[..], std::slice::from_ref(&app.confluence)].concat());
+    let load = ["--count", "200", "--rate", "100", "--tenants", "3", "--json"];
+    let output = send(&home, &[&["jira:issue_updated"], &load[..]].concat()).await;
+    let report = report(&output);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(report["statuses"], json!({ "204": 200 }));
+    assert_eq!((&report["sent"], &report["accepted"]), (&json!(200), &json!(200)));
+    // The last of them was due then.
+    assert!(report["seconds"].as_f64().unwrap() >= 1.99, "{report}");
+    let latency = |name: &str| report["latency_ms"][name].as_f64().unwrap();
+    assert!(0.0 < latency("p50") && latency("p50") <= latency("p99"), "{report}");
+    assert!(latency("p99") <= latency("max"), "{report}");
+
+    app.logged(Logged::DeliveryQueued, 200).await;
+    app.logged(Logged::DeliveryHandled, 200).await;
+    app.drained("ScriptedQueue").await;
+    let mut handled = BTreeMap::<String, usize>::new();
+    for line in app.logged(Logged::DeliveryHandled, 200).await {
+        *handled.entry(line["tenant.key"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    let wanted = sites.iter().map(|site| site.client_key.to_string()).zip([67, 67, 66]);
+    assert_eq!(handled, wanted.collect());
+    assert!(app.logged(Logged::DeliveryDuplicate, 0).await.is_empty());
+
+    let mix = home.path().join("mix");
+    std::fs::write(&mix, "6 jira:issue_updated\n3 page_created\n1 jira:issue_deleted\n").unwrap();
+    let output = send(&home, &["--mix", mix.to_str().unwrap(), "--count", "20"]).await;
+    let text = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(text.starts_with("20 deliveries of 2 tenants in "), "{text}");
+    for line in ["204  20\n", "12  jira:issue_updated", "6  page_created", "2  jira:issue_deleted"]
+    {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    app.logged(Logged::PageCreated, 6).await;
+    let handled = app.logged(Logged::DeliveryHandled, 220).await;
+    let deleted = handled.iter().filter(|line| line["delivery.event"] == "jira:issue_deleted");
+    assert_eq!((handled.len(), deleted.count()), (220, 2));
+    app.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn says_what_to_do_about_a_refusal() {
+    let app = TestApp::new().await;
+    let stranger = Site::new(Product::Jira, "stranger");
+    let home = session(&app, &[stranger, app.confluence.clone()]);
+    let output = send(&home, &["jira:issue_updated"]).await;
+    let error = stderr(&output);
+    assert!(!output.status.success() && error.lines().count() == 1, "{error}");
+    assert!(error.contains("refused with 401") && error.contains("cargo hooks local"), "{error}");
+
+    let output = send(&home, &["jira:issue_updated", "--count", "12", "--json"]).await;
+    assert!(!output.status.success());
+    assert_eq!(report(&output)["statuses"], json!({ "401": 12 }));
+    assert!(stderr(&output).contains("12 of 12: it was refused with 401"), "{}", stderr(&output));
+
+    let body = home.path().join("text");
+    std::fs::write(&body, "kettle").unwrap();
+    let output = send(&home, &["page_created", "--body", body.to_str().unwrap()]).await;
+    assert!(stderr(&output).contains("refused with 400"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("correct the body"), "{}", stderr(&output));
+
+    let output = send(&home, &["page_created", "--tenants", "2"]).await;
+    assert!(stderr(&output).contains("cargo hooks local --sites 2"), "{}", stderr(&output));
+    let output = send(&home, &["page_created", "--tenant", "nobody"]).await;
+    assert!(stderr(&output).contains("no demo site nobody"), "{}", stderr(&output));
+
+    app.stack.stop().await;
+    let output = send(&home, &["page_created"]).await;
+    assert!(
+        stderr(&output).contains("start it again with `cargo hooks local`"),
+        "{}",
+        stderr(&output)
+    );
+}
