@@ -7,6 +7,10 @@
 //!   commands.
 //! - [`account`] finds a deployed stack, [`dead_letters`] lists and replays its dead letters, and [`recover`]
 //!   fetches the webhooks that Jira could not deliver.
+//! - [`deliveries`] makes one row a delivery from lines of log, and [`logs`] reads those of a deployed
+//!   stack.
+//! - [`doctor`] looks for what this machine lacks.
+//! - [`schema`] is the JSON Schema of the app descriptor.
 //! - [`terminal`] escapes foreign text before any of these prints it.
 
 pub mod account;
@@ -15,8 +19,12 @@ pub mod app;
 pub mod binaries;
 pub mod commands;
 pub mod dead_letters;
+pub mod deliveries;
+pub mod doctor;
+pub mod logs;
 pub mod recover;
 pub mod scaffold;
+pub mod schema;
 pub mod session;
 pub mod terminal;
 
