@@ -14,6 +14,17 @@ use serde_json::Value;
 
 use crate::terminal::{escaped, escaped_json};
 
+/// The messages of the lines that are read, as receivers, handlers and their gateway log them.
+pub const MESSAGES: [&str; 7] = [
+    "delivery queued",
+    "delivery handled",
+    "delivery duplicate",
+    "delivery failed",
+    "delivery dead-lettered",
+    "request rejected",
+    "request failed",
+];
+
 /// A line of a function's log.
 #[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
@@ -21,7 +32,7 @@ pub struct Line<'a> {
     pub function: &'a str,
     /// When it was logged.
     pub time: Timestamp,
-    /// Its text. Only JSON objects with one of the messages of deliveries are read.
+    /// Its text. Only JSON objects with one of the [`MESSAGES`] are read.
     pub text: &'a str,
 }
 

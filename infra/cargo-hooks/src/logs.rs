@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use crate::account::{self, Account, Service};
-use crate::deliveries::Line;
+use crate::deliveries::{Line, MESSAGES};
 use crate::terminal::escaped;
 
 /// The log of a deployed stack.
@@ -78,7 +78,7 @@ impl<'a> Log<'a> {
         let mut request = json!({
             "logGroupName": self.group,
             "startTime": self.start.as_millisecond(),
-            "filterPattern": PATTERN,
+            "filterPattern": pattern(),
         });
         if let Some(token) = token {
             request["nextToken"] = token.into();
@@ -118,8 +118,12 @@ impl<'a> Log<'a> {
     }
 }
 
-/// The lines that [`crate::deliveries`] reads, among others: it looks at the whole message.
-const PATTERN: &str = r#"{ ($.message = "delivery *") || ($.message = "request *") }"#;
+/// The filter for the lines that are read ("Filter pattern syntax" in the documentation of CloudWatch
+/// Logs). It does not choose a delivery: some lines of a handler name the message alone.
+fn pattern() -> String {
+    let terms = MESSAGES.map(|message| format!("($.message = \"{message}\")"));
+    format!("{{ {} }}", terms.join(" || "))
+}
 
 /// How much later than others a line can arrive and be read all the same.
 const LATE: SignedDuration = SignedDuration::from_secs(60);
