@@ -120,7 +120,7 @@ fn webhook() -> Value {
             "url": {
                 "description": "The URL for the event, relative to the base URL. Jira replaces variables such as ${issue.key}.",
                 "type": "string",
-                "pattern": format!("^{SEGMENTS}(\\?[^\\s#]*)?$"),
+                "pattern": format!("^{SEGMENTS}(\\?[^ #]*)?$"),
             },
             "filter": {
                 "description": "A JQL expression. Jira sends only events of issues that match it.",
