@@ -68,8 +68,8 @@ pub async fn examine(port: u16, account: &Account) -> Vec<Row> {
         Err(error) => rows.push(Row::optional(Group::Local, "app", "none", format!("{error:#}"))),
     }
     rows.extend([
-        tool("SAM CLI", &["sam", "--version"], "see https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/install-sam-cli.html"),
-        tool("cargo-lambda", &["cargo-lambda", "lambda", "--version"], "`pip3 install cargo-lambda`, which brings zig, or see https://www.cargo-lambda.info/guide/installation.html"),
+        tool("SAM CLI", &["sam", "--version"], SAM_ADVICE),
+        tool("cargo-lambda", &["cargo-lambda", "lambda", "--version"], LAMBDA_ADVICE),
         zig(),
         target(),
     ]);
@@ -303,6 +303,12 @@ fn tool(name: &'static str, command: &[&str], advice: &str) -> Row {
     }
 }
 
+const SAM_ADVICE: &str = "`pip3 install aws-sam-cli`, or see https://docs.aws.amazon.com/\
+                          serverless-application-model/latest/developerguide/install-sam-cli.html";
+
+const LAMBDA_ADVICE: &str = "`pip3 install cargo-lambda`, which brings zig, or see \
+                             https://www.cargo-lambda.info/guide/installation.html";
+
 /// The linker of cargo-lambda, as a program or as a package of Python.
 fn zig() -> Row {
     const NAME: &str = "zig";
@@ -340,7 +346,8 @@ async fn aws(account: &Account) -> [Row; 2] {
             Row::optional(
                 Group::Operate,
                 CREDENTIALS,
-                "none in the environment or the AWS CLI's files (a machine's own role is not looked for)",
+                "none in the environment or the AWS CLI's files (the role of a machine is not \
+                 looked for)",
                 "`aws configure sso`, then `aws sso login`; deploying needs them too",
             ),
         ];

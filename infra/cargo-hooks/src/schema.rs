@@ -42,7 +42,7 @@ pub fn schema() -> Value {
                 },
             },
             "apiVersion": {
-                "description": "The version of the descriptor. Atlassian asks sites for approval by it.",
+                "description": "The major version of the app. It is 1 if it is left out.",
                 "type": "integer",
             },
             "apiMigrations": {

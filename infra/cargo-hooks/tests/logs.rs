@@ -288,7 +288,7 @@ fn says_in_one_sentence_what_to_do() {
     let commands = [
         (local.arg("logs"), "name a deployed stack with --stack"),
         (&mut double.hooks(&["--since", "soon"]), "write a time such as 30m, 1h or 2d"),
-        (&mut double.hooks(&["--since", "-1h"]), "--since"),
+        (&mut double.hooks(&["--since=-1h"]), "write a time such as"),
         (&mut regionless, "name one with --region or AWS_REGION"),
         (&mut away, "is this machine online"),
         (&mut crooked, "is not a URL; correct the endpoint of CloudFormation"),

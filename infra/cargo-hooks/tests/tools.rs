@@ -267,8 +267,8 @@ fn the_doctor_works_outside_an_app() {
 fn the_doctor_says_what_to_type() {
     type Spoil = fn(&Path, &mut Command);
     let rows: [(Spoil, &str, &str, &str); 7] = [
-        (|_, command| drop(command.env("RUSTC", "/none")), "Rust", "missing", "rustup.rs"),
-        (|_, command| drop(command.env("CC", "/none")), "C compiler", "missing", "apt install gcc"),
+        (|_, command| _ = command.env("RUSTC", "/none"), "Rust", "missing", "rustup.rs"),
+        (|_, command| _ = command.env("CC", "/none"), "C compiler", "missing", "apt install gcc"),
         (
             |app, _| fs::remove_file(app.join("template.yaml")).unwrap(),
             "template.yaml",
