@@ -204,10 +204,14 @@ fn completes_the_commands_in_bash_as_it_says() {
     for shell in ["zsh", "fish", "elvish", "powershell", "bash"] {
         let (printed, text, errors) = run(&mut hooks(folder.path(), &["completions", shell]));
         assert!(printed && text.contains("cargo-hooks"), "{shell}: {errors}");
+        let has_a_space = text.contains("(cargo hooks)");
+        assert!(!has_a_space, "a name with a space is two words to {shell}");
         fs::write(&script, text).unwrap();
     }
+    // As bash does it: the function that the script registers, with the words that are there.
     let typed = "source ./completions; COMP_WORDS=(cargo-hooks do); COMP_CWORD=1; \
-                 _cargo-hooks cargo-hooks do cargo-hooks; echo \"${COMPREPLY[@]}\"";
+                 registered=$(complete -p cargo-hooks); function=${registered#*-F }; \
+                 ${function%% *} cargo-hooks do cargo-hooks; echo \"${COMPREPLY[@]}\"";
     let output = Command::new("bash").args(["-c", typed]).current_dir(folder.path()).output();
     let output = output.unwrap();
     assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "doctor", "{:?}", output.stderr);

@@ -29,9 +29,11 @@ pub struct Args {
 /// # Errors
 ///
 /// None.
-pub fn run(args: &Args, mut command: Command) -> anyhow::Result<()> {
+pub fn run(args: &Args, command: Command) -> anyhow::Result<()> {
+    // The script of zsh is made with this name, and would not be read with a space in it.
+    const NAME: &str = "cargo-hooks";
     let mut script = Vec::new();
-    generate(args.shell, &mut command, "cargo-hooks", &mut script);
+    generate(args.shell, &mut command.name(NAME), NAME, &mut script);
     // A reader that has seen enough, such as `head`, closes the pipe.
     let _ = std::io::stdout().write_all(&script);
     Ok(())
