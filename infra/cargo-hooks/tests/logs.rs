@@ -55,6 +55,14 @@ impl Double {
         events.push(event);
     }
 
+    /// Waits until the log was asked for its first page so many times.
+    fn wait_for_reads(&self, times: usize) {
+        let is_first = |asked: &&Value| asked["nextToken"].is_null();
+        while self.account.asked.lock().unwrap().iter().filter(is_first).count() < times {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    }
+
     fn hooks(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cargo-hooks"));
         command.args(["logs", "--stack", "my-app"]).args(arguments);
@@ -230,6 +238,8 @@ fn follows_the_log_and_prints_nothing_twice() {
     let again = json!({ "failed": { "attempts": 1, "retrySeconds": 30 } });
     assert_eq!(results, [json!("handled"), again, json!("deadLettered"), Value::Null]);
 
+    // The log is read from its start once more.
+    double.wait_for_reads(2);
     double.log("IssueCreatedReceiver", 1, queued("c", "acme", "jira:issue_created"));
     double.log("IssueCreatedHandler", 0, handled("c"));
     let next = lines.next().unwrap();
