@@ -1,10 +1,12 @@
 //! The AWS account of whoever runs a command, and a stack that is deployed in it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
@@ -12,7 +14,9 @@ use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_types::service_config::ServiceConfigKey;
+use reqwest::StatusCode;
 use reqwest::header::CONTENT_TYPE;
+use runtime::environment;
 
 use crate::terminal::escaped;
 
@@ -41,14 +45,53 @@ impl Account {
         loader.load().await
     }
 
+    /// The region that was named on the command line.
+    pub fn region(&self) -> Option<String> {
+        self.region.clone()
+    }
+
+    /// Whether there is anything that credentials could come from: variables, or files of the AWS CLI.
+    /// Finding out asks nobody.
+    pub fn is_configured(&self) -> bool {
+        let variables = [
+            "AWS_ACCESS_KEY_ID",
+            "AWS_PROFILE",
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        ];
+        let files = [("AWS_CONFIG_FILE", "config"), ("AWS_SHARED_CREDENTIALS_FILE", "credentials")];
+        self.profile.is_some()
+            || variables.iter().any(|name| environment::optional(name).is_some())
+            || files.iter().any(|(variable, name)| match environment::optional(variable) {
+                Some(path) => Path::new(&path).is_file(),
+                None => {
+                    std::env::home_dir().is_some_and(|home| home.join(".aws").join(name).is_file())
+                }
+            })
+    }
+
     /// The stack of this name.
     ///
     /// # Errors
     ///
     /// Fails if there is no such stack, or AWS does not answer.
     pub async fn stack(config: &SdkConfig, name: &str) -> anyhow::Result<Stack> {
-        let outputs = outputs(&describe(config, name).await?)?;
+        let outputs = outputs(&cloudformation(config, name, "DescribeStacks", &[]).await?)?;
         Ok(Stack { name: name.to_owned(), outputs })
+    }
+
+    /// The name in the account of a stack's resource, by its name in `template.yaml`.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such stack or resource, or AWS cannot be asked.
+    pub async fn resource(config: &SdkConfig, stack: &str, id: &str) -> anyhow::Result<String> {
+        let parameters = [("LogicalResourceId", id)];
+        let answer = cloudformation(config, stack, "DescribeStackResource", &parameters).await?;
+        text_of(&answer, "PhysicalResourceId").with_context(|| {
+            format!("the stack {stack} has no {id}; deploy the template of this app to it")
+        })
     }
 }
 
@@ -77,70 +120,20 @@ impl Stack {
 }
 
 /// Asks CloudFormation, whose SDK would be a third of the tool's build.
-async fn describe(config: &SdkConfig, stack: &str) -> anyhow::Result<String> {
-    let region = config
-        .region()
-        .context("no AWS region is set; set one with --region, AWS_REGION or the profile")?;
-    let credentials = match config.credentials_provider() {
-        Some(provider) => provider.provide_credentials().await.map_err(anyhow::Error::from),
-        None => Err(anyhow::anyhow!("no provider of credentials is configured")),
-    };
-    let credentials = credentials.context(
-        "no AWS credentials found; sign in with `aws sso login`, or choose a profile with \
-         --profile",
-    )?;
-    let own = ServiceConfigKey::builder()
-        .service_id("CloudFormation")
-        .env("AWS_ENDPOINT_URL")
-        .profile("endpoint_url")
-        .build()?;
-    let url = config
-        .service_config()
-        .and_then(|service| service.load_config(own))
-        .or_else(|| config.endpoint_url().map(str::to_owned))
-        .unwrap_or_else(|| {
-            let suffix = if region.as_ref().starts_with("cn-") { ".cn" } else { "" };
-            format!("https://cloudformation.{region}.amazonaws.com{suffix}")
-        });
-    // The client signs what it sends: a URL always has a path.
-    let url = reqwest::Url::parse(&url).with_context(|| {
-        format!("the CloudFormation endpoint {url} is not a URL; correct AWS_ENDPOINT_URL")
-    })?;
+async fn cloudformation(
+    config: &SdkConfig,
+    stack: &str,
+    action: &str,
+    parameters: &[(&str, &str)],
+) -> anyhow::Result<String> {
     let body = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs([
-            ("Action", "DescribeStacks"),
-            ("Version", "2010-05-15"),
-            ("StackName", stack),
-        ])
+        .extend_pairs([("Action", action), ("Version", "2010-05-15"), ("StackName", stack)])
+        .extend_pairs(parameters)
         .finish();
-    let form = "application/x-www-form-urlencoded";
-
-    let identity = credentials.into();
-    let params = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region.as_ref())
-        .name("cloudformation")
-        .time(SystemTime::now())
-        .settings(SigningSettings::default())
-        .build()?
-        .into();
-    let headers = std::iter::once((CONTENT_TYPE.as_str(), form));
-    let request =
-        SignableRequest::new("POST", url.as_str(), headers, SignableBody::Bytes(body.as_bytes()))?;
-    let (signed, _) = sign(request, &params)?.into_parts();
-
-    let client = atlassian_simulator::client()?;
-    let mut request = client.post(url.clone()).header(CONTENT_TYPE, form).body(body);
-    for (name, value) in signed.headers() {
-        request = request.header(name, value);
-    }
-    let answer = request
-        .send()
-        .await
-        .with_context(|| format!("{url} did not answer; check the region and the network"))?;
-    let status = answer.status();
-    let text = answer.text().await?;
+    let headers = [(CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded")];
+    let (status, text) = post(config, CLOUDFORMATION, &headers, body).await?;
     if !status.is_success() {
+        let region = config.region().map_or("no region", Region::as_ref);
         bail!(
             "CloudFormation cannot describe the stack {stack} in {region}: {}; check the stack's \
              name, --region and --profile",
@@ -148,6 +141,91 @@ async fn describe(config: &SdkConfig, stack: &str) -> anyhow::Result<String> {
         );
     }
     Ok(text)
+}
+
+/// A service of AWS that is asked without its SDK.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Service {
+    /// The name in variables and profiles, as in `AWS_ENDPOINT_URL_CLOUDFORMATION`.
+    pub(crate) id: &'static str,
+    /// The first label of its hosts.
+    pub(crate) host: &'static str,
+    /// The name in signatures.
+    pub(crate) signing: &'static str,
+}
+
+const CLOUDFORMATION: Service =
+    Service { id: "CloudFormation", host: "cloudformation", signing: "cloudformation" };
+
+/// Sends a signed request, and returns the status and the text of the answer.
+pub(crate) async fn post(
+    config: &SdkConfig,
+    service: Service,
+    headers: &[(&str, &str)],
+    body: String,
+) -> anyhow::Result<(StatusCode, String)> {
+    let region = config
+        .region()
+        .context("no AWS region is set; name one with --region or AWS_REGION, or in the profile")?;
+    let credentials = credentials(config).await?;
+    let own = ServiceConfigKey::builder()
+        .service_id(service.id)
+        .env("AWS_ENDPOINT_URL")
+        .profile("endpoint_url")
+        .build()?;
+    let url = config
+        .service_config()
+        .and_then(|settings| settings.load_config(own))
+        .or_else(|| config.endpoint_url().map(str::to_owned))
+        .unwrap_or_else(|| {
+            let suffix = if region.as_ref().starts_with("cn-") { ".cn" } else { "" };
+            format!("https://{}.{region}.amazonaws.com{suffix}", service.host)
+        });
+    // The client signs what it sends: a URL always has a path.
+    let url = reqwest::Url::parse(&url)
+        .with_context(|| format!("{url} is not a URL; correct the endpoint of {}", service.id))?;
+
+    let identity = credentials.into();
+    let params = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(region.as_ref())
+        .name(service.signing)
+        .time(SystemTime::now())
+        .settings(SigningSettings::default())
+        .build()?
+        .into();
+    let request = SignableRequest::new(
+        "POST",
+        url.as_str(),
+        headers.iter().copied(),
+        SignableBody::Bytes(body.as_bytes()),
+    )?;
+    let (signed, _) = sign(request, &params)?.into_parts();
+
+    let client = atlassian_simulator::client()?;
+    let mut request = client.post(url.clone()).body(body);
+    for &(name, value) in headers {
+        request = request.header(name, value);
+    }
+    for (name, value) in signed.headers() {
+        request = request.header(name, value);
+    }
+    let answer = request.send().await.with_context(|| {
+        format!("{url} did not answer; is this machine online, and the region right?")
+    })?;
+    Ok((answer.status(), answer.text().await?))
+}
+
+/// The credentials that the chain of AWS's own tools finds.
+pub(crate) async fn credentials(config: &SdkConfig) -> anyhow::Result<Credentials> {
+    let credentials = match config.credentials_provider() {
+        Some(provider) => provider.provide_credentials().await.map_err(anyhow::Error::from),
+        None => Err(anyhow::anyhow!("no source of credentials")),
+    };
+    credentials.context(
+        "there are no AWS credentials; sign in with `aws sso login`, or name a profile with \
+         --profile",
+    )
 }
 
 /// The outputs in CloudFormation's answer to `DescribeStacks`.
@@ -166,9 +244,14 @@ fn outputs(answer: &str) -> anyhow::Result<BTreeMap<String, String>> {
 
 /// What CloudFormation says in place of an answer.
 fn message(answer: &str) -> Option<String> {
+    text_of(answer, "Message")
+}
+
+/// The text of the first element with this name.
+fn text_of(answer: &str, name: &str) -> Option<String> {
     let document = roxmltree::Document::parse(answer).ok()?;
     let mut nodes = document.descendants();
-    nodes.find(|node| node.tag_name().name() == "Message")?.text().map(str::to_owned)
+    nodes.find(|node| node.tag_name().name() == name)?.text().map(str::to_owned)
 }
 
 #[cfg(test)]

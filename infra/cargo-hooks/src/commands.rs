@@ -2,11 +2,15 @@
 
 pub mod add;
 pub mod check;
+pub mod completions;
 pub mod dead;
+pub mod doctor;
 pub mod events;
 pub mod local;
+pub mod logs;
 pub mod new;
 pub mod recover;
 pub mod replay;
+pub mod schema;
 pub mod send;
 pub mod template;

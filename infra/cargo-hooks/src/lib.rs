@@ -8,6 +8,10 @@
 //! - [`demo`] has the demo sites of a local stack, which the inspector's page acts for.
 //! - [`account`] finds a deployed stack, [`dead_letters`] lists and replays its dead letters, and [`recover`]
 //!   fetches the webhooks that Jira could not deliver.
+//! - [`deliveries`] makes one row a delivery from lines of log, and [`logs`] reads those of a deployed
+//!   stack.
+//! - [`doctor`] looks for what this machine lacks.
+//! - [`schema`] is the JSON Schema of the app descriptor.
 //! - [`terminal`] escapes foreign text before any of these prints it.
 
 pub mod account;
@@ -16,9 +20,13 @@ pub mod app;
 pub mod binaries;
 pub mod commands;
 pub mod dead_letters;
+pub mod deliveries;
 pub mod demo;
+pub mod doctor;
+pub mod logs;
 pub mod recover;
 pub mod scaffold;
+pub mod schema;
 pub mod session;
 pub mod terminal;
 

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use cargo_hooks::commands::{
-    add, check, dead, events, local, new, recover, replay, send, template,
+    add, check, completions, dead, doctor, events, local, logs, new, recover, replay, schema, send,
+    template,
 };
 use cargo_hooks::terminal::escaped;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Atlassian Connect webhooks on AWS Lambda: create an app, run it locally, deploy and operate it.
 #[derive(Parser)]
@@ -38,6 +39,10 @@ enum Command {
     Dead(dead::Args),
     Replay(replay::Args),
     Recover(recover::Args),
+    Logs(logs::Args),
+    Doctor(doctor::Args),
+    Schema(schema::Args),
+    Completions(completions::Args),
 }
 
 fn main() -> ExitCode {
@@ -57,6 +62,10 @@ fn main() -> ExitCode {
         Command::Dead(args) => wait_for(dead::run(args)),
         Command::Replay(args) => wait_for(replay::run(args)),
         Command::Recover(args) => wait_for(recover::run(args)),
+        Command::Logs(args) => wait_for(logs::run(args)),
+        Command::Doctor(args) => wait_for(doctor::run(args)),
+        Command::Schema(args) => schema::run(&args),
+        Command::Completions(args) => completions::run(&args, Cli::command()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -54,6 +54,7 @@ fn creates_an_app_in_which_everything_agrees() {
     let wanted = [
         ".github/workflows/ci.yml",
         ".gitignore",
+        ".vscode/settings.json",
         "Cargo.toml",
         "README.md",
         "functions/descriptor/Cargo.toml",
@@ -66,6 +67,7 @@ fn creates_an_app_in_which_everything_agrees() {
         "functions/receiver/Cargo.toml",
         "functions/receiver/src/main.rs",
         "infra/atlassian-connect.json",
+        "infra/atlassian-connect.schema.json",
         "samconfig.toml",
         "template.yaml",
         "tests/events/confluence/page_created.json",

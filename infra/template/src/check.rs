@@ -116,6 +116,11 @@ fn read_descriptor(path: &Path) -> Result<Descriptor, Finding> {
     })
 }
 
+/// The version of the framework's crates in the text of a `Cargo.lock`.
+pub fn framework_version(lock: &str) -> Option<&str> {
+    versions::framework(lock)
+}
+
 /// A path as a person in the current folder would write it.
 pub fn shown(path: &Path) -> String {
     let folder = std::env::current_dir().unwrap_or_default();

@@ -23,8 +23,8 @@ use crate::app::App;
 use crate::binaries::{self, Profile};
 use crate::demo::{Addresses, Demo, DemoSite};
 use atlassian_simulator::{Atlassian, InstallKey, Site};
-use sam_template_runner::{LogLine, Stack};
 use sam_template_runner::deployment::Function;
+use sam_template_runner::{LogLine, Stack};
 
 /// Build the functions and run all of template.yaml on this machine
 ///

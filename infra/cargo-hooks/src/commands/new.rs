@@ -10,6 +10,7 @@ use clap::ValueEnum;
 
 use crate::addition::{Wanted, add, formatted};
 use crate::scaffold::{self, Framework, Scaffold};
+use crate::schema;
 use template::render;
 
 /// Create an app in a new folder
@@ -138,6 +139,7 @@ fn files(scaffold: &Scaffold, products: Products) -> anyhow::Result<Vec<(PathBuf
     let template = render(&Descriptor::parse(descriptor)?)?;
     files.extend(addition.files);
     files.push(("template.yaml".into(), template));
+    files.push((schema::PATH.into(), schema::text()));
     Ok(files)
 }
 

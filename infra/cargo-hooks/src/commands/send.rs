@@ -212,8 +212,9 @@ impl Source {
         };
         let sent = atlassian_simulator::send(client, webhook, &site.client_key, &site.secret).await;
         match &target.session {
-            Some(_) => sent
-                .context("the local stack does not answer; start it again with `cargo hooks local`"),
+            Some(_) => sent.context(
+                "the local stack does not answer; start it again with `cargo hooks local`",
+            ),
             None => sent,
         }
     }

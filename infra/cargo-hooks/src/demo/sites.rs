@@ -89,8 +89,9 @@ mod tests {
     }
 
     fn secrets(demos: &[DemoSite]) -> Vec<(String, String)> {
-        let secret =
-            |demo: &DemoSite| (demo.site.client_key.to_string(), demo.site.secret.expose().to_owned());
+        let secret = |demo: &DemoSite| {
+            (demo.site.client_key.to_string(), demo.site.secret.expose().to_owned())
+        };
         demos.iter().map(secret).collect()
     }
 

@@ -11,7 +11,7 @@ use crate::VERSION;
 pub(super) fn check(lock: &Path) -> Vec<Finding> {
     // Where there is no lock yet, cargo takes the newest crates at the next build.
     let lock = std::fs::read_to_string(lock).unwrap_or_default();
-    locked(&lock, FACADE).and_then(disagreement).into_iter().collect()
+    framework(&lock).and_then(disagreement).into_iter().collect()
 }
 
 /// What to do about a template of another version.
@@ -26,6 +26,11 @@ pub(super) fn advice(template: &str) -> String {
              template`, read the diff, and commit the result"
         ),
     }
+}
+
+/// The version of the framework's crates in the text of a `Cargo.lock`.
+pub(super) fn framework(lock: &str) -> Option<&str> {
+    locked(lock, FACADE)
 }
 
 const FACADE: &str = "atlassian-hooks";
@@ -69,7 +74,7 @@ mod tests {
         };
         let found = |version: &str| {
             let lock = lock(version);
-            locked(&lock, FACADE).and_then(disagreement).map(|finding| finding.advice)
+            framework(&lock).and_then(disagreement).map(|finding| finding.advice)
         };
         assert_eq!(found(VERSION), None);
         assert!(found("0.0.9").unwrap().contains("`cargo update`"));

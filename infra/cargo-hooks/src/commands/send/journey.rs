@@ -91,9 +91,14 @@ impl Printed {
         let took = journey.ended_ms.unwrap_or(journey.answered_ms);
         match journey.outcome {
             Outcome::Queued | Outcome::Retrying => {}
-            Outcome::Handled => println!("{:>12} by {handler}, {took} ms after it was sent", "handled"),
+            Outcome::Handled => {
+                println!("{:>12} by {handler}, {took} ms after it was sent", "handled")
+            }
             Outcome::Duplicate => {
-                println!("{:>12} of a webhook that was handled before; nothing was called", "duplicate");
+                println!(
+                    "{:>12} of a webhook that was handled before; nothing was called",
+                    "duplicate"
+                );
             }
             Outcome::DeadLettered => {
                 let id = &journey.id;
