@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
 use anstyle::{AnsiColor, Style};
+use inspector::{Journey, Kind};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -66,6 +67,47 @@ pub struct Row {
     settled: Option<Timestamp>,
     #[serde(skip)]
     messages: Vec<String>,
+}
+
+impl Row {
+    /// The row of a request to a local stack, unless it is no webhook.
+    pub fn of(journey: &Journey) -> Option<Self> {
+        if journey.kind != Kind::Webhook {
+            return None;
+        }
+        let last = journey.attempts.last();
+        let ended = journey.ended_ms.or(last.map(|last| last.ended_ms));
+        let took = ended.and_then(|ended| i64::try_from(ended).ok());
+        let is_success = (200..300).contains(&journey.status);
+        Some(Self {
+            time: journey.received_at,
+            delivery: Some(journey.id.clone()),
+            event: journey.event.clone(),
+            tenant: journey.tenant.clone(),
+            path: Some(journey.sent.path.clone()),
+            status: match journey.status {
+                _ if is_success => Status::Queued,
+                500.. => Status::Failed,
+                _ => Status::Rejected,
+            },
+            handler: journey.handler.clone(),
+            result: match journey.outcome {
+                inspector::Outcome::Handled => Some(Outcome::Handled),
+                inspector::Outcome::Duplicate => Some(Outcome::Duplicate),
+                inspector::Outcome::DeadLettered => Some(Outcome::DeadLettered),
+                inspector::Outcome::Retrying => last.map(|last| Outcome::Failed {
+                    attempts: last.number,
+                    retry_seconds: last.retry_seconds.unwrap_or_default(),
+                }),
+                _ => None,
+            },
+            reason: journey.reason.clone().or_else(|| last.and_then(|last| last.error.clone())),
+            duration: took.map(SignedDuration::from_millis),
+            queued: None,
+            settled: None,
+            messages: Vec::new(),
+        })
+    }
 }
 
 /// What the receiver did with a request.

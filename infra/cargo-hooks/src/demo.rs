@@ -284,7 +284,7 @@ impl Control for Demo {
     fn sample(&self, site: &inspector::Site, event: &str) -> String {
         let Ok(site) = self.site(&site.tenant) else { return String::new() };
         fresh(site.product, &EventName::from(event), Timestamp::now())
-            .unwrap_or_else(|| "{}".into())
+            .map_or_else(|| "{}".into(), |body| format!("{body:#}"))
     }
 
     async fn send(&self, send: inspector::Send) -> Result<(), String> {

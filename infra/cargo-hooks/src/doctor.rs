@@ -377,7 +377,7 @@ async fn aws(account: &Account) -> [Row; 2] {
 
 /// The URL of the local stack, if it answers; else what is there.
 async fn session() -> Result<String, String> {
-    let Ok(session) = Session::read() else { return Err("none is running".into()) };
+    let Ok(session) = Session::read(None) else { return Err("none is running".into()) };
     let client = atlassian_simulator::client().map_err(|error| format!("{error:#}"))?;
     let url = format!("{}{}", session.url, atlassian_connect::descriptor::Descriptor::PATH);
     match client.get(url).timeout(PATIENCE).send().await {

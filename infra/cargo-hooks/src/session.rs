@@ -6,12 +6,15 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
+use std::ops::ControlFlow;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use atlassian_connect::event::{EventName, Product};
 use atlassian_connect::tenant::{ClientKey, SharedSecret};
+use inspector::Journey;
 use runtime::environment;
 use serde::{Deserialize, Serialize};
 
@@ -203,6 +206,40 @@ impl Session {
     fn port(&self) -> Option<u16> {
         self.url.rsplit(':').next()?.trim_end_matches('/').parse().ok()
     }
+}
+
+/// What to do when a local stack does not answer.
+pub(crate) const RESTART: &str = "start the local stack again with `cargo hooks local`";
+
+/// Calls `each` with every journey that the local stack remembers, and then with every change; those of
+/// one request, if one is given.
+///
+/// # Errors
+///
+/// Fails if the stack does not answer or stops, or `each` fails.
+pub(crate) async fn follow(
+    client: &reqwest::Client,
+    session: &Session,
+    request: Option<&str>,
+    mut each: impl FnMut(&Journey) -> anyhow::Result<ControlFlow<()>>,
+) -> anyhow::Result<()> {
+    let query = request.map(|request| format!("?{request}")).unwrap_or_default();
+    let url = format!("{}/api/stream{query}", session.page);
+    // Without the client's timeout, which would end a stream that goes on.
+    let response = client.get(&url).timeout(Duration::from_secs(24 * 60 * 60)).send().await;
+    let mut response = response.with_context(|| format!("{url} does not answer; {RESTART}"))?;
+    let mut received = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        received.extend_from_slice(&chunk);
+        while let Some(end) = received.iter().position(|&byte| byte == b'\n') {
+            let line: Vec<u8> = received.drain(..=end).collect();
+            let Some(data) = line.strip_prefix(b"data:") else { continue };
+            if each(&serde_json::from_slice(data.trim_ascii())?)?.is_break() {
+                return Ok(());
+            }
+        }
+    }
+    bail!("the local stack stopped; {RESTART}")
 }
 
 /// The names of the files: `local-PORT.json`.

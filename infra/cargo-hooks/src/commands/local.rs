@@ -274,6 +274,54 @@ fn print(line: &LogLine, verbose: bool) {
     if verbose { console::raw(line) } else { console::line(line) }
 }
 
+impl Args {
+    fn profile(&self) -> Profile {
+        if self.release { Profile::Release } else { Profile::Dev }
+    }
+}
+
+/// The parameters that this command sets by itself, and that of `--fast`.
+const BASE_URL: &str = "BaseUrl";
+const INSTALL_KEYS_URL: &str = "InstallKeysUrl";
+const RETRY_DELAY: &str = "RetryDelay";
+
+/// Reads `NAME=VALUE`.
+fn parameter(argument: &str) -> Result<(String, String), &'static str> {
+    let (name, value) = argument.split_once('=').unwrap_or_default();
+    if name.is_empty() {
+        return Err("write a parameter as NAME=VALUE, as in RetryDelay=5");
+    }
+    Ok((name.into(), value.into()))
+}
+
+/// The values of the template's parameters that were asked for.
+fn parameters(args: &Args) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut parameters = BTreeMap::new();
+    for (name, value) in &args.parameter {
+        match name.as_str() {
+            INSTALL_KEYS_URL => bail!(
+                "{name} is the URL of this command's own keys, which sign the installs of its demo \
+                 sites; leave it out"
+            ),
+            BASE_URL => bail!(
+                "{name} is the URL that this command listens on; for the URL of a tunnel in front \
+                 of it use --parameter OtherBaseUrls={value}"
+            ),
+            RETRY_DELAY if args.fast => {
+                bail!("--fast sets {name} to 0; leave out either --fast or {name}={value}")
+            }
+            _ => {}
+        }
+        if parameters.insert(name.clone(), value.clone()).is_some() {
+            bail!("the parameter {name} is given twice; leave out one of the two");
+        }
+    }
+    if args.fast {
+        parameters.insert(RETRY_DELAY.into(), "0".into());
+    }
+    Ok(parameters)
+}
+
 fn summary(stack: &Stack) -> String {
     let deployment = stack.deployment();
     format!(

@@ -1,32 +1,39 @@
 //! `cargo hooks logs`
 
 use std::io::{ErrorKind, Write};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use inspector::{Journey, Outcome};
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use crate::account::Account;
 use crate::deliveries::{Deliveries, Filter, Row, Status, write_heads, write_json, write_row};
 use crate::logs::Log;
+use crate::session::{RESTART, Session, follow};
 
-/// Show the deliveries of a deployed stack, one row each
+/// Show the deliveries of a stack, one row each
 ///
 /// A row says when a request was received, for which event and tenant, whether it was queued, and what
 /// its handler made of it. The functions log this in JSON; no line contains a token, a secret or a body.
 /// With LogLevel WARN only refused requests and failures are logged.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
+        cargo hooks logs --follow               # of the local stack\n  \
         cargo hooks logs --stack my-app --since 1h\n  \
         cargo hooks logs --stack my-app --follow --event jira:issue_created\n  \
         cargo hooks logs --stack my-app --since 2d --json | jq 'select(.reason)'\n\n\
         AWS: cloudformation:DescribeStackResource, logs:FilterLogEvents")]
 pub struct Args {
-    /// Name of a deployed stack
+    /// Name of a deployed stack; without it, the local stack that is running
     #[arg(long, value_name = "NAME")]
     stack: Option<String>,
     #[command(flatten)]
     account: Account,
+    /// Port of the local stack, if several run
+    #[arg(long, conflicts_with = "stack")]
+    port: Option<u16>,
     /// Stay, and print each delivery when it is handled, each failed attempt, and each refused request
     #[arg(long, short)]
     follow: bool,
@@ -53,13 +60,16 @@ pub struct Args {
 ///
 /// When there is no such stack, or AWS does not answer.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let stack = args.stack.as_deref().context(
-        "name a deployed stack with --stack; `cargo hooks local` prints the lines of a local one",
-    )?;
     let filter = Filter {
         tenant: args.tenant.clone(),
         event: args.event.clone(),
         delivery: args.delivery.clone(),
+    };
+    let Some(stack) = &args.stack else {
+        return match print_local(&args, &filter, &mut anstream::stdout()).await {
+            Err(error) if is_closed(&error) => Ok(()),
+            outcome => outcome,
+        };
     };
     let config = args.account.config().await;
     let start = Timestamp::now() - args.since;
@@ -116,6 +126,43 @@ async fn print(
         }
     }
     rows.iter().try_for_each(|row| show(row, out))?;
+    Ok(out.flush()?)
+}
+
+/// Prints the deliveries that a local stack remembers, and then those that follow.
+async fn print_local(args: &Args, filter: &Filter, out: &mut impl Write) -> anyhow::Result<()> {
+    let session = Session::read(args.port)?;
+    let client = atlassian_simulator::client()?;
+    let start = Timestamp::now() - args.since;
+    if !args.json {
+        write_heads(out)?;
+    }
+    let mut show = |journey: &Journey| {
+        let row = Row::of(journey).filter(|row| row.time >= start && filter.takes(row));
+        match row {
+            Some(row) if args.json => write_json(&row, out),
+            Some(row) => write_row(&row, out),
+            None => Ok(()),
+        }
+    };
+    if args.follow {
+        // A row when a delivery is at its end, or an attempt has failed.
+        return follow(&client, &session, None, |journey| {
+            let is_news = journey.outcome != Outcome::Queued;
+            if is_news {
+                show(journey)?;
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+        .await;
+    }
+    let url = format!("{}/api/journeys", session.page);
+    let response = client.get(&url).send().await;
+    let response = response.with_context(|| format!("{url} does not answer; {RESTART}"))?;
+    let journeys: Vec<Journey> = serde_json::from_slice(&response.bytes().await?)?;
+    for journey in &journeys {
+        show(journey)?;
+    }
     Ok(out.flush()?)
 }
 

@@ -33,7 +33,7 @@ struct Kept {
 /// # Errors
 ///
 /// Fails if the file cannot be read or written.
-pub fn open(state: Option<&Path>, new: Vec<Site>) -> anyhow::Result<Vec<DemoSite>> {
+pub(super) fn open(state: Option<&Path>, new: Vec<Site>) -> anyhow::Result<Vec<DemoSite>> {
     let Some(path) = state.map(|folder| folder.join(FILE)) else {
         return Ok(new.into_iter().map(|site| DemoSite { site, is_kept: false }).collect());
     };
@@ -66,7 +66,7 @@ pub fn open(state: Option<&Path>, new: Vec<Site>) -> anyhow::Result<Vec<DemoSite
 /// # Errors
 ///
 /// Fails if the file cannot be written.
-pub fn keep(state: Option<&Path>, sites: &[Site]) -> anyhow::Result<()> {
+pub(super) fn keep(state: Option<&Path>, sites: &[Site]) -> anyhow::Result<()> {
     state.map_or(Ok(()), |folder| write(&folder.join(FILE), sites))
 }
 

@@ -1,15 +1,15 @@
 //! The journey of a delivery after its response, as the page of the local stack has it.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use inspector::{Journey, Outcome};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
-use crate::session::Session;
+use crate::session::{Session, follow as follow_journeys};
 use crate::terminal::escaped;
 
-/// How long the next step may take.
+/// How long the journey may take before it is left to itself.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Prints each step of a request until it is at its end.
@@ -22,41 +22,19 @@ pub(super) async fn follow(
     session: &Session,
     request: &str,
 ) -> anyhow::Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    let followed = timeout_at(deadline, print_until_end(client, session, request)).await;
-    match followed {
-        Ok(followed) => followed.with_context(|| {
-            format!("the local stack does not say what became of it; see {}", session.page)
-        }),
+    let mut printed = Printed::default();
+    let followed = follow_journeys(client, session, Some(request), |journey| {
+        printed.print(journey);
+        let is_final = journey.outcome.is_final();
+        Ok(if is_final { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    });
+    match timeout(PATIENCE, followed).await {
+        Ok(followed) => followed,
         Err(_) => {
-            println!("  not at its end after {PATIENCE:?}; see {}", session.page);
+            println!("{:>12} not at its end after {PATIENCE:?}; see {}", "", session.page);
             Ok(())
         }
     }
-}
-
-async fn print_until_end(
-    client: &reqwest::Client,
-    session: &Session,
-    request: &str,
-) -> anyhow::Result<()> {
-    let url = format!("{}/api/stream?{request}", session.page);
-    let mut response = client.get(url).send().await?.error_for_status()?;
-    let mut received = Vec::new();
-    let mut printed = Printed::default();
-    while let Some(chunk) = response.chunk().await? {
-        received.extend_from_slice(&chunk);
-        while let Some(end) = received.iter().position(|&byte| byte == b'\n') {
-            let line: Vec<u8> = received.drain(..=end).collect();
-            let Some(data) = line.strip_prefix(b"data:") else { continue };
-            let journey: Journey = serde_json::from_slice(data.trim_ascii())?;
-            printed.print(&journey);
-            if journey.outcome.is_final() {
-                return Ok(());
-            }
-        }
-    }
-    anyhow::bail!("it stopped; start it again with `cargo hooks local`")
 }
 
 /// What was printed already.

@@ -163,7 +163,7 @@ pub(super) async fn run(
             let latency = due.elapsed();
             drop(place);
             bar.inc(1);
-            Outcome { source, status: sent.map(|sent| sent.answer.status), latency }
+            Outcome { source, status: sent.map(|sent| sent.status), latency }
         });
         while let Some(outcome) = tasks.try_join_next() {
             outcomes.push(outcome?);
