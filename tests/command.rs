@@ -1,10 +1,13 @@
 //! The tool, as a user types it in an app's folder.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 
+use atlassian_connect::event::{Era, Product, TABLE};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::harness::app::{DESCRIPTOR, DESCRIPTOR_FILE, functions};
@@ -364,4 +367,50 @@ fn children_of(parent: u32) -> Vec<String> {
     let children = tasks.map(|task| task.unwrap().path().join("children"));
     let lists = children.filter_map(|path| std::fs::read_to_string(path).ok());
     lists.flat_map(|list| list.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// On a machine with nothing but the tool: it needs no app, and builds nothing.
+#[test]
+fn inspect_shows_every_event_of_both_products() {
+    let nowhere = tempfile::tempdir().unwrap();
+    let mut command = hooks(&["inspect", "--json"]);
+    let output = command.current_dir(nowhere.path()).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(
+        stderr.contains(&format!("events: {0} generated, {0} received", TABLE.len())),
+        "{stderr}"
+    );
+    let lines = std::str::from_utf8(&output.stdout).unwrap().lines();
+    let lines: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+    let shown = lines.iter().map(|line| {
+        assert!(line["body"].is_object(), "{line}");
+        assert_eq!((&line["verdict"], &line["outcome"]), (&"verified".into(), &"handled".into()));
+        (line["product"].as_str().unwrap().to_owned(), line["event"].as_str().unwrap().to_owned())
+    });
+    let shown: BTreeSet<(String, String)> = shown.collect();
+    let table = TABLE.iter().map(|line| (line.product.to_string(), line.event.to_string()));
+    assert_eq!(shown, table.collect());
+    // The two lists of the documentation that this project began with.
+    for (product, count) in [(Product::Jira, 15), (Product::Confluence, 53)] {
+        let legacy = TABLE.iter().filter(|line| line.product == product && line.era != Era::Today);
+        let legacy = legacy
+            .filter(|line| shown.contains(&(line.product.to_string(), line.event.to_string())));
+        assert_eq!(legacy.count(), count);
+    }
+}
+
+#[test]
+fn inspect_says_what_is_wrong() {
+    for (arguments, words) in [
+        (&["inspect", "--event", "jira:isue_created"][..], "did you mean jira:issue_created?"),
+        (&["inspect", "--product", "bamboo"], "name a product: jira or confluence"),
+        (&["inspect", "--product", "jira", "--event", "page_created"], "leave --product out"),
+        (&["inspect", "--json", "--quiet"], "cannot be used with"),
+        (&["inspect", "--base-url", "https://a.test"], "--listen"),
+    ] {
+        let output = hooks(arguments).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && stderr.contains(words), "{arguments:?}: {stderr}");
+    }
 }

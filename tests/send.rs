@@ -1,12 +1,13 @@
 //! `cargo hooks send` against a running app.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Output;
 
 use atlassian_connect::event::{EventName, Product};
 use atlassian_simulator::Site;
 use atlassian_simulator::samples::sample;
-use cargo_hooks::session::Session;
+use cargo_hooks::session::{Published, Session};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -14,18 +15,29 @@ use crate::command::hooks_at;
 use crate::harness::app::TestApp;
 use crate::harness::log::Logged;
 
-/// The folder with a session of the app and these sites.
-fn session(app: &TestApp, sites: &[Site]) -> TempDir {
-    let home = tempfile::tempdir().unwrap();
-    let session = Session::new(app.stack.url(), app.stack.sqs_endpoint(), sites);
-    let text = serde_json::to_vec(&session).unwrap();
-    std::fs::write(home.path().join("local.json"), text).unwrap();
-    home
+/// A folder with a session of the app and some sites, which lasts as long as this.
+struct Home {
+    folder: TempDir,
+    _session: Published,
+}
+
+impl Home {
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+fn session(app: &TestApp, sites: &[Site]) -> Home {
+    let folder = tempfile::tempdir().unwrap();
+    // No page: what becomes of a delivery is read from the log here.
+    let session = Session::new(app.stack.url(), app.stack.sqs_endpoint(), "http://none", sites);
+    let _session = session.publish_in(folder.path()).unwrap();
+    Home { folder, _session }
 }
 
 /// Runs `cargo hooks send …`.
-async fn send(home: &TempDir, arguments: &[&str]) -> Output {
-    let mut command = hooks_at(home.path(), &[&["send"], arguments].concat());
+async fn send(home: &Home, arguments: &[&str]) -> Output {
+    let mut command = hooks_at(home.path(), &[&["send", "--no-wait"], arguments].concat());
     tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
 }
 

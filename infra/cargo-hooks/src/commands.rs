@@ -6,6 +6,7 @@ pub mod completions;
 pub mod dead;
 pub mod doctor;
 pub mod events;
+pub mod inspect;
 pub mod local;
 pub mod logs;
 pub mod new;

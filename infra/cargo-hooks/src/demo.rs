@@ -4,6 +4,7 @@ mod sites;
 
 pub use sites::DemoSite;
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,10 +18,12 @@ use atlassian_connect::tenant::SharedSecret;
 use atlassian_simulator::samples::fresh;
 use atlassian_simulator::{Answer, Atlassian, Site, qsh_of};
 use contract::variable;
-use inspector::{Control, Install, Journey, Tampering};
+use inspector::{Control, Handlers, Install, Journey, Journeys, Tampering};
 use jiff::Timestamp;
 use reqwest::StatusCode;
+use sam_template_runner::Stack;
 use sam_template_runner::deployment::Deployment;
+use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::dead_letters::{Filter, Pair, Queues, Replay, replay};
@@ -44,6 +47,56 @@ struct Inner {
     sites: Mutex<Vec<Site>>,
     state: Option<PathBuf>,
     session: Mutex<Option<Published>>,
+}
+
+/// The page of a local stack, before it is served.
+#[derive(Debug)]
+pub struct Page {
+    listener: TcpListener,
+    url: String,
+}
+
+impl Page {
+    /// Binds a port on loopback; 0 takes any free one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the port is in use.
+    pub async fn bind(port: u16) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.with_context(|| {
+            format!("port {port} is in use; choose another with --page-port, or 0")
+        })?;
+        let url = format!("http://{}", listener.local_addr()?);
+        Ok(Self { listener, url })
+    }
+
+    /// The addresses of a stack and this page.
+    pub fn beside(&self, stack: &Stack) -> Addresses {
+        Addresses {
+            base_url: stack.url().into(),
+            sqs: stack.sqs_endpoint().into(),
+            page: self.url.clone(),
+        }
+    }
+
+    /// Serves the page until the process ends, and returns its URL with what it shows.
+    pub fn serve(
+        self,
+        stack: &Stack,
+        descriptor: &Descriptor,
+        demo: &Demo,
+        base_path: &str,
+    ) -> (String, Journeys) {
+        let handlers = Handlers::of(stack.deployment());
+        let journeys = Journeys::new(descriptor.clone(), handlers, base_path);
+        let (following, exchanges, lines) =
+            (journeys.clone(), stack.exchanges(), stack.subscribe());
+        tokio::spawn(async move { following.follow(exchanges, lines).await });
+        let (shown, demo, key) = (journeys.clone(), demo.clone(), descriptor.key.clone());
+        let never = std::future::pending();
+        tokio::spawn(inspector::serve(self.listener, shown, demo, key, never));
+        (self.url, journeys)
+    }
 }
 
 /// Where a local stack can be reached.

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use cargo_hooks::commands::{
-    add, check, completions, dead, doctor, events, local, logs, new, recover, replay, schema, send,
-    template,
+    add, check, completions, dead, doctor, events, inspect, local, logs, new, recover, replay,
+    schema, send, template,
 };
 use cargo_hooks::terminal::escaped;
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -32,6 +32,7 @@ enum Command {
     New(new::Args),
     Add(add::Args),
     Local(local::Args),
+    Inspect(inspect::Args),
     Send(send::Args),
     Template(template::Args),
     Check(check::Args),
@@ -46,6 +47,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(ended) = inspect::function() {
+        return ended;
+    }
     // As a subcommand of cargo, this is run with its own name first.
     let mut arguments: Vec<_> = std::env::args_os().collect();
     if arguments.get(1).is_some_and(|first| first == "hooks") {
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Command::New(args) => new::run(&args),
         Command::Add(args) => add::run(&args),
         Command::Local(args) => wait_for(local::run(args)),
+        Command::Inspect(args) => wait_for(inspect::run(args)),
         Command::Send(args) => wait_for(send::run(args)),
         Command::Template(args) => template::run(&args),
         Command::Check(args) => check::run(&args),

@@ -143,7 +143,12 @@ impl Session {
         self.sites.iter().filter(of_product).map(DemoSite::site).collect()
     }
 
-    fn publish_in(&self, folder: &Path) -> anyhow::Result<Published> {
+    /// Writes the session to a file in a folder, as [`publish`](Self::publish) does.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be written.
+    pub fn publish_in(&self, folder: &Path) -> anyhow::Result<Published> {
         let port = self.port().with_context(|| format!("{} has no port", self.url))?;
         let path = folder.join(format!("{PREFIX}{port}{SUFFIX}"));
         let file = write_private(&path, &serde_json::to_vec_pretty(self)?)?;

@@ -1,6 +1,6 @@
 //! `cargo hooks local`: the stack, the simulated sites, and the journey of one delivery.
 
-mod console;
+pub(crate) mod console;
 mod journey;
 mod watch;
 
@@ -10,18 +10,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use atlassian_connect::descriptor::Descriptor;
 use atlassian_connect::event::Product;
 use atlassian_connect::lifecycle::Callback;
 use contract::variable;
-use inspector::{Handlers, Journeys};
-use tokio::net::TcpListener;
+use inspector::Journeys;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::App;
 use crate::binaries::{self, Profile};
-use crate::demo::{Addresses, Demo, DemoSite};
+use crate::demo::{Demo, DemoSite, Page};
 use atlassian_simulator::{Atlassian, InstallKey, Site};
 use sam_template_runner::deployment::Function;
 use sam_template_runner::{LogLine, Stack};
@@ -124,36 +123,16 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         console::step("Encrypting", "nothing: no function has the variable TENANTS_KEY");
     }
 
-    let page = TcpListener::bind((Ipv4Addr::LOCALHOST, args.page_port)).await;
-    let page = page.with_context(|| {
-        format!("port {} is in use; choose another with --page-port, or 0", args.page_port)
-    })?;
-    let addresses = Addresses {
-        base_url: stack.url().into(),
-        sqs: stack.sqs_endpoint().into(),
-        page: format!("http://{}", page.local_addr()?),
-    };
+    let page = Page::bind(args.page_port).await?;
     let demo = Demo::open(
         descriptor.clone(),
         atlassian,
-        addresses.clone(),
+        page.beside(&stack),
         stack.deployment(),
         demo_sites(args.sites),
         args.state.as_deref(),
     )?;
-    let handlers = Handlers::of(stack.deployment());
-    let journeys = Journeys::new(descriptor.clone(), handlers, "/");
-    let following = journeys.clone();
-    let (exchanges, lines) = (stack.exchanges(), stack.subscribe());
-    tokio::spawn(async move { following.follow(exchanges, lines).await });
-    let server = inspector::serve(
-        page,
-        journeys.clone(),
-        demo.clone(),
-        descriptor.key.clone(),
-        std::future::pending(),
-    );
-    let server = tokio::spawn(server);
+    let (page, journeys) = page.serve(&stack, &descriptor, &demo, "/");
     let watching = async {
         if args.watch {
             watch::follow(app, args.profile(), &template, &stack, began).await
@@ -163,9 +142,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     };
 
     let run = Run { descriptor: &descriptor, stack: &stack, demo: &demo, journeys: &journeys };
-    let outcome = run.play(start, &args, &addresses.page, watching).await;
+    let outcome = run.play(start, &args, &page, watching).await;
     console::step("Stopping", "");
-    server.abort();
     demo.close();
     stack.stop().await;
     outcome
