@@ -208,7 +208,7 @@ fn says_in_one_sentence_why_nothing_is_sent() {
             &["go to app.example.com", "if it is yours"],
         ),
         (&["page_created", "--url", "app", "--rate", "1"], &["https://host/path"]),
-        (&["page_created", "--url", url], &["did not answer", "is the base URL right"]),
+        (&["page_created", "--url", url], &["did not answer", "check the base URL"]),
     ];
     for (arguments, words) in rows {
         let arguments = [&["send", "--tenant", "t"], arguments].concat();
@@ -254,8 +254,7 @@ fn shows_the_journey_and_leaves_no_process_behind() {
     let path = body.path().to_str().unwrap();
     let (output, stderr) = run(&["send", "jira:issue_created", "--body", path]);
     assert!(!output.status.success() && stderr.contains("refused"), "{stderr}");
-    let refused =
-        lines.by_ref().find(|line| line.contains(Logged::RequestRejected.message())).unwrap();
+    let refused = lines.by_ref().find(|line| line.contains("rejected")).unwrap();
     assert!(refused.contains(r"the event a\nERROR forged \u{1b}[31m is not"), "{refused}");
 
     let children = children_of(local.0.id());
@@ -314,7 +313,7 @@ fn follows_the_sources_and_keeps_its_sites() {
     let mut begun = 0;
     for line in lines.by_ref() {
         begun += usize::from(line.contains(Logged::ScriptBegun.message()));
-        if line.contains(Logged::DeliveryDeadLettered.message()) {
+        if line.contains("dead-lettered") {
             break;
         }
     }
@@ -335,7 +334,7 @@ fn follows_the_sources_and_keeps_its_sites() {
     let sound = std::fs::read_to_string(&manifest).unwrap();
     std::fs::write(&manifest, "[package").unwrap();
     let failed = lines.find(|line| line.contains("Failed")).unwrap();
-    assert!(failed.contains("correct what cargo says above; until then"), "{failed}");
+    assert!(failed.contains("correct the errors above; until then"), "{failed}");
     std::fs::write(&manifest, sound).unwrap();
     let restarted = lines.find(|line| line.contains("Restarted")).unwrap();
     assert!(restarted.contains("nothing"), "{restarted}");

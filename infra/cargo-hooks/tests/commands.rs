@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use atlassian_connect::event::EventName;
 use tempfile::TempDir;
 
 /// Runs `cargo hooks …` in a folder: whether it succeeded, and all that it printed.
@@ -202,4 +203,25 @@ fn says_in_one_sentence_what_is_wrong_with_an_app() {
             assert_eq!(text.lines().count(), 1, "{text}");
         }
     }
+}
+
+#[test]
+fn creates_an_inspector_of_every_event_that_hides_bodies() {
+    let (_folder, app) = app(&["--inspector"]);
+    let (agrees, text) = hooks(&app, &["check"]);
+    assert!(agrees, "{text}");
+    let descriptor = fs::read_to_string(app.join("infra/atlassian-connect.json")).unwrap();
+    for event in EventName::ALL {
+        assert!(descriptor.contains(&format!("\"event\": \"{event}\"")), "{event}");
+    }
+    let template = fs::read_to_string(app.join("template.yaml")).unwrap();
+    assert!(template.contains("  ShowBodies:\n    Type: String\n    Default: \"false\"\n"));
+    assert!(template.contains("SHOW_BODIES: !Ref ShowBodies"));
+    let (again, _) = hooks(&app, &["template", "--inspector"]);
+    assert!(again);
+    assert_eq!(fs::read_to_string(app.join("template.yaml")).unwrap(), template);
+
+    let (_folder, other) = self::app(&[]);
+    let (written, text) = hooks(&other, &["template", "--inspector"]);
+    assert!(!written && text.contains("new webhook-inspector --inspector"), "{text}");
 }

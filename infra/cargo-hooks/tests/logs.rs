@@ -274,7 +274,7 @@ fn says_in_one_sentence_what_to_do() {
         ("gone", ["400 Bad Request", "are region and profile right"]),
         (
             "<E><Message>Stack 'my-app' does not exist</Message></E>",
-            ["Stack 'my-app' does not exist", "are name, region and profile right"],
+            ["Stack 'my-app' does not exist", "check the stack's name"],
         ),
     ];
     for (answer, words) in rows {

@@ -75,6 +75,8 @@ pub struct TemplateOptions {
     pub canary: bool,
     /// A bucket for deliveries that exceed the limit of a message even when compressed.
     pub bodies: bool,
+    /// The parameter `ShowBodies`, for a handler that is the inspector.
+    pub inspector: bool,
 }
 
 impl TemplateOptions {
@@ -83,6 +85,7 @@ impl TemplateOptions {
         Self {
             canary: template.contains("\n    DeploymentPreference:"),
             bodies: template.contains("\n  BodiesBucket:"),
+            inspector: template.contains("\n  ShowBodies:"),
         }
     }
 }
@@ -130,6 +133,7 @@ pub fn render_with(
             other_base_urls => variable::OTHER_BASE_URLS,
             queue_url => variable::QUEUE_URL,
             retry_delay => variable::RETRY_DELAY,
+            show_bodies => variable::SHOW_BODIES,
             tenant_hosts => variable::TENANT_HOSTS,
             tenants_key => variable::TENANTS_KEY,
             tenants_table => variable::TENANTS_TABLE,
@@ -159,6 +163,7 @@ pub fn render_with(
         access_log => access_log(),
         canary => extras.canary,
         bodies => extras.bodies,
+        inspector => extras.inspector,
         bodies_prefix => bodies_bucket::PREFIX,
         bodies_days => BODIES_DAYS,
         memory => MEMORY,

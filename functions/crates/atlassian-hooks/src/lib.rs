@@ -7,6 +7,7 @@
 //! | receiver | [`receiver::run`] | one declared webhook URL: verifies the request and queues the event |
 //! | lifecycle | [`lifecycle::run`] | `installed`, `uninstalled`, `enabled`, `disabled`: records tenants |
 //! | descriptor | [`descriptor::run`] | `atlassian-connect.json` |
+//! | inspector | [`inspector::run`] | one queue: logs each event, instead of a handler |
 //! | handler | [`run`] or [`Runner::run`] | one queue: calls your function for each event |
 //!
 //! ```no_run
@@ -25,6 +26,7 @@
 //! `cargo hooks new` writes an app, and `cargo hooks template` the SAM template that deploys it.
 
 pub mod descriptor;
+pub mod inspector;
 pub mod lifecycle;
 pub mod receiver;
 #[cfg(feature = "testing")]

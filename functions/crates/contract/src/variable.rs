@@ -26,6 +26,8 @@ pub const OTHER_BASE_URLS: &str = "OTHER_BASE_URLS";
 pub const QUEUE_URL: &str = "QUEUE_URL";
 /// The delay before the second attempt of a delivery, in seconds. For handlers.
 pub const RETRY_DELAY: &str = "RETRY_DELAY";
+/// Whether the inspector's handler logs bodies as they are: `true` or `false`.
+pub const SHOW_BODIES: &str = "SHOW_BODIES";
 /// The KMS key of the tenants' secrets. If it is not set, secrets are not encrypted.
 pub const TENANTS_KEY: &str = "TENANTS_KEY";
 /// The tenants table. For receivers and the lifecycle function.

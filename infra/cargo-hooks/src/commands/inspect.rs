@@ -3,6 +3,7 @@
 mod every_event;
 mod print;
 
+pub(super) use every_event::HANDLER;
 pub use every_event::function;
 
 use std::collections::BTreeMap;
@@ -157,7 +158,7 @@ async fn start(
     folder: &TempDir,
 ) -> anyhow::Result<(Stack, Atlassian)> {
     let program = std::env::current_exe()?;
-    for function in ["receiver", "lifecycle", "descriptor", every_event::HANDLER] {
+    for function in ["receiver", "lifecycle", "descriptor", HANDLER] {
         symlink(&program, folder.path().join(function))?;
     }
     let template = folder.path().join("template.yaml");

@@ -6,12 +6,14 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, bail};
 use atlassian_connect::descriptor::Descriptor;
+use atlassian_connect::event::{EventName, Product};
 use clap::ValueEnum;
 
+use super::inspect::HANDLER;
 use crate::addition::{Wanted, add, formatted};
 use crate::scaffold::{self, Framework, Scaffold};
 use crate::schema;
-use template::render;
+use template::{TemplateOptions, render_with};
 
 /// Create an app in a new folder
 ///
@@ -21,6 +23,7 @@ use template::render;
 #[command(after_help = "Examples:\n  \
         cargo hooks new my-app --key com.example.my-app\n  \
         cargo hooks new my-app --key com.example.my-app --product jira\n  \
+        cargo hooks new webhook-inspector --inspector\n  \
         cargo hooks new my-app --framework ../atlassian-hooks")]
 pub struct Args {
     /// Folder to create; must not exist, or must be empty
@@ -32,6 +35,9 @@ pub struct Args {
     /// Product whose events the app handles
     #[arg(long, value_enum, default_value_t = Products::Both)]
     product: Products,
+    /// Create a webhook inspector: an app that subscribes to every event of the product, and logs each
+    #[arg(long)]
+    inspector: bool,
     /// Folder with a checkout of the framework, or URL of its git repository, optionally with #REF
     /// [default: the released version of this tool]
     #[arg(long, value_name = "PATH|GIT_URL[#REF]")]
@@ -57,6 +63,18 @@ impl Products {
             Self::Both => &["jira:issue_created", "page_created"],
         };
         events.iter().map(|&event| event.to_owned()).collect()
+    }
+
+    fn every_event(self) -> Vec<String> {
+        let is_meant = |event: &&EventName| {
+            let of = event.products();
+            match self {
+                Self::Jira => of.contains(&Product::Jira),
+                Self::Confluence => of.contains(&Product::Confluence),
+                Self::Both => true,
+            }
+        };
+        EventName::ALL.iter().filter(is_meant).map(ToString::to_string).collect()
     }
 
     fn names(self) -> &'static str {
@@ -95,6 +113,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             framework: Framework::of(args.framework.as_deref())?,
         },
         args.product,
+        args.inspector,
     )?;
 
     fs::create_dir_all(folder).with_context(|| {
@@ -128,16 +147,35 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The handler of the inspector.
+const INSPECTOR: &str = "\
+//! Logs every event: its tenant, how its body was read, and the body.
+
+fn main() -> std::process::ExitCode {
+    atlassian_hooks::inspector::run()
+}
+";
+
 /// All files of the app, by their paths in it.
-fn files(scaffold: &Scaffold, products: Products) -> anyhow::Result<Vec<(PathBuf, String)>> {
+fn files(
+    scaffold: &Scaffold,
+    products: Products,
+    inspector: bool,
+) -> anyhow::Result<Vec<(PathBuf, String)>> {
     let mut files = scaffold::files(scaffold)?;
     let descriptor = files.iter_mut().find(|(path, _)| path.ends_with("atlassian-connect.json"));
     let (_, descriptor) = descriptor.context("the tool was built without a descriptor")?;
-    let events = products.events();
-    let addition = add(descriptor, Wanted { events: &events, ..Wanted::default() }, |_| false)?;
+    let events = if inspector { products.every_event() } else { products.events() };
+    let handler = inspector.then_some(HANDLER);
+    let wanted = Wanted { events: &events, handler, ..Wanted::default() };
+    let addition = add(descriptor, wanted, |name| Some(name) == handler)?;
     *descriptor = addition.descriptor;
-    let template = render(&Descriptor::parse(descriptor)?)?;
+    let extras = TemplateOptions { inspector, ..TemplateOptions::default() };
+    let template = render_with(&Descriptor::parse(descriptor)?, extras)?;
     files.extend(addition.files);
+    if inspector {
+        files.push((format!("functions/handlers/src/bin/{HANDLER}.rs").into(), INSPECTOR.into()));
+    }
     files.push(("template.yaml".into(), template));
     files.push((schema::PATH.into(), schema::text()));
     Ok(files)

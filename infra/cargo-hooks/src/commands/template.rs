@@ -2,10 +2,12 @@
 
 use std::io::Write as _;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
+use super::inspect::HANDLER;
 use crate::app::App;
 use template::check::shown;
+use template::plan::Plan;
 use template::{TemplateOptions, render_with};
 
 /// Write template.yaml from infra/atlassian-connect.json
@@ -26,6 +28,9 @@ pub struct Args {
     /// Add an S3 bucket for events that exceed the queue's limit of 1 MiB after compression
     #[arg(long)]
     bodies: bool,
+    /// Add the parameter ShowBodies, for an app created with `cargo hooks new --inspector`
+    #[arg(long)]
+    inspector: bool,
 }
 
 /// Runs it.
@@ -36,7 +41,15 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let app = App::find()?;
     let descriptor = app.descriptor()?;
-    let extras = TemplateOptions { canary: args.canary, bodies: args.bodies };
+    let plan = Plan::of(&descriptor);
+    if args.inspector && !plan.handlers.iter().any(|handler| handler.name == HANDLER) {
+        bail!(
+            "the descriptor has no handler {HANDLER}; create an app that has with \
+             `cargo hooks new webhook-inspector --inspector`"
+        );
+    }
+    let extras =
+        TemplateOptions { canary: args.canary, bodies: args.bodies, inspector: args.inspector };
     let text = render_with(&descriptor, extras)?;
     if args.print {
         return Ok(std::io::stdout().write_all(text.as_bytes())?);

@@ -108,7 +108,8 @@ mod tests {
         findings.iter().map(ToString::to_string).collect()
     }
 
-    const BY_DEGREES: TemplateOptions = TemplateOptions { canary: true, bodies: false };
+    const BY_DEGREES: TemplateOptions =
+        TemplateOptions { canary: true, bodies: false, inspector: false };
 
     fn every_event(handler: impl Fn(usize) -> String) -> Descriptor {
         let webhooks: Vec<_> = EventName::ALL

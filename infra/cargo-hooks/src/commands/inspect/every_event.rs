@@ -9,7 +9,7 @@ use runtime::environment::optional;
 use serde_json::{Value, json};
 
 /// The name of its only handler.
-pub(super) const HANDLER: &str = "inspector";
+pub(in crate::commands) const HANDLER: &str = "inspector";
 
 /// A descriptor that subscribes to these events, one URL each.
 pub(super) fn descriptor<'a>(events: impl IntoIterator<Item = &'a &'static EventSpec>) -> Value {

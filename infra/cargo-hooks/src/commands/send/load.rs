@@ -20,6 +20,7 @@ use super::{Source, Target, refusal};
 
 /// The options of a load.
 #[derive(clap::Args, Debug)]
+#[group(id = "load")]
 pub(super) struct Args {
     /// Deliveries a second. Each has its time, and its latency counts from that, even if it is sent late
     #[arg(long, value_name = "R", value_parser = rate)]
