@@ -634,7 +634,7 @@ function bodySection(journey) {
   };
   const why = reading?.why && make("p", { class: "mono" }, reading.why);
   const read = reading
-    ? [make("p", { class: "reading" }, words[reading.word] ?? reading.word), why, reading.typed && make("pre", { class: "box typed" }, reading.typed)]
+    ? [make("p", { class: "reading" }, words[reading.word] ?? reading.word), why, reading.typed && make("pre", { class: "box typed" }, halfIndented(reading.typed))]
     : [make("p", { class: "reading" }, "It was not read: nothing was queued.")];
   return [
     heading("Body"),
@@ -643,6 +643,9 @@ function bodySection(journey) {
       make("div", {}, make("h4", {}, "Read as", make("span", { class: "mono" }, reading?.word ?? "")), ...read)),
   ];
 }
+
+/** Two spaces a level, since there is little room. */
+const halfIndented = (text) => text.replace(/^ +/gm, (spaces) => spaces.slice(spaces.length / 2));
 
 /** A number that loses digits as a double, as it was written. */
 class Exact {

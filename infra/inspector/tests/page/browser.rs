@@ -2,16 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::process::Stdio;
 
-use serde_json::{Value, json};
-use thirtyfour::prelude::*;
-use thirtyfour::session::scriptret::ScriptRet;
-use thirtyfour::{ChromiumLikeCapabilities as _, LoggingPrefsLogLevel};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use serde_json::json;
 
 use crate::stand_in::{CONFLUENCE, JIRA, Request, Served, Stack};
+use crate::web_driver::{Browser, key};
 
 #[tokio::test]
 #[ignore = "needs chromium and chromedriver"]
@@ -123,7 +118,7 @@ async fn filters_by_event_tenant_outcome_and_text() {
     browser.until("location.hash === '#text=minutes'").await;
     stack.queued("d", &Request::page());
     browser.until("text('#count') === '2 of 4'").await;
-    browser.driver.refresh().await.expect("the page is loaded again");
+    browser.reload().await;
     browser.until("text('#count') === '2 of 4' && find('#filter-text').value === 'minutes'").await;
     browser.end().await;
     served.stop().await;
@@ -215,36 +210,36 @@ async fn is_used_by_keyboard_alone() {
     browser.until("text('#count') === '3 of 4'").await;
     browser.tab_to("document.activeElement.matches('#rows tr')").await;
     browser.until("document.activeElement === rows()[1]").await;
-    browser.keys(Key::Down + "").await;
+    browser.keys(key::DOWN).await;
     browser.until("document.activeElement === rows()[2]").await;
-    browser.keys(Key::End + "").await;
+    browser.keys(key::END).await;
     browser.until("document.activeElement === rows()[3]").await;
-    browser.keys(Key::Up + "").await;
-    browser.keys(Key::Enter + "").await;
+    browser.keys(key::UP).await;
+    browser.keys(key::ENTER).await;
     browser
         .until("find('#details').open && document.activeElement === find('#details-title')")
         .await;
     // Into the tree, which unfolds.
     browser.tab_to("document.activeElement.matches('.tree summary')").await;
-    browser.keys(Key::Enter + "").await;
+    browser.keys(key::ENTER).await;
     browser.until("!find('.tree details').open").await;
-    browser.keys(Key::Escape + "").await;
+    browser.keys(key::ESCAPE).await;
     browser.until("!find('#details').open && document.activeElement === rows()[2]").await;
     // Sends.
     browser.keys("s").await;
     browser.until("find('#send').open && document.activeElement === find('#send-site')").await;
     browser.until("find('#send-body').value").await;
     browser.tab_to("document.activeElement === find('#send-tampering')").await;
-    browser.keys(Key::Down + "").await;
+    browser.keys(key::DOWN).await;
     browser.tab_to("document.activeElement === find('#send-now')").await;
-    browser.keys(Key::Enter + "").await;
+    browser.keys(key::ENTER).await;
     browser.until("text('#notice').startsWith('Sent ')").await;
     assert!(served.control.calls()[0].contains("jira:issue_created Expired"));
     // A letter in a field is a letter.
     browser.tab_to("document.activeElement === find('#uninstall')").await;
-    browser.keys(Key::Enter + "").await;
+    browser.keys(key::ENTER).await;
     browser.until("document.activeElement === find('#confirm-no')").await;
-    browser.keys(Key::Escape + "").await;
+    browser.keys(key::ESCAPE).await;
     browser.until("!find('#send').open && document.activeElement === find('#open-send')").await;
     browser.keys("/").await;
     browser.keys("s/s").await;
@@ -430,7 +425,7 @@ async fn fits_a_phone() {
         browser.click(row).await;
         browser.until("find('#details:modal').clientWidth === innerWidth").await;
         browser.until(fits).await;
-        browser.keys(Key::Escape + "").await;
+        browser.keys(key::ESCAPE).await;
         browser.until("!find('#details').open").await;
     }
     browser.click("#open-send").await;
@@ -451,7 +446,7 @@ async fn is_shown_in_screenshots() {
     let (stack, _served, browser) = opened().await;
     let shot = async |name: &str| {
         let path = directory.join(format!("{name}.png"));
-        browser.driver.screenshot(&path).await.expect("it is written");
+        std::fs::write(path, browser.screenshot().await).expect("the directory can be written to");
     };
     for scheme in ["light", "dark"] {
         browser.scheme(scheme).await;
@@ -496,13 +491,13 @@ async fn is_shown_in_screenshots() {
             shot(&format!("details-{width}-{scheme}")).await;
             browser.execute("find('#details-body').scrollTop = 640").await;
             shot(&format!("details-below-{width}-{scheme}")).await;
-            browser.keys(Key::Escape + "").await;
+            browser.keys(key::ESCAPE).await;
             browser.until("!find('#details').open").await;
             browser.click("#open-send").await;
             browser.until("find('#send-body').value").await;
             browser.click("#uninstall").await;
             shot(&format!("send-{width}-{scheme}")).await;
-            browser.keys(Key::Escape + "").await;
+            browser.keys(key::ESCAPE).await;
             browser.until("!find('#send').open").await;
         }
     }
@@ -516,197 +511,3 @@ async fn opened() -> (Stack, Served, Browser) {
     browser.until("text('#connection') === 'live'").await;
     (stack, served, browser)
 }
-
-/// A browser of 1280 by 800 pixels. The driver ends with this value.
-struct Browser {
-    driver: WebDriver,
-    _process: Child,
-}
-
-impl Browser {
-    async fn open(url: &str) -> Self {
-        // The client is compiled with whatever TLS the workspace has, and asks for a provider of
-        // cryptography that it never uses here. A second one is refused, which is no harm.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut process = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("chromedriver is installed: apt-get install chromium chromium-driver");
-        let mut lines = BufReader::new(process.stdout.take().expect("it is piped")).lines();
-        let port = loop {
-            let line = lines.next_line().await.expect("it writes text");
-            let line = line.expect("chromedriver says its port before it ends");
-            if let Some((_, port)) = line.split_once("successfully on port ") {
-                break port.trim_end_matches('.').to_owned();
-            }
-        };
-        let mut wanted = DesiredCapabilities::chrome();
-        // Without its sandbox, which root cannot have; it shows nothing but this page.
-        for argument in [
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--window-size=1280,800",
-            "--force-device-scale-factor=1",
-            "--disable-dev-shm-usage",
-        ] {
-            wanted.add_arg(argument).expect("it is an argument");
-        }
-        wanted.set_browser_log_level(LoggingPrefsLogLevel::All).expect("it is a level");
-        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), wanted).await;
-        let browser = Self { driver: driver.expect("chromium starts"), _process: process };
-        browser.size(1280, 800, false).await;
-        browser.driver.goto(url).await.expect("the page is loaded");
-        browser
-    }
-
-    /// Ends it. Nothing may have been logged to the console.
-    async fn end(self) {
-        self.end_with(|_| false).await;
-    }
-
-    /// Ends it. Nothing but failed requests may have been logged to the console.
-    async fn end_after_failed_requests(self) {
-        let is_of_request = |entry: &str| {
-            [
-                "Failed to load resource",
-                "net::ERR_",
-                "Refused to connect",
-                "Content Security Policy",
-            ]
-            .iter()
-            .any(|text| entry.contains(text))
-        };
-        self.end_with(is_of_request).await;
-    }
-
-    async fn end_with(self, may_be_logged: impl Fn(&str) -> bool) {
-        let log = self.driver.browser_log().await.expect("the browser has a log");
-        let log = log.into_iter().map(|entry| format!("{entry:?}"));
-        let unexpected: Vec<_> = log.filter(|entry| !may_be_logged(entry)).collect();
-        assert!(unexpected.is_empty(), "the console says {unexpected:?}");
-        self.driver.quit().await.expect("the browser ends");
-    }
-
-    /// Waits until an expression in the page is true, looking at each frame.
-    async fn until(&self, condition: &str) {
-        let script = format!(
-            "{PRELUDE}
-             const done = arguments[arguments.length - 1];
-             const look = () => {{
-               let holds = false;
-               try {{ holds = {condition}; }} catch {{ /* Not there yet. */ }}
-               if (holds) done(true); else requestAnimationFrame(look);
-             }};
-             look();"
-        );
-        if let Err(error) = self.driver.execute_async(script, Vec::new()).await {
-            let shown = self.value("document.body.innerText").await;
-            let shown = shown.as_str().unwrap_or_default();
-            panic!("never held: {condition}\n{error}\nthe page shows:\n{shown}");
-        }
-    }
-
-    async fn execute(&self, script: &str) -> ScriptRet {
-        let script = format!("{PRELUDE} {script}");
-        self.driver.execute(script, Vec::new()).await.expect("the script runs")
-    }
-
-    async fn value(&self, expression: &str) -> Value {
-        self.execute(&format!("return {expression}")).await.json().clone()
-    }
-
-    /// The role and the name of every control that is in the accessibility tree.
-    async fn controls(&self) -> Vec<(String, String)> {
-        const ROLES: [&str; 9] = [
-            "button",
-            "combobox",
-            "dialog",
-            "DisclosureTriangle",
-            "grid",
-            "row",
-            "searchbox",
-            "search",
-            "textbox",
-        ];
-        let tree = self.devtools("Accessibility.getFullAXTree", json!({})).await;
-        let nodes = tree["nodes"].as_array().cloned().unwrap_or_default();
-        let text = |value: &Value| value["value"].as_str().unwrap_or_default().to_owned();
-        let shown = nodes.iter().filter(|node| node["ignored"] == false);
-        let controls = shown.map(|node| (text(&node["role"]), text(&node["name"])));
-        controls.filter(|(role, _)| ROLES.contains(&role.as_str())).collect()
-    }
-
-    async fn one(&self, selector: &str) -> WebElement {
-        let found = self.driver.find(By::Css(selector)).await;
-        found.unwrap_or_else(|error| panic!("{selector}: {error}"))
-    }
-
-    async fn click(&self, selector: &str) {
-        let clicked = self.one(selector).await.click().await;
-        clicked.unwrap_or_else(|error| panic!("{selector}: {error}"));
-    }
-
-    /// Replaces the text of a field, as a paste does.
-    async fn write(&self, selector: &str, text: &str) {
-        self.one(selector).await.focus().await.expect("it takes the focus");
-        self.execute("document.activeElement.select()").await;
-        self.keys(text).await;
-    }
-
-    async fn choose(&self, selector: &str, value: &str) {
-        let script = format!(
-            "const select = find({}); select.value = {};
-             for (const name of ['input', 'change']) select.dispatchEvent(new Event(name, {{ bubbles: true }}));",
-            json!(selector),
-            json!(value)
-        );
-        self.execute(&script).await;
-        self.until(&format!("find({}).value === {}", json!(selector), json!(value))).await;
-    }
-
-    async fn keys(&self, keys: impl Into<TypingData>) {
-        let typed = self.driver.action_chain().send_keys(keys).perform().await;
-        typed.expect("the keys are typed");
-    }
-
-    /// Tabs on until a condition holds, within one round of the page.
-    async fn tab_to(&self, condition: &str) {
-        for _ in 0..60 {
-            self.keys(Key::Tab + "").await;
-            if self.value(condition).await == Value::Bool(true) {
-                return;
-            }
-        }
-        panic!("the tabulator does not lead to {condition}");
-    }
-
-    async fn phone(&self) {
-        self.size(390, 844, true).await;
-    }
-
-    async fn size(&self, width: u32, height: u32, is_mobile: bool) {
-        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": is_mobile });
-        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
-    }
-
-    async fn scheme(&self, scheme: &str) {
-        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
-        self.devtools("Emulation.setEmulatedMedia", json!({ "features": [feature] })).await;
-    }
-
-    async fn devtools(&self, method: &str, parameters: Value) -> Value {
-        let answer = self.driver.cdp().send_raw(method, parameters).await;
-        answer.expect("the browser understands it")
-    }
-}
-
-/// What the conditions are written in.
-const PRELUDE: &str = "
-    const find = (selector) => document.querySelector(selector);
-    const rows = () => [...document.querySelectorAll('#rows tr')];
-    const text = (selector) => find(selector).textContent;
-    const visible = (selector) => !!find(selector) && find(selector).checkVisibility();
-";

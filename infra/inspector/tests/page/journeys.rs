@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use inspector::{Journey, Outcome, Verdict};
+use atlassian_hooks_inspector::{Journey, Outcome, Verdict};
 use serde_json::json;
 
 use crate::stand_in::{CONFLUENCE, JIRA, Request, SIGNATURE, Stack};
@@ -200,7 +200,7 @@ fn holds_neither_a_token_nor_a_secret() {
     stack.request("query", &installed(in_query, &body.to_string()));
     stack.request("both", &installed(in_query, &broken));
     for journey in stack.journeys.all() {
-        let text = serde_json::to_string(&journey).expect("it is JSON");
+        let text = serde_json::to_string(&*journey).expect("it is JSON");
         assert!(!text.contains(SIGNATURE), "{} holds a token: {text}", journey.id);
         assert!(!text.contains(SECRET), "{} holds a secret: {text}", journey.id);
         assert!(!format!("{journey:?}").contains(SIGNATURE));

@@ -1,8 +1,9 @@
 //! Who may ask the server, and what it answers.
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 
+use crate::http::{ask, connect};
 use crate::stand_in::{JIRA, Request, Served, Stack};
 
 #[tokio::test]
@@ -33,7 +34,7 @@ async fn answers_its_own_page_and_nobody_else() {
             for (request, body) in
                 [("GET /", ""), ("GET /api/journeys", ""), ("POST /api/install", INSTALL)]
             {
-                let (status, _) = ask(&served, request, host, origin.as_deref(), body).await;
+                let (status, _) = ask(served.address, request, host, origin.as_deref(), body).await;
                 let is_answered = status == 200 || status == 204;
                 let is_own = is_own_host && *is_own_origin;
                 assert_eq!(is_answered, is_own, "{request} of {host} from {origin:?}: {status}");
@@ -55,7 +56,7 @@ async fn allows_the_page_nothing_from_elsewhere() {
     let served = Served::start(&Stack::new()).await;
     let host = served.address.to_string();
     for path in ["/", "/page.js", "/page.css", "/api/app", "/missing"] {
-        let (_, answer) = ask(&served, &format!("GET {path}"), &host, None, "").await;
+        let (_, answer) = ask(served.address, &format!("GET {path}"), &host, None, "").await;
         let answer = answer.to_lowercase();
         let policy = answer.lines().find_map(|line| line.strip_prefix("content-security-policy: "));
         let policy = policy.unwrap_or_else(|| panic!("{path} has no policy"));
@@ -89,7 +90,7 @@ async fn says_what_is_wrong_with_a_request() {
         ("POST /api/install", r#"{"tenant":"t","secret":"s"}"#, 400, "unknown field `secret`"),
         ("GET /api/app", "", 200, JIRA),
     ] {
-        let (answered, answer) = ask(&served, request, &host, None, body).await;
+        let (answered, answer) = ask(served.address, request, &host, None, body).await;
         assert_eq!(answered, status, "{request} {body}: {answer}");
         assert!(answer.contains(says), "{request} {body}: {answer}");
     }
@@ -102,7 +103,7 @@ async fn streams_what_is_kept_and_then_every_change_until_the_shutdown() {
     stack.queued("a", &Request::issue());
     let served = Served::start(&stack).await;
     let mut stream =
-        connect(&served, "GET /api/stream", &served.address.to_string(), None, "").await;
+        connect(served.address, "GET /api/stream", &served.address.to_string(), None, "").await;
     let mut seen = String::new();
     read_until(&mut stream, &mut seen, r#""outcome":"queued""#).await;
     stack.handled("a");
@@ -110,37 +111,6 @@ async fn streams_what_is_kept_and_then_every_change_until_the_shutdown() {
     // An open page does not keep the stack from ending.
     served.stop().await;
     stream.read_to_string(&mut seen).await.expect("the stream ended");
-}
-
-async fn connect(
-    served: &Served,
-    request: &str,
-    host: &str,
-    origin: Option<&str>,
-    body: &str,
-) -> TcpStream {
-    let mut stream = TcpStream::connect(served.address).await.expect("it listens");
-    let origin = origin.map(|origin| format!("Origin: {origin}\r\n")).unwrap_or_default();
-    let length = body.len();
-    let head = format!(
-        "{request} HTTP/1.1\r\nHost: {host}\r\n{origin}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-    );
-    stream.write_all(head.as_bytes()).await.expect("it is sent");
-    stream
-}
-
-async fn ask(
-    served: &Served,
-    request: &str,
-    host: &str,
-    origin: Option<&str>,
-    body: &str,
-) -> (u16, String) {
-    let mut answer = String::new();
-    let mut stream = connect(served, request, host, origin, body).await;
-    stream.read_to_string(&mut answer).await.expect("it is answered");
-    let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-    (status.expect("it is HTTP"), answer)
 }
 
 async fn read_until(stream: &mut TcpStream, seen: &mut String, text: &str) {

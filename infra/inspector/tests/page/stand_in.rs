@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use atlassian_connect::qsh;
+use atlassian_hooks_inspector::{Control, Handlers, Install, Journey, Journeys, Send, Site, serve};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use inspector::{Control, Handlers, Install, Journey, Journeys, Send, Site, serve};
 use jiff::{SignedDuration, Timestamp};
 use sam_template_runner::deployment::{Deployment, Endpoints};
 use sam_template_runner::{Exchange, Invocation, LogLine, LogStream};
@@ -101,7 +101,7 @@ impl Stack {
         let mut requests = self.requests.lock().expect("no test panicked");
         *requests += 1;
         let received_at = arrival(*requests);
-        let mut headers = http::HeaderMap::new();
+        let mut headers = axum::http::HeaderMap::new();
         headers.insert("content-type", "application/json".parse().expect("it is a value"));
         headers.insert("user-agent", "Atlassian HttpClient".parse().expect("it is a value"));
         if let Some(claims) = &request.claims {
@@ -117,7 +117,7 @@ impl Stack {
         self.journeys.exchange(&Exchange {
             received_at,
             took: Duration::from_millis(12),
-            method: http::Method::POST,
+            method: axum::http::Method::POST,
             uri: uri.parse().expect("it is a path"),
             headers,
             body: request.body.clone().into(),
@@ -125,7 +125,7 @@ impl Stack {
                 function: request.function.to_owned(),
                 request_id: id.to_owned(),
             }),
-            status: http::StatusCode::from_u16(request.status).expect("it is a status"),
+            status: axum::http::StatusCode::from_u16(request.status).expect("it is a status"),
         });
     }
 
@@ -218,20 +218,24 @@ Resources:
     Type: AWS::SQS::Queue
   IssueCreatedReceiver:
     Type: AWS::Serverless::Function
+    Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: receiver } }
     Properties:
-      { CodeUri: receiver, Handler: bootstrap, Runtime: provided.al2023, Environment: { Variables: { QUEUE_URL: !Ref JiraQueue } } }
+      { CodeUri: ., Handler: bootstrap, Runtime: provided.al2023, Environment: { Variables: { QUEUE_URL: !Ref JiraQueue } } }
   PageCreatedReceiver:
     Type: AWS::Serverless::Function
+    Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: receiver } }
     Properties:
-      { CodeUri: receiver, Handler: bootstrap, Runtime: provided.al2023, Environment: { Variables: { QUEUE_URL: !Ref ConfluenceQueue } } }
+      { CodeUri: ., Handler: bootstrap, Runtime: provided.al2023, Environment: { Variables: { QUEUE_URL: !Ref ConfluenceQueue } } }
   OnIssueCreated:
     Type: AWS::Serverless::Function
+    Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: handlers } }
     Properties:
-      { CodeUri: handlers, Handler: bootstrap, Runtime: provided.al2023, Events: { Queue: { Type: SQS, Properties: { Queue: !GetAtt JiraQueue.Arn } } } }
+      { CodeUri: ., Handler: bootstrap, Runtime: provided.al2023, Events: { Queue: { Type: SQS, Properties: { Queue: !GetAtt JiraQueue.Arn } } } }
   OnPageCreated:
     Type: AWS::Serverless::Function
+    Metadata: { BuildMethod: rust-cargolambda, BuildProperties: { Binary: handlers } }
     Properties:
-      { CodeUri: handlers, Handler: bootstrap, Runtime: provided.al2023, Events: { Queue: { Type: SQS, Properties: { Queue: !GetAtt ConfluenceQueue.Arn } } } }
+      { CodeUri: ., Handler: bootstrap, Runtime: provided.al2023, Events: { Queue: { Type: SQS, Properties: { Queue: !GetAtt ConfluenceQueue.Arn } } } }
 ";
     let endpoint = || "http://127.0.0.1:1".to_owned();
     let endpoints = Endpoints {
