@@ -31,9 +31,20 @@ pub(crate) async fn ask(
     origin: Option<&str>,
     body: &str,
 ) -> (u16, String) {
-    let mut answer = String::new();
     let mut stream = connect(address, request, host, origin, body).await;
-    stream.read_to_string(&mut answer).await.expect("it is answered");
+    let mut answer = Vec::new();
+    // chromedriver promises to close the connection, and does not.
+    while !is_whole(&answer) && stream.read_buf(&mut answer).await.expect("it is answered") > 0 {}
+    let answer = String::from_utf8(answer).expect("an answer is text");
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
     (status.expect("it is HTTP"), answer)
+}
+
+fn is_whole(answer: &[u8]) -> bool {
+    let answer = String::from_utf8_lossy(answer).to_lowercase();
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    length
+        .and_then(|length| length.trim().parse().ok())
+        .is_some_and(|length: usize| body.len() >= length)
 }
