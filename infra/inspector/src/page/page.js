@@ -103,7 +103,9 @@ const entries = new Map();
 /** Newest first. */
 let order = [];
 let chosen = null;
+/** The one row in the tab order: the newest, until somebody has been at another. */
 let current = null;
+let wasAtRow = false;
 
 /** What arrived since the last frame, by id: of several versions only the last is shown. */
 const arrived = new Map();
@@ -167,7 +169,6 @@ function add(journey, text) {
   rows.insertBefore(row, order[position]?.row ?? null);
   order.splice(position, 0, entry);
   entries.set(journey.id, entry);
-  if (!current) setCurrent(entry);
   offer("event", journey.event);
   offer("tenant", journey.tenant);
   offer("outcome", journey.outcome);
@@ -177,7 +178,7 @@ function remove(entry) {
   order.splice(order.indexOf(entry), 1);
   entries.delete(entry.journey.id);
   entry.row.remove();
-  if (current === entry) setCurrent(order[0] ?? null);
+  if (current === entry) setCurrent(null);
   if (chosen === entry) closePanel(details);
 }
 
@@ -206,8 +207,8 @@ function show(entry) {
   if (row.getAttribute("aria-label") !== label) row.setAttribute("aria-label", label);
 }
 
-/** One row is in the tab order; the arrows move from it. */
 function setCurrent(entry) {
+  if (current === entry) return;
   if (current) current.row.tabIndex = -1;
   current = entry;
   if (current) current.row.tabIndex = 0;
@@ -221,6 +222,7 @@ function neighbour(row, next) {
 
 rows.addEventListener("focusin", (event) => {
   const row = event.target.closest("tr");
+  wasAtRow = true;
   if (row) setCurrent(row.entry);
 });
 
@@ -298,8 +300,6 @@ function match(entry, want = wanted()) {
 function applyFilter() {
   const want = wanted();
   for (const entry of order) match(entry, want);
-  const visible = order.find((entry) => !entry.row.hidden);
-  if (visible && current?.row.hidden) setCurrent(visible);
   showCount();
 }
 
@@ -328,6 +328,7 @@ function clearFilter() {
 
 function showCount() {
   const visible = order.reduce((count, entry) => count + (entry.row.hidden ? 0 : 1), 0);
+  if (!wasAtRow || !current || current.row.hidden) setCurrent(order.find((entry) => !entry.row.hidden) ?? null);
   const isFiltered = Object.values(filter).some((control) => control.value);
   find("count").textContent = `${visible} of ${order.length}`;
   find("filter-clear").hidden = !isFiltered;

@@ -177,9 +177,18 @@ impl Browser {
         let tree = self.devtools("Accessibility.getFullAXTree", json!({})).await;
         let nodes = tree["nodes"].as_array().cloned().unwrap_or_default();
         let text = |value: &Value| value["value"].as_str().unwrap_or_default().to_owned();
+        let is_focusable = |node: &Value| {
+            let properties = node["properties"].as_array().into_iter().flatten();
+            properties
+                .into_iter()
+                .any(|it| it["name"] == "focusable" && it["value"]["value"] == true)
+        };
         let shown = nodes.iter().filter(|node| node["ignored"] == false);
-        let controls = shown.map(|node| (text(&node["role"]), text(&node["name"])));
-        controls.filter(|(role, _)| CONTROLS.contains(&role.as_str())).collect()
+        let used = shown.filter(|node| {
+            let role = text(&node["role"]);
+            CONTROLS.contains(&role.as_str()) || role == "row" && is_focusable(node)
+        });
+        used.map(|node| (text(&node["role"]), text(&node["name"]))).collect()
     }
 
     pub(crate) async fn phone(&self) {
@@ -226,13 +235,12 @@ impl Browser {
 }
 
 /// The roles of what somebody uses.
-const CONTROLS: [&str; 9] = [
+const CONTROLS: [&str; 8] = [
     "button",
     "combobox",
     "dialog",
     "DisclosureTriangle",
     "grid",
-    "row",
     "search",
     "searchbox",
     "textbox",
