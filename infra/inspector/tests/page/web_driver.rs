@@ -200,10 +200,11 @@ impl Browser {
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
     }
 
-    /// Prefers a color scheme: `light` or `dark`.
+    /// Prefers a color scheme, `light` or `dark`, and nothing that moves.
     pub(crate) async fn scheme(&self, scheme: &str) {
-        let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
-        self.devtools("Emulation.setEmulatedMedia", json!({ "features": [feature] })).await;
+        let preferred = [("prefers-color-scheme", scheme), ("prefers-reduced-motion", "reduce")];
+        let features = preferred.map(|(name, value)| json!({ "name": name, "value": value }));
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await;
     }
 
     pub(crate) async fn screenshot(&self) -> Vec<u8> {
