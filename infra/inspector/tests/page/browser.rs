@@ -432,6 +432,11 @@ async fn fits_a_phone() {
     browser.until("find('#send:modal').clientWidth === innerWidth").await;
     browser.until("find('#send-body').value").await;
     browser.until(fits).await;
+    // What became of it is in sight.
+    browser.click("#send-now").await;
+    browser.until("text('#notice').startsWith('Sent ')").await;
+    browser.until("find('#notice').getBoundingClientRect().bottom <= innerHeight").await;
+    browser.until("find('#notice').getBoundingClientRect().top > 0").await;
     browser.end().await;
 }
 
