@@ -4,6 +4,7 @@
 //! feature of `serde_json` that every build of the workspace would then have, also of what is
 //! deployed. The few commands that are needed here are shorter than either's manifest is long.
 
+use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::process::Stdio;
 
@@ -25,7 +26,7 @@ pub(crate) mod key {
     pub(crate) const UP: &str = "\u{e013}";
 }
 
-/// A browser of 1280 by 800 pixels. Its driver ends with this value, and it with its driver.
+/// A browser of 1280 by 800 pixels. It ends with this value, and its driver does.
 pub(crate) struct Browser {
     driver: SocketAddr,
     session: String,
@@ -91,8 +92,6 @@ impl Browser {
         let unexpected: Vec<_> =
             log.iter().map(Value::to_string).filter(|entry| !may_be_logged(entry)).collect();
         assert!(unexpected.is_empty(), "the console says {unexpected:?}");
-        let path = format!("/session/{}", self.session);
-        self.ask("DELETE", &path, json!({})).await.expect("the browser ends");
     }
 
     pub(crate) async fn reload(&self) {
@@ -232,6 +231,19 @@ impl Browser {
         let mut answer: Value = serde_json::from_str(body).expect("an answer is JSON");
         let value = answer["value"].take();
         if status == 200 { Ok(value) } else { Err(value["message"].to_string()) }
+    }
+}
+
+impl Drop for Browser {
+    /// Ends the session, also after a failed test: a driver that is killed leaves its browser.
+    fn drop(&mut self) {
+        let Ok(mut stream) = std::net::TcpStream::connect(self.driver) else { return };
+        let request = format!(
+            "DELETE /session/{} HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\n\r\n",
+            self.session, self.driver
+        );
+        // It answers when the browser has ended.
+        let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.read(&mut [0]));
     }
 }
 
