@@ -296,7 +296,7 @@ fn says_in_one_sentence_what_to_do() {
     let mut crooked = double.hooks(&[]);
     crooked.env("AWS_ENDPOINT_URL", "not a url");
     let commands = [
-        (local.arg("logs"), "name a deployed stack with --stack"),
+        (local.arg("logs").env("HOOKS_HOME", "/none"), "no local stack is running"),
         (&mut double.hooks(&["--since", "soon"]), "write a time such as 30m, 1h or 2d"),
         (&mut double.hooks(&["--since=-1h"]), "write a time such as"),
         (&mut regionless, "name one with --region or AWS_REGION"),

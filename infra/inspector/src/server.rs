@@ -25,7 +25,7 @@ use futures_util::{Stream, StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 
 use crate::journey::Journey;
 use crate::journeys::Journeys;
@@ -123,7 +123,12 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + std::marker::Send + 'static,
 ) {
     let Ok(address) = listener.local_addr() else { return };
-    let page = Arc::new(Page { journeys, control, app, address });
+    let (end, ended) = watch::channel(());
+    let page = Arc::new(Page { journeys, control, app, address, ended });
+    let shutdown = async {
+        shutdown.await;
+        drop(end);
+    };
     let router = Router::new()
         .route("/", get(|| async { file("text/html", include_str!("page/index.html")) }))
         .route("/page.css", get(|| async { file("text/css", include_str!("page/page.css")) }))
@@ -148,6 +153,8 @@ struct Page<C> {
     control: C,
     app: String,
     address: SocketAddr,
+    /// Closed at the shutdown, which would otherwise wait for every open stream.
+    ended: watch::Receiver<()>,
 }
 
 type Shared<C> = State<Arc<Page<C>>>;
@@ -235,19 +242,16 @@ async fn changes<C: Control>(
     // In this order: what changes in between is sent twice, and nothing is missed.
     let receiver = page.journeys.subscribe();
     let kept = stream::iter(page.journeys.all());
+    // A page that is too slow has missed changes: it connects again, and gets all that are kept.
     let later = stream::unfold(receiver, |mut receiver| async {
-        loop {
-            match receiver.recv().await {
-                Ok(journey) => return Some((journey, receiver)),
-                Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return None,
-            }
-        }
+        receiver.recv().await.ok().map(|journey| (journey, receiver))
     });
+    let mut ended = page.ended.clone();
+    let end = Box::pin(async move { while ended.changed().await.is_ok() {} });
     let asked = kept.chain(later).filter(move |journey| {
         ready(request.as_ref().is_none_or(|request| journey.request == *request))
     });
-    let events = asked.map(|journey| {
+    let events = asked.take_until(end).map(|journey| {
         Ok(Event::default().data(serde_json::to_string(&*journey).unwrap_or_default()))
     });
     Sse::new(events).keep_alive(KeepAlive::default())
