@@ -164,21 +164,14 @@ impl Demo {
     ///
     /// Fails if the file cannot be written.
     pub fn publish(&self) -> anyhow::Result<()> {
-        let Inner { base_url, sqs, page, .. } = &*self.inner;
-        let session = Session::new(base_url, sqs, page, &self.sites());
-        let mut published = self.inner.session.lock().unwrap_or_else(PoisonError::into_inner);
-        match &mut *published {
-            Some(published) => published.replace(&session),
-            None => {
-                *published = Some(session.publish()?);
-                Ok(())
-            }
-        }
+        let published = self.session().publish()?;
+        *self.published() = Some(published);
+        Ok(())
     }
 
     /// Removes the session.
     pub fn close(&self) {
-        self.inner.session.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.published().take();
     }
 
     /// Whether the app knows a site and its secret.
@@ -273,7 +266,19 @@ impl Demo {
             *known = site;
         }
         sites::keep(self.inner.state.as_deref(), &self.sites())?;
-        self.publish()
+        match &mut *self.published() {
+            Some(published) => published.replace(&self.session()),
+            None => Ok(()),
+        }
+    }
+
+    fn session(&self) -> Session {
+        let Inner { base_url, sqs, page, .. } = &*self.inner;
+        Session::new(base_url, sqs, page, &self.sites())
+    }
+
+    fn published(&self) -> MutexGuard<'_, Option<Published>> {
+        self.inner.session.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn replay_one(&self, journey: &Journey) -> anyhow::Result<()> {

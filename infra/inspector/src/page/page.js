@@ -858,7 +858,7 @@ function askAgain(asks) {
 
 find("uninstall").addEventListener("click", () => {
   find("confirm-question").textContent =
-    `Uninstall the app from ${site().baseUrl}? Its webhooks are refused until it is installed again.`;
+    `Uninstall the app from ${site().baseUrl}? Within five minutes its webhooks are refused, until it is installed again.`;
   askAgain(true);
   find("confirm-no").focus();
 });

@@ -1,0 +1,148 @@
+//! The page of a local stack: what it tells about requests, and what it does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use atlassian_connect::event::Product;
+use atlassian_connect::lifecycle::Callback;
+use atlassian_simulator::{Atlassian, Site};
+use cargo_hooks::demo::{Demo, Page};
+use inspector::{Journey, Journeys, Outcome, Verdict};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+use tokio::sync::broadcast::Receiver;
+
+use crate::harness::app::{DESCRIPTOR, INSTALL_KEY, TestApp};
+
+/// The page beside the app, with a Jira of its own.
+struct Shown {
+    app: TestApp,
+    demo: Demo,
+    url: String,
+    journeys: Journeys,
+    changes: Receiver<Arc<Journey>>,
+    tenant: String,
+}
+
+impl Shown {
+    async fn new() -> Self {
+        let app = TestApp::new().await;
+        let atlassian = Atlassian::start(INSTALL_KEY.clone()).await.unwrap();
+        let site = Site::new(Product::Jira, "shown");
+        let tenant = site.client_key.to_string();
+        let page = Page::bind(0).await.unwrap();
+        let (addresses, deployment) = (page.beside(&app.stack), app.stack.deployment());
+        let descriptor = DESCRIPTOR.clone();
+        let demo =
+            Demo::open(descriptor, atlassian, addresses, deployment, vec![site], None).unwrap();
+        let (url, journeys) = page.serve(&app.stack, &DESCRIPTOR, &demo, "/");
+        let changes = journeys.subscribe();
+        let answer = demo.call_back(Callback::Installed, &demo.sites()[0]).await.unwrap();
+        assert!(answer.status.is_success());
+        Self { app, demo, url, journeys, changes, tenant }
+    }
+
+    async fn post(&self, path: &str, body: Value) -> StatusCode {
+        let client = self.demo.atlassian().client();
+        let request = client.post(format!("{}{path}", self.url)).body(body.to_string());
+        request.send().await.unwrap().status()
+    }
+
+    /// Sends an event with the page's button, and waits for its end.
+    async fn send(&mut self, event: &str, body: Value, tampering: &str) -> Arc<Journey> {
+        let tenant = &self.tenant;
+        let body = body.to_string();
+        let send = json!({"tenant": tenant, "event": event, "body": body, "tampering": tampering});
+        assert_eq!(self.post("/api/send", send).await, StatusCode::NO_CONTENT);
+        self.ended(|journey| journey.sent.body == body).await
+    }
+
+    async fn ended(&mut self, is_meant: impl Fn(&Journey) -> bool) -> Arc<Journey> {
+        let ended = async {
+            loop {
+                let journey = self.changes.recv().await.unwrap();
+                if journey.outcome.is_final() && is_meant(&journey) && journey.reason_is_known() {
+                    return journey;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), ended).await.unwrap()
+    }
+}
+
+trait ReasonIsKnown {
+    /// Whether the log line of a refusal has arrived, which is read from a pipe beside its answer.
+    fn reason_is_known(&self) -> bool;
+}
+
+impl ReasonIsKnown for Journey {
+    fn reason_is_known(&self) -> bool {
+        self.outcome != Outcome::Rejected || self.reason.is_some()
+    }
+}
+
+fn issue(key: &str, script: &str) -> Value {
+    json!({"webhookEvent": "jira:issue_updated", "issue": {"id": "1", "key": key}, "do": script})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn says_what_became_of_what_it_sends() {
+    let mut shown = Shown::new().await;
+    let handled = shown.send("jira:issue_updated", issue("A-1", ""), "none").await;
+    assert_eq!((handled.verdict, handled.outcome), (Verdict::Verified, Outcome::Handled));
+    assert_eq!(handled.reading.as_ref().unwrap().word, "read");
+    assert_eq!(handled.handler.as_deref(), Some("ScriptedHandler"));
+    assert!(handled.lines.iter().any(|line| line.function == "ScriptedHandler"));
+
+    for (number, (tampering, reason)) in [
+        ("expired", "expired"),
+        ("wrong_secret", "signature"),
+        ("wrong_qsh", "qsh"),
+        ("no_token", "no_token"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let body = issue(&format!("B-{number}"), "");
+        let refused = shown.send("jira:issue_updated", body, tampering).await;
+        assert_eq!((refused.verdict, refused.status), (Verdict::NotTrusted, 401));
+        assert_eq!(refused.reason.as_deref(), Some(reason));
+    }
+
+    // With a new secret; the old one is honoured for a while, so the new one has to be used at once.
+    let old = shown.demo.sites()[0].secret.expose().to_owned();
+    let install = json!({"tenant": shown.tenant});
+    assert_eq!(shown.post("/api/install", install).await, StatusCode::NO_CONTENT);
+    let new = shown.demo.sites()[0].secret.expose().to_owned();
+    assert_ne!(new, old);
+    let handled = shown.send("jira:issue_updated", issue("C-1", ""), "none").await;
+    assert_eq!(handled.outcome, Outcome::Handled);
+
+    let uninstall = json!({"tenant": shown.tenant, "uninstall": true});
+    assert_eq!(shown.post("/api/install", uninstall).await, StatusCode::NO_CONTENT);
+    let uninstalled = |journey: &Journey| journey.event.as_deref() == Some("uninstalled");
+    let uninstalled = shown.ended(uninstalled).await;
+    assert_eq!((uninstalled.verdict, uninstalled.outcome), (Verdict::Verified, Outcome::Answered));
+
+    let all = serde_json::to_string(&shown.journeys.all()).unwrap();
+    assert!(!all.contains(&old) && !all.contains(&new), "no secret is kept");
+    shown.app.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replays_a_dead_letter() {
+    let mut shown = Shown::new().await;
+    let body = issue("A-1", "give up");
+    let dead = shown.send("jira:issue_updated", body.clone(), "none").await;
+    assert_eq!(dead.outcome, Outcome::DeadLettered);
+    let other = shown.send("jira:issue_updated", issue("A-2", "give up"), "none").await;
+    assert_eq!(other.outcome, Outcome::DeadLettered);
+
+    let replay = format!("/api/journeys/{}/replay", dead.id);
+    assert_eq!(shown.post(&replay, json!({})).await, StatusCode::NO_CONTENT);
+    let again = shown.ended(|journey| journey.id == dead.id && journey.attempts.len() > 1).await;
+    assert_eq!((again.outcome, again.attempts.len()), (Outcome::DeadLettered, 2));
+    let other = shown.journeys.get(&other.id).unwrap();
+    assert_eq!(other.attempts.len(), 1, "only what was asked for");
+    shown.app.stack.stop().await;
+}
