@@ -350,7 +350,7 @@ impl Control for Demo {
             let site = self.site(&send.tenant)?;
             let event = EventName::from(send.event.as_str());
             // Refused is an answer as well: its row says why.
-            Demo::send(self, &site, &event, send.body, send.tampering).await.map(drop)
+            Self::send(self, &site, &event, send.body, send.tampering).await.map(drop)
         };
         sent.await.map_err(|error| format!("{error:#}"))
     }
