@@ -144,7 +144,7 @@ async fn says_what_to_do_about_a_refusal() {
     let output = send(&home, &["jira:issue_updated", "--count", "12", "--json"]).await;
     assert!(!output.status.success());
     assert_eq!(report(&output)["statuses"], json!({ "401": 12 }));
-    assert!(stderr(&output).contains("12 of 12: it was refused with 401"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("12 of 12: refused with 401"), "{}", stderr(&output));
 
     let body = home.path().join("text");
     std::fs::write(&body, "kettle").unwrap();

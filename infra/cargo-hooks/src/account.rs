@@ -85,7 +85,7 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// When there is no such stack or resource, or AWS cannot be asked.
+    /// Fails if there is no such stack or resource, or AWS cannot be asked.
     pub async fn resource(config: &SdkConfig, stack: &str, id: &str) -> anyhow::Result<String> {
         let parameters = [("LogicalResourceId", id)];
         let answer = cloudformation(config, stack, "DescribeStackResource", &parameters).await?;

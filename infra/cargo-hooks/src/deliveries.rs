@@ -316,7 +316,7 @@ impl Deliveries {
 ///
 /// # Errors
 ///
-/// When it cannot be written.
+/// Fails if it cannot be written.
 pub fn write_heads(out: &mut impl Write) -> std::io::Result<()> {
     let heads = ["TIME (UTC)", "EVENT", "TENANT", "STATUS", "HANDLER", "RESULT"];
     let heads = heads.iter().zip(WIDTHS).map(|(head, width)| format!("{head:<width$}"));
@@ -327,7 +327,7 @@ pub fn write_heads(out: &mut impl Write) -> std::io::Result<()> {
 ///
 /// # Errors
 ///
-/// When it cannot be written.
+/// Fails if it cannot be written.
 pub fn write_row(row: &Row, out: &mut impl Write) -> std::io::Result<()> {
     let unsaid = || "-".to_owned();
     let (status, status_style) = match row.status {
@@ -368,7 +368,7 @@ pub fn write_row(row: &Row, out: &mut impl Write) -> std::io::Result<()> {
 ///
 /// # Errors
 ///
-/// When it cannot be written.
+/// Fails if it cannot be written.
 pub fn write_json(row: &Row, out: &mut impl Write) -> std::io::Result<()> {
     writeln!(out, "{}", escaped_json(&serde_json::to_string(row)?))
 }

@@ -87,7 +87,7 @@ pub async fn examine(port: u16, account: &Account) -> Vec<Row> {
 ///
 /// # Errors
 ///
-/// When it cannot be written.
+/// Fails if it cannot be written.
 pub fn write_table(rows: &[Row], out: &mut impl Write) -> std::io::Result<()> {
     let width = rows.iter().map(|row| row.name.len()).max().unwrap_or_default();
     let groups = [
@@ -119,7 +119,7 @@ pub fn write_table(rows: &[Row], out: &mut impl Write) -> std::io::Result<()> {
 ///
 /// # Errors
 ///
-/// When it cannot be written.
+/// Fails if it cannot be written.
 pub fn write_json(rows: &[Row], out: &mut impl Write) -> std::io::Result<()> {
     rows.iter().try_for_each(|row| writeln!(out, "{}", escaped_json(&serde_json::to_string(row)?)))
 }

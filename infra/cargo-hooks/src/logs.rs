@@ -31,7 +31,7 @@ impl<'a> Log<'a> {
     ///
     /// # Errors
     ///
-    /// When there is no such stack, or AWS cannot be asked.
+    /// Fails if there is no such stack, or AWS cannot be asked.
     pub async fn of(
         config: &'a SdkConfig,
         stack: &'a str,
@@ -45,7 +45,7 @@ impl<'a> Log<'a> {
     ///
     /// # Errors
     ///
-    /// When AWS does not answer, or `each` fails.
+    /// Fails if AWS does not answer, or `each` fails.
     pub async fn read(
         &mut self,
         mut each: impl FnMut(Line<'_>) -> anyhow::Result<()>,

@@ -28,7 +28,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// None.
+/// Never fails.
 pub fn run(args: &Args, command: Command) -> anyhow::Result<()> {
     // The script of zsh is made with this name, and would not be read with a space in it.
     const NAME: &str = "cargo-hooks";

@@ -32,7 +32,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// When something that is needed locally is missing.
+/// Fails if something that is needed locally is missing.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let rows = doctor::examine(args.port, &args.account).await;
     let mut text = Vec::new();

@@ -86,7 +86,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// When something could not be built or started, or the delivery did not arrive.
+/// Fails if something could not be built or started, or the delivery did not arrive.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut parameters = parameters(&args)?;
     let app = App::find()?;

@@ -58,7 +58,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// When there is no such stack, or AWS does not answer.
+/// Fails if there is no such stack, or AWS does not answer.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let filter = Filter {
         tenant: args.tenant.clone(),

@@ -89,7 +89,7 @@ struct Source {
 ///
 /// # Errors
 ///
-/// When one could not be sent, or was refused.
+/// Fails if one could not be sent, or was refused.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let descriptor = App::find()?.descriptor()?;
     let mix = match (&args.event, &args.load.mix) {

@@ -32,7 +32,7 @@ impl Assignment {
     ///
     /// # Errors
     ///
-    /// If the body has no such object or item, with the nearest name that it has.
+    /// Fails if the body has no such object or item, with the nearest name that it has.
     pub(super) fn apply(&self, body: &mut Value) -> anyhow::Result<Option<String>> {
         let (parents, last) = self.path.rsplit_once('.').unwrap_or(("", &self.path));
         let (mut place, mut path) = (body, String::from("the body"));

@@ -121,7 +121,7 @@ struct Outcome {
 ///
 /// # Errors
 ///
-/// When one was not accepted.
+/// Fails if one was not accepted.
 pub(super) async fn run(
     args: &Args,
     count: u32,
@@ -184,7 +184,7 @@ pub(super) async fn run(
     if report.accepted == u64::from(count) {
         return Ok(());
     }
-    // What went wrong first says most.
+    // The first refusal explains the others best.
     let Some(first) = outcomes.into_iter().map(|outcome| outcome.status).find(is_no_success) else {
         bail!("{} of {count} deliveries were sent before it was stopped", report.sent);
     };
@@ -250,8 +250,12 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{} deliveries of {} tenants in {:.1} s, {:.1} a second",
-            self.sent, self.tenants, self.seconds, self.per_second
+            "{} deliveries of {} {} in {:.1} s, {:.1} a second",
+            self.sent,
+            self.tenants,
+            if self.tenants == 1 { "tenant" } else { "tenants" },
+            self.seconds,
+            self.per_second
         )?;
         for (status, count) in &self.statuses {
             writeln!(f, "{status:>9}  {count}")?;

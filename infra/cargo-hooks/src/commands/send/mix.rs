@@ -31,7 +31,7 @@ impl Mix {
     ///
     /// # Errors
     ///
-    /// If it cannot be read, or a line says something else.
+    /// Fails if it cannot be read, or a line says something else.
     pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path).with_context(|| {
             format!("the mix {} cannot be read; give a text file", path.display())

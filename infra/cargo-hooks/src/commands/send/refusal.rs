@@ -1,4 +1,4 @@
-//! What a refused delivery needs.
+//! Advice about refused deliveries.
 
 use reqwest::StatusCode;
 
@@ -8,35 +8,33 @@ use super::Target;
 pub(super) fn explained(status: StatusCode, target: &Target) -> String {
     let code = status.as_u16();
     let log = if target.session.is_some() {
-        "the terminal of `cargo hooks local` says why"
+        "`cargo hooks logs` shows the reason"
     } else {
-        "the receiver's log says why"
+        "`cargo hooks logs --stack NAME` shows the reason"
     };
     match code {
         401 if target.session.is_some() => format!(
-            "it was refused with 401, because the app does not trust the token: {log}, and a restart \
-             of the stack installs its demo sites again"
+            "refused with 401: the app does not trust the token; {log}, and starting `cargo hooks local` \
+             again installs its demo sites again"
         ),
         401 => format!(
-            "it was refused with 401, because the app does not trust the token: check that --tenant, \
-             --url and HOOKS_SHARED_SECRET are those of the last install; {log}"
+            "refused with 401: the app does not trust the token; check that --tenant, --url and \
+             HOOKS_SHARED_SECRET are those of the last install; {log}"
         ),
         400 | 413 => format!(
-            "it was refused with {code}, as the same body always will be: correct the body, {log}"
+            "refused with {code}: correct the body, because the same one is always refused; {log}"
         ),
         403 | 404 => format!(
-            "it was refused with {code}, because no receiver has this URL: check --url, and deploy the \
-             template that `cargo hooks template` writes"
+            "refused with {code}: no receiver has this URL; check --url, and deploy the template that \
+             `cargo hooks template` writes"
         ),
-        429 => "it was refused with 429, because requests are throttled: lower --rate, or send it later"
-            .into(),
+        429 => "refused with 429: requests are throttled; lower --rate, or send it later".into(),
         300..=399 => format!(
-            "it was refused with {code}, a redirect, which Atlassian does not follow: give the final \
-             address as --url"
+            "refused with {code}: Atlassian follows no redirect; give the final address as --url"
         ),
-        500..=599 => format!(
-            "it was refused with {code}, because the app could not store it: send it again, and {log}"
-        ),
-        _ => format!("it was refused with {code}; {log}"),
+        500..=599 => {
+            format!("refused with {code}: the app could not store the event; send it again; {log}")
+        }
+        _ => format!("refused with {code}; {log}"),
     }
 }
