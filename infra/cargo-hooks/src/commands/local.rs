@@ -22,8 +22,8 @@ use crate::app::App;
 use crate::binaries::{self, Profile};
 use crate::demo::{Demo, DemoSite, Page};
 use atlassian_simulator::{Atlassian, InstallKey, Site};
+use sam_template_runner::Stack;
 use sam_template_runner::deployment::Function;
-use sam_template_runner::{LogLine, Stack};
 
 /// Build the functions and run all of template.yaml on this machine
 ///
@@ -182,11 +182,13 @@ impl Run<'_> {
             self.demo.publish()?;
             journey::show(self.descriptor, self.demo, self.journeys).await
         };
+        let mut log = console::Lines::default();
         let printed = async {
             // Until then only what a function says itself: the steps say the rest.
             loop {
                 match lines.recv().await {
-                    Ok(line) => print(&line, args.verbose),
+                    Ok(line) if args.verbose => console::raw(&line),
+                    Ok(line) => log.show(&line),
                     Err(RecvError::Lagged(lines)) => console::skipped(lines),
                     Err(RecvError::Closed) => std::future::pending().await,
                 }
@@ -202,6 +204,7 @@ impl Run<'_> {
             return Ok(());
         }
         console::usage(self.descriptor, self.stack.url(), page);
+        let mut log = console::Lines::default();
         let mut rows = console::Rows::default();
         for journey in self.journeys.all() {
             rows.skip(&journey);
@@ -215,7 +218,8 @@ impl Run<'_> {
                     rows.show(&journey);
                 },
                 line = lines.recv() => match line {
-                    Ok(line) => print(&line, args.verbose),
+                    Ok(line) if args.verbose => console::raw(&line),
+                    Ok(line) => log.show(&line),
                     Err(RecvError::Lagged(lines)) => console::skipped(lines),
                     Err(RecvError::Closed) => {
                         bail!("the local stack stopped unexpectedly; see the log above")
@@ -246,10 +250,6 @@ impl Run<'_> {
         }
         Ok(())
     }
-}
-
-fn print(line: &LogLine, verbose: bool) {
-    if verbose { console::raw(line) } else { console::line(line) }
 }
 
 impl Args {

@@ -1,6 +1,7 @@
 //! What `cargo hooks local` prints: one row a delivery, and what functions log themselves.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use anstream::println;
 use anstyle::{AnsiColor, Style};
@@ -123,11 +124,48 @@ pub(crate) fn raw(line: &LogLine) {
     println!("{:>28}  {}", line.function, escaped(&line.text));
 }
 
-/// A line of a function's log, unless a row says the same.
-pub(crate) fn line(line: &LogLine) {
-    let Some(text) = readable(line) else { return };
-    let dim = Style::new().dimmed();
-    println!("{dim}{:>14}{dim:#}{:<24}  {}", "", line.function, escaped(&text));
+/// The log lines that no row contains: what handlers log, notices of the stack, and panics with the
+/// frames of the app alone.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    /// The name of the last stack frame of each function, until its place is known.
+    frames: HashMap<Arc<str>, String>,
+}
+
+impl Lines {
+    /// Prints a line, unless a row says the same.
+    pub(crate) fn show(&mut self, line: &LogLine) {
+        for text in self.readable(line) {
+            let dim = Style::new().dimmed();
+            println!("{dim}{:>14}{dim:#}{:<24}  {}", "", line.function, escaped(&text));
+        }
+    }
+
+    /// A line as text. A stack frame is two lines, its name and its place.
+    fn readable(&mut self, line: &LogLine) -> Vec<String> {
+        if let Ok(fields) = serde_json::from_str(&line.text) {
+            return message(fields).into_iter().collect();
+        }
+        let text = line.text.trim_end();
+        if line.stream == LogStream::Stack {
+            return vec![text.to_owned()];
+        }
+        if is_frame(text) {
+            self.frames.insert(Arc::clone(&line.function), text.to_owned());
+            return Vec::new();
+        }
+        match text.trim_start().strip_prefix("at ") {
+            Some(place) => {
+                let frame = self.frames.remove(&line.function);
+                let is_foreign = place.starts_with("/rustc/") || place.contains("/.cargo/");
+                frame
+                    .filter(|_| !is_foreign)
+                    .map_or_else(Vec::new, |frame| vec![frame, text.to_owned()])
+            }
+            None if ABOUT_BACKTRACES.iter().any(|start| text.starts_with(start)) => Vec::new(),
+            None => vec![text.to_owned()],
+        }
+    }
 }
 
 /// Lines that were written faster than they could be shown.
@@ -135,13 +173,8 @@ pub(crate) fn skipped(lines: u64) {
     println!("{:>14}({lines} lines skipped)", "");
 }
 
-/// A line as text, or `None` for what a row shows: metrics, the framework's own lines about
-/// deliveries, and the frames of a panic outside the app.
-fn readable(line: &LogLine) -> Option<String> {
-    let Ok(mut fields) = serde_json::from_str::<Map<String, Value>>(&line.text) else {
-        return (line.stream == LogStream::Stack || !is_frame(&line.text))
-            .then(|| line.text.trim_end().to_owned());
-    };
+/// A structured line as text, or `None` for metrics and the framework's own lines about deliveries.
+fn message(mut fields: Map<String, Value>) -> Option<String> {
     let message = word(fields.remove("message"));
     let is_own = fields.remove("span").is_some_and(|span| span["name"] == HANDLER_SPAN);
     if !is_own && IN_ROWS.contains(&message.as_str()) {
@@ -172,11 +205,13 @@ const IN_ROWS: [&str; 9] = [
     "tenant recorded",
 ];
 
-/// Whether a line of a panic is a stack frame outside the app, or a hint about backtraces.
+/// What stands around the frames of a panic.
+const ABOUT_BACKTRACES: [&str; 2] = ["note: ", "stack backtrace:"];
+
+/// Whether a line is the name of a stack frame, as in `  12: app::handle`.
 fn is_frame(text: &str) -> bool {
-    let text = text.trim_start();
-    let is_place = text.starts_with("at /rustc/") || text.contains("/.cargo/registry/");
-    is_place || text.is_empty() || text.starts_with("note: ") || text == "stack backtrace:"
+    let number = text.trim_start().split_once(": ").map(|(number, _)| number);
+    text.starts_with(' ') && number.is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
 fn word(value: Option<Value>) -> String {
@@ -190,6 +225,21 @@ fn word(value: Option<Value>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shows_the_frames_of_the_app_alone() {
+        let backtrace = "stack backtrace:\n   0: __rustc::rust_begin_unwind\n             at \
+                         /rustc/1234/library/std/src/panicking.rs:1:2\n   1: app::handle\n             \
+                         at ./src/bin/app.rs:9:5\n   2: poll\n             at \
+                         /home/me/.cargo/registry/src/x/tokio/src/task.rs:3:4\n   3: main\nnote: more";
+        let mut lines = Lines::default();
+        let shown = backtrace.lines().flat_map(|text| {
+            let (function, stream) = ("F".into(), LogStream::Stderr);
+            lines.readable(&LogLine { function, stream, text: text.into() })
+        });
+        let shown: Vec<String> = shown.collect();
+        assert_eq!(shown, ["   1: app::handle", "             at ./src/bin/app.rs:9:5"]);
+    }
 
     #[test]
     fn shows_what_no_row_says() {
@@ -214,11 +264,12 @@ mod tests {
                 "thread 'main' panicked at src/a.rs:1:2:",
                 Some("thread 'main' panicked at src/a.rs:1:2:"),
             ),
-            ("             at /rustc/1234/library/std/src/panicking.rs:1:2", None),
+            ("index out of bounds: the length is 0", Some("index out of bounds: the length is 0")),
             ("note: run with `RUST_BACKTRACE=1`", None),
         ];
         for (text, shown) in rows {
-            assert_eq!(readable(&line(text)).as_deref(), shown, "{text}");
+            let shown: Vec<_> = shown.into_iter().collect();
+            assert_eq!(Lines::default().readable(&line(text)), shown, "{text}");
         }
     }
 }
