@@ -30,3 +30,4 @@ mod rejections;
 mod retries;
 mod send;
 mod soak;
+mod state;

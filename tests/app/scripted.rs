@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use handler::{Delivery, Error, Runner, give_up, retry_after};
 use serde::Deserialize;
@@ -20,9 +20,25 @@ struct Script {
     takes: u64,
 }
 
-async fn handle(delivery: Delivery) -> Result<(), Error> {
+/// What is made once for each environment: its number in the log.
+#[derive(Clone)]
+struct State {
+    made_at: u128,
+}
+
+/// `HANDLER_STATE` says why there is no state, if there is none.
+async fn initialize() -> Result<State, Error> {
+    if let Some(why) = runtime::environment::optional("HANDLER_STATE") {
+        return Err(why.into());
+    }
+    let made_at = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
+    tokio::task::yield_now().await;
+    Ok(State { made_at })
+}
+
+async fn handle(delivery: Delivery, state: State) -> Result<(), Error> {
     let Script { what, once, takes } = delivery.payload.read()?;
-    tracing::info!(delivery.id, "script begun");
+    tracing::info!(delivery.id, state = state.made_at.to_string(), "script begun");
     tokio::time::sleep(Duration::from_millis(takes)).await;
     if once.is_none_or(|path| File::create_new(path).is_ok()) {
         match what.as_str() {
@@ -57,5 +73,5 @@ fn main() -> ExitCode {
         "in_order" => runner.in_order(),
         concurrency => runner.concurrency(concurrency.parse().expect("a number or a setting")),
     });
-    runner.run(handle)
+    runner.run_with(initialize, handle)
 }

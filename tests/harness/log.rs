@@ -13,6 +13,7 @@ pub(crate) enum Logged {
     RequestRejected,
     RequestFailed,
     Metric,
+    CouldNotStart,
     /// Of the tests' own handler, before it does what its script says.
     ScriptBegun,
     /// Of the tests' own handler, after a script that succeeded.
@@ -23,7 +24,7 @@ pub(crate) enum Logged {
 
 impl Logged {
     /// What the framework logs, and the crate that does.
-    const BY_FRAMEWORK: [(Self, &str); 10] = [
+    const BY_FRAMEWORK: [(Self, &str); 11] = [
         (Self::DeliveryQueued, "receiver"),
         (Self::DeliveryHandled, "handler"),
         (Self::DeliveryFailed, "handler"),
@@ -34,6 +35,7 @@ impl Logged {
         (Self::RequestRejected, "gateway"),
         (Self::RequestFailed, "gateway"),
         (Self::Metric, "runtime"),
+        (Self::CouldNotStart, "runtime"),
     ];
 
     /// The field `message`.
@@ -49,6 +51,7 @@ impl Logged {
             Self::RequestRejected => "request rejected",
             Self::RequestFailed => "request failed",
             Self::Metric => "metric",
+            Self::CouldNotStart => "the function could not start",
             Self::ScriptBegun => "script begun",
             Self::ScriptDone => "script done",
             Self::IssueCreated => "issue created",

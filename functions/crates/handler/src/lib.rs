@@ -184,8 +184,54 @@ impl Runner {
         T: FromPayload,
         F: Future<Output = Result<(), Error>>,
     {
+        self.run_with(async || Ok(()), move |delivery, ()| handler(delivery))
+    }
+
+    /// Runs a handler with a state, which an async function makes once for each execution
+    /// environment, before its first event: clients, connection pools, settings.
+    ///
+    /// Each call gets a clone. If the state cannot be made, the function does not start and logs
+    /// why. No event is lost: each is received again.
+    ///
+    /// ```no_run
+    /// # use atlassian_hooks_handler as atlassian_hooks;
+    /// use atlassian_hooks::{Delivery, Error, Runner, jira};
+    ///
+    /// #[derive(Clone)]
+    /// struct State {
+    ///     project: String,
+    /// }
+    ///
+    /// async fn settings() -> Result<State, Error> {
+    ///     Ok(State { project: std::env::var("PROJECT")? })
+    /// }
+    ///
+    /// async fn handle(delivery: Delivery<jira::IssueEvent>, state: State) -> Result<(), Error> {
+    ///     println!("{} in {}", delivery.payload.issue.key, state.project);
+    ///     Ok(())
+    /// }
+    ///
+    /// fn main() -> std::process::ExitCode {
+    ///     Runner::new().run_with(settings, handle)
+    /// }
+    /// ```
+    pub fn run_with<I, S, H, T, F>(self, initialize: I, handler: H) -> ExitCode
+    where
+        I: AsyncFnOnce() -> Result<S, Error>,
+        S: Clone,
+        H: Fn(Delivery<T>, S) -> F,
+        T: FromPayload,
+        F: Future<Output = Result<(), Error>>,
+    {
         runtime::start(async move {
-            let context = self.context().await?;
+            let initialize = async {
+                initialize().await.map_err(|error| {
+                    let error = runtime::chain(&*error);
+                    Error::from(format!("the handler's state could not be made: {error}"))
+                })
+            };
+            let (context, state) = tokio::try_join!(self.context(), initialize)?;
+            let handler = |delivery| handler(delivery, state.clone());
             lambda_runtime::run(service_fn(async |event: LambdaEvent<Batch>| {
                 let deadline = event.context.deadline();
                 Ok::<_, Error>(batch::run(event.payload, deadline, &context, &handler).await)
