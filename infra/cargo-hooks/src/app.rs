@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use atlassian_connect::descriptor::Descriptor;
 use serde_json::Value;
 
-use template::check::{Severity, shown, sound_descriptor};
+use template::check::{Severity, misspelt, shown, sound_descriptor};
 
 /// An app, by the folder of its workspace.
 #[derive(Clone, Debug)]
@@ -114,6 +114,17 @@ impl App {
             errors.for_each(|finding| eprintln!("{finding}"));
             anyhow::anyhow!("correct the descriptor first")
         })
+    }
+
+    /// As [`descriptor`](Self::descriptor), and prints warnings of misspelt members, which have no
+    /// effect.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`descriptor`](Self::descriptor) does.
+    pub fn descriptor_with_warnings(&self) -> anyhow::Result<Descriptor> {
+        misspelt(&self.descriptor_path()).iter().for_each(|finding| eprintln!("{finding}"));
+        self.descriptor()
     }
 
     /// The file that is written from the descriptor: `template.yaml`.

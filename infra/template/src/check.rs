@@ -2,6 +2,7 @@
 
 mod descriptor;
 mod handlers;
+mod spelling;
 mod template;
 mod versions;
 
@@ -70,11 +71,15 @@ impl fmt::Display for Finding {
 
 /// Checks everything.
 pub fn check(files: &Files<'_>) -> Vec<Finding> {
+    let mut findings = misspelt(files.descriptor);
     let descriptor = match read_descriptor(files.descriptor) {
         Ok(descriptor) => descriptor,
-        Err(finding) => return vec![finding],
+        Err(finding) => {
+            findings.push(finding);
+            return findings;
+        }
     };
-    let mut findings = descriptor::check(&descriptor);
+    findings.extend(descriptor::check(&descriptor));
     // A template made from a descriptor that is wrong would only repeat its faults.
     if findings.iter().all(|finding| finding.severity == Severity::Warning) {
         findings.extend(handlers::check(&descriptor, files.handlers));
@@ -94,6 +99,14 @@ pub fn sound_descriptor(path: &Path) -> Result<Descriptor, Vec<Finding>> {
     let findings = descriptor::check(&descriptor);
     let sound = findings.iter().all(|finding| finding.severity == Severity::Warning);
     if sound { Ok(descriptor) } else { Err(findings) }
+}
+
+/// Warns of names of members in a descriptor's file that are almost known ones, and have no effect.
+pub fn misspelt(path: &Path) -> Vec<Finding> {
+    // A file that cannot be read is a finding of others.
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let descriptor = serde_json::from_str(&text).unwrap_or_default();
+    spelling::check(&shown(path), &descriptor)
 }
 
 /// Checks a descriptor alone.

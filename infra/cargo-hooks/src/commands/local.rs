@@ -90,7 +90,7 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let mut parameters = parameters(&args)?;
     let app = App::find()?;
-    let descriptor = app.descriptor()?;
+    let descriptor = app.descriptor_with_warnings()?;
     let began = SystemTime::now();
     console::step("Building", "the functions");
     let binaries = binaries::build(app, args.profile()).await?;

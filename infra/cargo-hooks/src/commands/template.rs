@@ -40,7 +40,7 @@ pub struct Args {
 /// Fails if there is no app, its descriptor is wrong, or the file cannot be written.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let app = App::find()?;
-    let descriptor = app.descriptor()?;
+    let descriptor = app.descriptor_with_warnings()?;
     let plan = Plan::of(&descriptor);
     if args.inspector && !plan.handlers.iter().any(|handler| handler.name == HANDLER) {
         bail!(
