@@ -8,12 +8,59 @@
 //! let delivery: Delivery<jira::IssueEvent> = delivery("jira:issue_created", body);
 //! assert_eq!(delivery.payload.issue.key, "A-1");
 //! ```
+//!
+//! [`changed`] changes one field of a body, and [`Outcome`] is what happens to the event after the
+//! handler returned:
+//!
+//! ```
+//! use atlassian_hooks::testing::{Outcome, changed, delivery};
+//! use atlassian_hooks::{Delivery, Error, give_up, jira};
+//!
+//! async fn handle(delivery: Delivery<jira::IssueEvent>) -> Result<(), Error> {
+//!     match delivery.payload.issue.key.as_str() {
+//!         "GONE-1" => Err(give_up("the project is gone")),
+//!         _ => Ok(()),
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let sample = r#"{"issue": {"id": "1", "key": "A-1"}}"#;
+//! let returned = handle(delivery("jira:issue_created", sample)).await;
+//! assert_eq!(Outcome::of(&returned), Outcome::Handled);
+//!
+//! let gone = changed(sample, "/issue/key", "GONE-1");
+//! let returned = handle(delivery("jira:issue_created", &gone)).await;
+//! assert_eq!(Outcome::of(&returned), Outcome::DeadLetter);
+//! # }
+//! ```
+
+pub use handler::Outcome;
 
 use atlassian_connect::delivery::{Delivery, Webhook};
 use atlassian_connect::event::{EventName, FromPayload, Product, Reading};
 use atlassian_connect::payload::Payload;
 use atlassian_connect::tenant::ClientKey;
 use jiff::Timestamp;
+use serde_json::Value;
+
+/// A body with one field changed, by its JSON pointer, as in `/issue/fields/labels/0`.
+///
+/// # Panics
+///
+/// Panics if the body is not JSON, or has no such field.
+#[track_caller]
+pub fn changed(body: &str, pointer: &str, value: impl Into<Value>) -> String {
+    let mut body: Value = match serde_json::from_str(body) {
+        Ok(body) => body,
+        Err(error) => panic!("the body is not JSON: {error}"),
+    };
+    match body.pointer_mut(pointer) {
+        Some(field) => *field = value.into(),
+        None => panic!("the body has no field {pointer}; write it as in /issue/key"),
+    }
+    body.to_string()
+}
 
 /// A delivery of an event as a handler gets it, from the product that sends the event, or from
 /// Jira if both do or the event is unknown.

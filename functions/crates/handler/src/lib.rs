@@ -81,7 +81,7 @@ pub use atlassian_connect::delivery::Delivery;
 pub use atlassian_connect::event::{Event, confluence, jira};
 pub use idempotency::{Claim, Claimant, IdempotencyStore, Takeover, Unavailable};
 pub use queue::Queue;
-pub use retry::{LONGEST_DELAY, give_up, retry_after};
+pub use retry::{LONGEST_DELAY, Outcome, give_up, retry_after};
 pub use runtime::Error;
 
 use std::process::ExitCode;

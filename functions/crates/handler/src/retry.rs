@@ -25,6 +25,33 @@ pub fn give_up(cause: impl Into<Error>) -> Error {
 /// `ChangeMessageVisibility`).
 pub const LONGEST_DELAY: Duration = Duration::from_secs(12 * 60 * 60);
 
+/// What happens to an event after its handler returned.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// It was handled.
+    Handled,
+    /// It is attempted again, after at least this delay if the handler asked for one.
+    Retry {
+        /// The delay of [`retry_after`].
+        after: Option<Duration>,
+    },
+    /// It goes to the dead-letter queue, as [`give_up`] asks for.
+    DeadLetter,
+}
+
+impl Outcome {
+    /// The outcome of what a handler returned, before its last attempt.
+    pub fn of(returned: &Result<(), Error>) -> Self {
+        match returned {
+            Ok(()) => Self::Handled,
+            Err(error) => match Disposition::of(&**error) {
+                Disposition::Retry { after } => Self::Retry { after },
+                Disposition::DeadLetter => Self::DeadLetter,
+            },
+        }
+    }
+}
+
 /// What happens to a message after a failed attempt.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Disposition {
