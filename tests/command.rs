@@ -399,6 +399,20 @@ fn inspect_shows_every_event_of_both_products() {
     }
 }
 
+/// Without a site that sends: what is served, and what is printed of a request that is not trusted.
+#[test]
+fn inspect_listens_behind_a_tunnel() {
+    let mut inspect = hooks(&["inspect", "--listen", "--base-url", "https://tunnel.test/app/"]);
+    inspect.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut inspect = Running(inspect.arg("--json").spawn().unwrap());
+    let errors = BufReader::new(inspect.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let page =
+        errors.take(2).find_map(|line| line.strip_prefix("every delivery: ").map(str::to_owned));
+    assert!(page.unwrap().starts_with("http://127.0.0.1:"));
+    inspect.interrupt();
+    assert!(inspect.0.wait().unwrap().success());
+}
+
 #[test]
 fn inspect_says_what_is_wrong() {
     for (arguments, words) in [

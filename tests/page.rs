@@ -61,23 +61,12 @@ impl Shown {
         let ended = async {
             loop {
                 let journey = self.changes.recv().await.unwrap();
-                if journey.outcome.is_final() && is_meant(&journey) && journey.reason_is_known() {
+                if journey.is_settled() && is_meant(&journey) {
                     return journey;
                 }
             }
         };
         tokio::time::timeout(Duration::from_secs(60), ended).await.unwrap()
-    }
-}
-
-trait ReasonIsKnown {
-    /// Whether the log line of a refusal has arrived, which is read from a pipe beside its answer.
-    fn reason_is_known(&self) -> bool;
-}
-
-impl ReasonIsKnown for Journey {
-    fn reason_is_known(&self) -> bool {
-        self.outcome != Outcome::Rejected || self.reason.is_some()
     }
 }
 

@@ -58,6 +58,15 @@ pub struct Journey {
 }
 
 impl Journey {
+    /// Whether nothing more will happen by itself, and the reason of a refusal is known.
+    ///
+    /// The log line with the reason comes through a pipe, and can be read after the answer.
+    pub fn is_settled(&self) -> bool {
+        let waits_for_reason =
+            (400..500).contains(&self.status) && self.reason.is_none() && self.function.is_some();
+        self.outcome.is_final() && !waits_for_reason
+    }
+
     pub(crate) fn end(&mut self, at_ms: u64, outcome: Outcome) {
         self.outcome = outcome;
         self.ended_ms = outcome.is_final().then_some(at_ms);

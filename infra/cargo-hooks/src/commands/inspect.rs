@@ -6,7 +6,7 @@ mod print;
 pub(super) use every_event::HANDLER;
 pub use every_event::function;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -188,10 +188,16 @@ async fn start(
 /// Prints whatever arrives.
 async fn listen(journeys: &Journeys, form: Form) -> anyhow::Result<()> {
     let mut changes = journeys.subscribe();
+    // A journey changes also after its end, by a line that is read late.
+    let mut printed = HashSet::new();
     loop {
         match changes.recv().await {
             Ok(journey) if journey.kind == Kind::Other => {}
-            Ok(journey) if journey.outcome.is_final() => print(&journey, form)?,
+            Ok(journey) if journey.is_settled() => {
+                if printed.insert(journey.id.clone()) {
+                    print(&journey, form)?;
+                }
+            }
             Ok(_) | Err(RecvError::Lagged(_)) => {}
             Err(RecvError::Closed) => bail!("the local stack stopped; run this again"),
         }
@@ -259,7 +265,7 @@ async fn end_of(
     let ended = async {
         loop {
             match changes.recv().await {
-                Ok(journey) if journey.request == request && journey.outcome.is_final() => {
+                Ok(journey) if journey.request == request && journey.is_settled() => {
                     return Ok(journey);
                 }
                 Ok(_) | Err(RecvError::Lagged(_)) => {}

@@ -59,7 +59,9 @@ impl Rows {
         let is_news = self.printed.get(&journey.id) != Some(&state);
         // The descriptor is fetched by Atlassian all the time.
         let is_shown = journey.kind != Kind::Other || !(200..300).contains(&journey.status);
-        if !is_news || !is_shown || journey.outcome == Outcome::Queued {
+        let is_open = journey.outcome == Outcome::Queued
+            || (journey.outcome.is_final() && !journey.is_settled());
+        if !is_news || !is_shown || is_open {
             return;
         }
         self.printed.insert(journey.id.clone(), state);

@@ -41,6 +41,7 @@ pub(super) async fn show(
             }
             match journey.outcome {
                 Outcome::Queued | Outcome::Retrying => {}
+                _ if !journey.is_settled() => {}
                 Outcome::Handled => {
                     let (handler, took) = (shown(&journey.handler), journey.ended_ms);
                     let took = took.unwrap_or_default();

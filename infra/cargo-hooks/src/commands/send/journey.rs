@@ -24,9 +24,11 @@ pub(super) async fn follow(
 ) -> anyhow::Result<()> {
     let mut printed = Printed::default();
     let followed = follow_journeys(client, session, Some(request), |journey| {
-        printed.print(journey);
-        let is_final = journey.outcome.is_final();
-        Ok(if is_final { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        let is_settled = journey.is_settled();
+        if is_settled || !journey.outcome.is_final() {
+            printed.print(journey);
+        }
+        Ok(if is_settled { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     });
     match timeout(PATIENCE, followed).await {
         Ok(followed) => followed,
