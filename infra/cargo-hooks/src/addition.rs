@@ -143,7 +143,7 @@ fn advice(name: &str) -> String {
 }
 
 /// The known event with the fewest differences, if it is close; with or without Jira's prefix.
-fn closest(name: &str) -> Option<&'static str> {
+pub(crate) fn closest(name: &str) -> Option<&'static str> {
     let plain =
         |name: &str| name.trim_start_matches("jira:").to_ascii_lowercase().replace('-', "_");
     let name = plain(name);

@@ -9,7 +9,6 @@ pub use every_event::function;
 use std::collections::{BTreeMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +27,7 @@ use tempfile::TempDir;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
+use crate::addition::closest;
 use crate::demo::{Demo, Page};
 use print::{Form, print};
 
@@ -130,12 +130,9 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 fn chosen(args: &Args) -> anyhow::Result<Vec<&'static EventSpec>> {
     for name in &args.event {
         if !EventName::from(name.as_str()).is_known() {
-            let known = EventName::ALL.iter().map(EventName::as_str);
-            let near = known.max_by(|a, b| {
-                strsim::jaro_winkler(name, a).total_cmp(&strsim::jaro_winkler(name, b))
-            });
+            let near = closest(name).map(|near| format!("did you mean {near}? "));
             bail!(
-                "there is no event {name}; did you mean {}? `cargo hooks events` lists them",
+                "there is no event {name}; {}`cargo hooks events` lists them",
                 near.unwrap_or_default()
             );
         }
@@ -174,7 +171,7 @@ async fn start(
     }
     let stack = Stack::start(sam_template_runner::Options {
         template,
-        binaries: Path::to_owned(folder.path()),
+        binaries: folder.path().to_owned(),
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
         parameters,
         url_parameter: Some("BaseUrl".to_owned()),

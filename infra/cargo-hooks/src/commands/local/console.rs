@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use atlassian_simulator::Answer;
 
+use crate::deliveries::MESSAGES;
 use crate::terminal::escaped;
 
 /// A step of the command.
@@ -179,7 +180,8 @@ pub(crate) fn skipped(lines: u64) {
 fn message(mut fields: Map<String, Value>) -> Option<String> {
     let message = word(fields.remove("message"));
     let is_own = fields.remove("span").is_some_and(|span| span["name"] == HANDLER_SPAN);
-    if !is_own && IN_ROWS.contains(&message.as_str()) {
+    let is_hidden = MESSAGES.iter().chain(&IN_NO_ROW).any(|hidden| *hidden == message);
+    if !is_own && is_hidden {
         return None;
     }
     for name in ["timestamp", "delivery.id"] {
@@ -194,18 +196,8 @@ fn message(mut fields: Map<String, Value>) -> Option<String> {
 /// The span in which a handler is called.
 const HANDLER_SPAN: &str = "handler";
 
-/// Messages whose content is in a row.
-const IN_ROWS: [&str; 9] = [
-    "metric",
-    "delivery queued",
-    "delivery handled",
-    "duplicate delivery skipped",
-    "delivery failed",
-    "delivery dead-lettered",
-    "request rejected",
-    "request failed",
-    "tenant recorded",
-];
+/// Messages that are not shown, beside those whose content is in a row.
+const IN_NO_ROW: [&str; 2] = ["metric", "tenant recorded"];
 
 /// What stands around the frames of a panic.
 const ABOUT_BACKTRACES: [&str; 2] = ["note: ", "stack backtrace:"];
