@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use aws_types::SdkConfig;
 use contract::tenants_table::{
-    EXPIRES_AT, KEY, PREVIOUS_SECRET, PREVIOUS_UNTIL, PRODUCT, RECEIVER_READS, SECRET,
+    BASE_URL, EXPIRES_AT, KEY, PREVIOUS_SECRET, PREVIOUS_UNTIL, PRODUCT, RECEIVER_READS, SECRET,
 };
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
@@ -331,7 +331,6 @@ impl Table {
 /// signed later than the one before it, so a few retries are enough.
 const ATTEMPTS: usize = 8;
 
-const BASE_URL: &str = "baseUrl";
 const ENABLED: &str = "enabled";
 /// When the last recorded install or uninstall was signed. It never decreases.
 const SIGNED_AT: &str = "signedAt";
