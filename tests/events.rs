@@ -559,6 +559,7 @@ impl Sample {
             event: self.event.clone(),
             product: self.product,
             tenant: ClientKey::new("tenant").unwrap(),
+            base_url: None,
             received_at: "2026-11-23T10:00:00Z".parse().unwrap(),
             webhook: Webhook::default(),
             params: [].into(),

@@ -64,8 +64,13 @@ impl Tenants {
     fn of(sites: &[&Site]) -> Self {
         let tenants = Self::default();
         for site in sites {
-            let tenant =
-                Tenant { product: site.product, secret: site.secret.clone(), previous: None };
+            let tenant = Tenant {
+                product: site.product,
+                secret: site.secret.clone(),
+                previous: None,
+                base_url: None,
+                oauth_client_id: None,
+            };
             tenants.write(&site.client_key, Some(tenant), true, Timestamp::now());
         }
         tenants
@@ -118,7 +123,13 @@ impl Find for &Tenants {
 
 impl Install for &Tenants {
     async fn install(&self, it: &Installation, at: SignedAt) -> Result<Recorded, Unavailable> {
-        let tenant = Tenant { product: it.product, secret: it.secret.clone(), previous: None };
+        let tenant = Tenant {
+            product: it.product,
+            secret: it.secret.clone(),
+            previous: None,
+            base_url: None,
+            oauth_client_id: None,
+        };
         self.record(&it.key, at, |row| row.tenant = Some(tenant))
     }
 }

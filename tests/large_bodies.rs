@@ -81,6 +81,7 @@ async fn a_message_leaves_room_for_its_dead_letter_attributes() {
             event: EventName::IssueUpdated,
             product: Product::Jira,
             tenant: app.jira.client_key.clone(),
+            base_url: None,
             received_at: "2026-11-23T10:00:00Z".parse().unwrap(),
             webhook: Webhook::default(),
             params: [].into(),

@@ -162,7 +162,13 @@ impl World {
             Some(tenant) => tenant,
             None => {
                 assert!(!has("previousSecret") && !has("enabled"), "{stored:?}");
-                Tenant { product: Product::Jira, secret: SharedSecret::new(""), previous: None }
+                Tenant {
+                    product: Product::Jira,
+                    secret: SharedSecret::new(""),
+                    previous: None,
+                    base_url: None,
+                    oauth_client_id: None,
+                }
             }
         };
         let number = |secret: &SharedSecret| secret.expose().strip_prefix("secret-")?.parse().ok();

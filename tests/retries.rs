@@ -26,6 +26,7 @@ pub(crate) fn delivery_of(app: &TestApp, order: serde_json::Value) -> String {
         event: "jira:issue_updated".into(),
         product: app.jira.product,
         tenant: app.jira.client_key.clone(),
+        base_url: None,
         received_at: jiff::Timestamp::now(),
         webhook: Webhook::default(),
         params: [].into(),

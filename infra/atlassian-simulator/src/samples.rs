@@ -147,6 +147,7 @@ mod tests {
             event: event.clone(),
             product,
             tenant: ClientKey::new("tenant").unwrap(),
+            base_url: None,
             received_at: Timestamp::UNIX_EPOCH,
             webhook: Webhook::default(),
             params: [].into(),

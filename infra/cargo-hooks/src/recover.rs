@@ -241,6 +241,7 @@ fn delivery(jira: &Jira, url: &Url, failed: &Failed) -> Option<Delivery> {
         event: entry.event.clone(),
         product: Product::Jira,
         tenant: jira.key.clone(),
+        base_url: Some(jira.base_url.clone()),
         received_at: Timestamp::now(),
         webhook: Webhook { identifier: Some(failed.id.clone()), ..Webhook::default() },
         params: entry.params.clone(),

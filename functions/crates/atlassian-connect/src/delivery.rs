@@ -40,6 +40,8 @@ pub struct Delivery<T = ()> {
     pub product: Product,
     /// The tenant whose secret signed it.
     pub tenant: ClientKey,
+    /// The base URL of the tenant's site. `None` in a message of a receiver that did not pass it on.
+    pub base_url: Option<String>,
     /// When the receiver received it, by Lambda's clock.
     pub received_at: Timestamp,
     /// Atlassian's headers.
@@ -51,6 +53,26 @@ pub struct Delivery<T = ()> {
     pub reading: Reading,
     /// The body of the request.
     pub payload: Payload<T>,
+}
+
+/// The site that a delivery comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Site<'a> {
+    /// Its base URL, as in `https://example.atlassian.net/wiki`, without a slash at its end. `None`
+    /// if the receiver did not know it, or is older than this field.
+    pub base_url: Option<&'a str>,
+    /// Its product.
+    pub product: Product,
+    /// Its client key.
+    pub tenant: &'a ClientKey,
+}
+
+impl<T> Delivery<T> {
+    /// The site that sent the webhook, as the queue carries it. Nothing is read for it.
+    pub fn site(&self) -> Site<'_> {
+        let base_url = self.base_url.as_deref().map(|url| url.trim_end_matches('/'));
+        Site { base_url, product: self.product, tenant: &self.tenant }
+    }
 }
 
 /// Atlassian's headers of a webhook. Jira sends them; all are optional.
@@ -115,6 +137,7 @@ impl Delivery {
             event: self.event,
             product: self.product,
             tenant: self.tenant,
+            base_url: self.base_url,
             received_at: self.received_at,
             webhook: self.webhook,
             params: self.params,
@@ -143,6 +166,7 @@ mod tests {
             event: "jira:issue_created".into(),
             product: Product::Jira,
             tenant: ClientKey::new("tenant").unwrap(),
+            base_url: None,
             received_at: "2026-11-23T10:00:00.5Z".parse().unwrap(),
             webhook: Webhook { identifier: Some("1".into()), ..Webhook::default() },
             params: [("team".into(), "\u{FFFF}core".into())].into(),

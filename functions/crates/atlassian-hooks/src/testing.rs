@@ -44,6 +44,14 @@ use atlassian_connect::tenant::ClientKey;
 use jiff::Timestamp;
 use serde_json::Value;
 
+/// The base URL of the site that deliveries of a product come from.
+fn base_url(product: Product) -> &'static str {
+    match product {
+        Product::Jira => "https://test.atlassian.net",
+        Product::Confluence => "https://test.atlassian.net/wiki",
+    }
+}
+
 /// A body with one field changed, by its JSON pointer, as in `/issue/fields/labels/0`.
 ///
 /// # Panics
@@ -90,6 +98,7 @@ pub fn delivery_from<T: FromPayload>(product: Product, event: &str, body: &str) 
         id: "test".to_owned(),
         product,
         tenant: ClientKey::new("test").expect("a client key of four letters"),
+        base_url: Some(base_url(product).to_owned()),
         received_at: Timestamp::now(),
         webhook: Webhook::default(),
         params: [].into(),

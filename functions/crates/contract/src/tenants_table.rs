@@ -19,7 +19,7 @@ pub const PREVIOUS_SECRET: &str = "previousSecret";
 pub const PREVIOUS_UNTIL: &str = "previousUntil";
 
 /// The attributes that a receiver reads. Besides the key, its role allows no others.
-pub const RECEIVER_READS: [&str; 4] = [SECRET, PREVIOUS_SECRET, PREVIOUS_UNTIL, PRODUCT];
+pub const RECEIVER_READS: [&str; 5] = [SECRET, PREVIOUS_SECRET, PREVIOUS_UNTIL, PRODUCT, BASE_URL];
 
 /// The attributes that a handler reads if it calls the API of its tenants. Besides the key, its role
 /// allows no others.

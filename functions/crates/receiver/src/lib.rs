@@ -61,6 +61,7 @@ pub async fn receive(
         event: entry.event.clone(),
         product: tenant.product,
         tenant: key,
+        base_url: tenant.base_url,
         received_at: now,
         webhook,
         params: entry.params.clone(),

@@ -102,6 +102,41 @@ impl<F: Find> Cached<F> {
         entry.verify(token, now)
     }
 
+    /// The tenant with this key; `None` if it has not installed the app.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Unavailable`] if the table does not answer and the cache is not sufficient.
+    pub async fn get(
+        &self,
+        key: &ClientKey,
+        now: Timestamp,
+    ) -> Result<Option<Tenant>, Unavailable> {
+        let entry = self.entry(key);
+        let mut entry = entry.lock().await;
+        self.refresh(&mut entry, key, now).await?;
+        Ok(entry.tenant().cloned())
+    }
+
+    /// The same after a site refused the tenant's secret: read again, within the budget of extra
+    /// reads.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Unavailable`] if the table does not answer.
+    pub async fn get_again(
+        &self,
+        key: &ClientKey,
+        now: Timestamp,
+    ) -> Result<Option<Tenant>, Unavailable> {
+        let entry = self.entry(key);
+        let mut entry = entry.lock().await;
+        if entry.may_reread(now) {
+            entry.seen = Some(self.read(key, now).await?);
+        }
+        Ok(entry.tenant().cloned())
+    }
+
     /// Makes an entry usable, and returns whether it was read for that.
     async fn refresh(
         &self,
@@ -159,13 +194,16 @@ struct Seen {
 
 impl Entry {
     fn is_tenant(&self) -> bool {
-        self.seen.as_ref().is_some_and(|seen| seen.tenant.is_some())
+        self.tenant().is_some()
+    }
+
+    fn tenant(&self) -> Option<&Tenant> {
+        self.seen.as_ref()?.tenant.as_ref()
     }
 
     fn verify(&self, token: &Screened<'_, Hs256>, now: Timestamp) -> Result<Tenant, NotVerified> {
-        let tenant = self.seen.as_ref().and_then(|seen| seen.tenant.as_ref());
         let unknown = || NotVerified::Unknown { tenant: token.issuer().clone() };
-        let tenant = tenant.ok_or_else(unknown)?;
+        let tenant = self.tenant().ok_or_else(unknown)?;
         tenant.verify(token, now)?;
         Ok(tenant.clone())
     }
@@ -216,7 +254,13 @@ mod tests {
     impl Table {
         fn holds(&self, secret: &str) {
             let secret = SharedSecret::new(secret);
-            let tenant = Tenant { product: Product::Jira, secret, previous: None };
+            let tenant = Tenant {
+                product: Product::Jira,
+                secret,
+                previous: None,
+                base_url: None,
+                oauth_client_id: None,
+            };
             *self.row.lock().unwrap() = Some(tenant);
         }
 

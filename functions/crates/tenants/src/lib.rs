@@ -42,6 +42,11 @@ pub const RETENTION: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 pub struct Tenant {
     /// The product of the site.
     pub product: Product,
+    /// The base URL of the site, if the row has one.
+    pub base_url: Option<String>,
+    /// The client of the site in OAuth 2.0, if the row has one and the table was opened with
+    /// [`Table::for_callers`].
+    pub oauth_client_id: Option<String>,
     /// The current secret.
     pub secret: SharedSecret,
     /// The previous secret, and until when it is valid.

@@ -12,7 +12,8 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use aws_types::SdkConfig;
 use contract::tenants_table::{
-    BASE_URL, EXPIRES_AT, KEY, PREVIOUS_SECRET, PREVIOUS_UNTIL, PRODUCT, RECEIVER_READS, SECRET,
+    BASE_URL, CALLER_READS, EXPIRES_AT, KEY, OAUTH_CLIENT_ID, PREVIOUS_SECRET, PREVIOUS_UNTIL,
+    PRODUCT, RECEIVER_READS, SECRET,
 };
 use jiff::Timestamp;
 use subtle::ConstantTimeEq;
@@ -28,12 +29,19 @@ pub struct Table {
     client: Client,
     name: String,
     secrets: Secrets,
+    reads: &'static [&'static str],
 }
 
 impl Table {
     /// A table by its name.
     pub fn new(aws: &SdkConfig, name: impl Into<String>, secrets: Secrets) -> Self {
-        Self { client: Client::new(aws), name: name.into(), secrets }
+        Self { client: Client::new(aws), name: name.into(), secrets, reads: &RECEIVER_READS }
+    }
+
+    /// A table that finds what a handler needs to call the API of its tenants. It finds no previous
+    /// secrets.
+    pub fn for_callers(aws: &SdkConfig, name: impl Into<String>, secrets: Secrets) -> Self {
+        Self { reads: &CALLER_READS, ..Self::new(aws, name, secrets) }
     }
 
     /// Opens the connections before the first invocation, while Lambda still grants extra CPU: a
@@ -41,7 +49,7 @@ impl Table {
     /// invocation reports them better.
     pub async fn warm_up(&self) {
         let tenant = ClientKey::new("warm-up").expect("a plain word");
-        let row = tokio::time::timeout(Duration::from_secs(1), self.row(&tenant, &RECEIVER_READS));
+        let row = tokio::time::timeout(Duration::from_secs(1), self.row(&tenant, self.reads));
         let _ = tokio::join!(row, self.secrets.warm_up());
     }
 
@@ -69,7 +77,7 @@ impl Table {
 
 impl Find for Table {
     async fn find(&self, key: &ClientKey, now: Timestamp) -> Result<Option<Tenant>, Unavailable> {
-        match self.row(key, &RECEIVER_READS).await? {
+        match self.row(key, self.reads).await? {
             Some(row) => self.tenant(key, &row, now).await,
             None => Ok(None),
         }
@@ -121,7 +129,9 @@ impl Table {
             self.secrets.open(previous, key).await.map(|secret| Some((secret, until)))
         };
         let (secret, previous) = tokio::try_join!(secret, previous)?;
-        Ok(Some(Tenant { product, secret, previous }))
+        let text = |name| row.get(name).and_then(|value| value.as_s().ok()).cloned();
+        let (base_url, oauth_client_id) = (text(BASE_URL), text(OAUTH_CLIENT_ID));
+        Ok(Some(Tenant { product, base_url, oauth_client_id, secret, previous }))
     }
 }
 

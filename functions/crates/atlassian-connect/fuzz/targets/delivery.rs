@@ -22,6 +22,7 @@ fuzz_target!(|parts: (u8, &str)| {
             event: event.clone(),
             product,
             tenant: ClientKey::new("tenant").expect("a plain word"),
+            base_url: None,
             received_at: Timestamp::UNIX_EPOCH,
             webhook: Webhook::default(),
             params: [].into(),

@@ -100,6 +100,7 @@ impl Delivery {
             event: &self.event,
             product: self.product,
             tenant: &self.tenant,
+            base_url: self.base_url.as_deref(),
             received_at: self.received_at,
             webhook: &self.webhook,
             params: &self.params,
@@ -142,6 +143,7 @@ impl Delivery {
             event: wire.event,
             product: wire.product,
             tenant: wire.tenant,
+            base_url: wire.base_url,
             received_at: wire.received_at,
             webhook: wire.webhook,
             params: wire.params,
@@ -279,6 +281,8 @@ struct WireRef<'a> {
     event: &'a EventName,
     product: Product,
     tenant: &'a ClientKey,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base_url: Option<&'a str>,
     received_at: Timestamp,
     webhook: &'a Webhook,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -301,6 +305,8 @@ struct Wire {
     event: EventName,
     product: Product,
     tenant: ClientKey,
+    #[serde(default)]
+    base_url: Option<String>,
     received_at: Timestamp,
     webhook: Webhook,
     #[serde(default)]
@@ -357,6 +363,13 @@ mod tests {
             r#""receivedAt":"2026-11-23T10:00:00.5Z","webhook":{},"reading":"read","payload":{}}"#,
         );
         assert_eq!(plain.to_message(), written);
+        let url = "https://demo.atlassian.net/";
+        let located = Delivery { base_url: Some(url.into()), ..plain }.to_message();
+        let member = format!(r#""tenant":"tenant","baseUrl":"{url}","#);
+        assert_eq!(located, written.replace(r#""tenant":"tenant","#, &member));
+        let located = Delivery::from_message(&located).unwrap();
+        assert_eq!(located.site().base_url, Some("https://demo.atlassian.net"));
+        assert_eq!(Delivery::from_message(written).unwrap().site().base_url, None);
 
         let compressed = concat!(
             r#"{"version":2,"deflate":"NZDdTsQgFIRfZXOuiyldrZY7Ex/BK2PinsKpi9uCoT+m2fTdHfaHcHEy"#,
