@@ -432,7 +432,7 @@ pub fn sign_install(
 }
 
 /// The settings of the library, each with its reason.
-fn validation(algorithm: Algorithm) -> Validation {
+pub(crate) fn validation(algorithm: Algorithm) -> Validation {
     let mut validation = Validation::new(algorithm);
     // Pinned by the caller's type, never by the token.
     validation.algorithms = vec![algorithm];

@@ -14,12 +14,14 @@
 //! 5. The handler reads the payload as [the type that it takes](event::FromPayload).
 //!
 //! In addition, [`descriptor`] is the file that declares the webhooks, [`lifecycle`] has the
-//! callbacks of installs and uninstalls, and [`jwt::sign`] signs tokens for tests, benchmarks and
+//! callbacks of installs and uninstalls, [`impersonation`] lets an app act as a user, and
+//! [`jwt::sign`] signs requests to a site, and tokens for tests, benchmarks and
 //! tools.
 
 pub mod delivery;
 pub mod descriptor;
 pub mod event;
+pub mod impersonation;
 pub mod jwt;
 pub mod lifecycle;
 pub mod payload;

@@ -10,6 +10,8 @@ use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorSettings, SharedHttpClient,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use http::{HeaderMap, Request};
 use http_body_util::{BodyExt, Limited};
 
 use crate::Error;
@@ -40,11 +42,13 @@ pub fn amazon() -> Result<SharedHttpClient, Error> {
         .build_https())
 }
 
-/// An HTTPS client for servers outside AWS. It trusts the system's root certificates.
+/// An HTTPS client for servers outside AWS. It trusts the system's root certificates, and follows no
+/// redirects.
 #[derive(Debug)]
 pub struct Client {
     connector: Connector,
     timeout: Duration,
+    max_body: usize,
 }
 
 /// A response.
@@ -52,7 +56,9 @@ pub struct Client {
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The body, at most [`Client::MAX_BODY`] bytes.
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, at most [`Client::MAX_BODY`] bytes unless the client has another limit.
     pub body: Vec<u8>,
 }
 
@@ -68,20 +74,37 @@ impl Client {
             .connector_settings(settings)
             .sleep_impl(TokioSleep::new())
             .tls_provider(Provider::Rustls(CryptoMode::Ring));
-        Self { connector: connector.build(), timeout }
+        Self { connector: connector.build(), timeout, max_body: Self::MAX_BODY }
     }
 
-    /// Gets a URL. Redirects are not followed.
+    /// The same with another limit for response bodies, in bytes.
+    #[must_use]
+    pub fn max_body(self, bytes: usize) -> Self {
+        Self { max_body: bytes, ..self }
+    }
+
+    /// Gets a URL.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`Client::send`].
+    pub async fn get(&self, url: &str) -> Result<Answer, Error> {
+        self.send(Request::get(url).body(Vec::new())?).await
+    }
+
+    /// Sends a request.
     ///
     /// # Errors
     ///
     /// Fails if there is no complete response in time, or it is too long.
-    pub async fn get(&self, url: &str) -> Result<Answer, Error> {
+    pub async fn send(&self, request: Request<Vec<u8>>) -> Result<Answer, Error> {
+        let request = HttpRequest::try_from(request.map(SdkBody::from))?;
         let answer = async {
-            let response = self.connector.call(HttpRequest::get(url)?).await?;
-            let status = response.status().as_u16();
-            let body = Limited::new(response.into_body(), Self::MAX_BODY).collect().await?;
-            Ok(Answer { status, body: body.to_bytes().to_vec() })
+            let response = self.connector.call(request).await?.try_into_http1x()?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, self.max_body).collect().await?;
+            let (status, headers) = (head.status.as_u16(), head.headers);
+            Ok(Answer { status, headers, body: body.to_bytes().to_vec() })
         };
         tokio::time::timeout(self.timeout, answer).await?
     }

@@ -20,10 +20,15 @@ pub use lambda_runtime::Error;
 /// function one invocation at a time, and a second thread makes each of them cost half as much CPU
 /// again.
 ///
+/// A client that a handler brings along, such as `reqwest`, finds a provider of TLS. The AWS clients
+/// link ring, so it is ring.
+///
 /// An error before the first invocation is logged with its causes and ends the process, as Lambda
 /// expects.
 pub fn start(function: impl Future<Output = Result<(), Error>>) -> ExitCode {
     logs::init();
+    // It fails if the handler's `main` has installed another one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let outcome = match runtime {
         Ok(runtime) => runtime.block_on(function),
@@ -46,4 +51,16 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         let cause = cause.to_string();
         if line.ends_with(&cause) { line } else { format!("{line}: {cause}") }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gives_the_clients_of_a_handler_a_provider_of_tls() {
+        // Without a provider, the variant of reqwest that brings none panics here.
+        let started = start(async { Ok(drop(reqwest::Client::builder().build()?)) });
+        assert_eq!(started, ExitCode::SUCCESS);
+    }
 }
