@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn is_good_for_one_client_one_site_and_a_minute() {
-        let at = |seconds| Timestamp::from_second(1_700_000_000 + seconds).unwrap();
+        let at = |seconds: i64| Timestamp::from_second(1_700_000_000 + seconds).unwrap();
         let (right, wrong) = (SharedSecret::new("right"), SharedSecret::new("wrong"));
         let token = Assertion::new("client", "5b10", SITE, at(0)).sign(&right);
         assert_eq!(Assertion::verify(&token, &wrong), None);
