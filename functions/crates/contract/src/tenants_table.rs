@@ -5,6 +5,10 @@
 pub const KEY: &str = "clientKey";
 /// The time-to-live attribute: when DynamoDB may delete the row, in seconds since 1970.
 pub const EXPIRES_AT: &str = "expiresAt";
+/// The base URL of the site.
+pub const BASE_URL: &str = "baseUrl";
+/// The client of the site in OAuth 2.0, with which the app can act for users.
+pub const OAUTH_CLIENT_ID: &str = "oauthClientId";
 /// The product of the site.
 pub const PRODUCT: &str = "product";
 /// The shared secret.
@@ -16,3 +20,7 @@ pub const PREVIOUS_UNTIL: &str = "previousUntil";
 
 /// The attributes that a receiver reads. Besides the key, its role allows no others.
 pub const RECEIVER_READS: [&str; 4] = [SECRET, PREVIOUS_SECRET, PREVIOUS_UNTIL, PRODUCT];
+
+/// The attributes that a handler reads if it calls the API of its tenants. Besides the key, its role
+/// allows no others.
+pub const CALLER_READS: [&str; 4] = [SECRET, PRODUCT, BASE_URL, OAUTH_CLIENT_ID];

@@ -1,7 +1,11 @@
 //! The environment variables of the functions.
 
-/// The app key of the descriptor. For receivers and the lifecycle function.
+/// The app key of the descriptor. For receivers, the lifecycle function, and handlers that call the
+/// API of their tenants.
 pub const APP_KEY: &str = "APP_KEY";
+/// The URL of a simulated Atlassian. If it is set, what a handler sends to a site or to Atlassian's
+/// authorization server goes there, with the host that it was meant for. For the local stack alone.
+pub const ATLASSIAN_URL: &str = "ATLASSIAN_URL";
 /// The base URL of the app. If it is not set, each request determines it.
 pub const BASE_URL: &str = "BASE_URL";
 /// The bucket for deliveries that exceed the limit of a message. Optional.
@@ -30,7 +34,8 @@ pub const RETRY_DELAY: &str = "RETRY_DELAY";
 pub const SHOW_BODIES: &str = "SHOW_BODIES";
 /// The KMS key of the tenants' secrets. If it is not set, secrets are not encrypted.
 pub const TENANTS_KEY: &str = "TENANTS_KEY";
-/// The tenants table. For receivers and the lifecycle function.
+/// The tenants table. For receivers, the lifecycle function, and handlers that call the API of their
+/// tenants.
 pub const TENANTS_TABLE: &str = "TENANTS_TABLE";
 /// The hosts on which tenants live, separated by commas. For the lifecycle function.
 pub const TENANT_HOSTS: &str = "TENANT_HOSTS";
