@@ -12,6 +12,7 @@ use atlassian_connect::lifecycle::Callback;
 use atlassian_simulator::{Answer, Atlassian, InstallKey, Site, Webhook};
 use aws_sdk_sqs::types::QueueAttributeName;
 use cargo_hooks::template;
+use cargo_hooks::template::configuration::Configuration;
 use sam_template_runner::{Options, Stack};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -113,7 +114,7 @@ impl TestApp {
         let atlassian = Atlassian::start(INSTALL_KEY.clone()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("template.yaml");
-        let text = template::render(&DESCRIPTOR).unwrap();
+        let text = template::render(&DESCRIPTOR, &Configuration::default()).unwrap();
         std::fs::write(&path, tamper(text)).unwrap();
         let options = Options {
             template: path,

@@ -24,6 +24,7 @@ use jiff::Timestamp;
 use reqwest::Url;
 use sam_template_runner::Stack;
 use tempfile::TempDir;
+use template::configuration::Configuration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
@@ -159,7 +160,7 @@ async fn start(
         symlink(&program, folder.path().join(function))?;
     }
     let template = folder.path().join("template.yaml");
-    std::fs::write(&template, template::render(descriptor)?)?;
+    std::fs::write(&template, template::render(descriptor, &Configuration::default())?)?;
     let key = tokio::task::spawn_blocking(InstallKey::generate).await??;
     let atlassian = Atlassian::start(key).await?;
     let mut parameters = BTreeMap::new();

@@ -7,6 +7,7 @@ use atlassian_connect::event::{EventName, Product};
 
 use super::template::{Document, MAX_RESOURCES, MAX_ROUTES};
 use super::{Finding, Severity};
+use crate::configuration::Configuration;
 use crate::plan::{Plan, upper_camel_case};
 
 pub(super) fn check(descriptor: &Descriptor) -> Vec<Finding> {
@@ -307,7 +308,7 @@ fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
             findings.push(Finding::error(place(number, webhook), advice));
         }
     }
-    for url in &Plan::of(descriptor).urls {
+    for url in &Plan::of(descriptor, &Configuration::default()).urls {
         let first = webhooks.iter().enumerate();
         let mut first = first.filter(|(_, webhook)| upper_camel_case(&webhook.slug()) == url.id);
         if let Some((number, webhook)) = first.next()
@@ -327,7 +328,8 @@ fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
 
 /// Checks that the resources for the descriptor fit in one stack.
 fn check_size(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
-    let rendered = crate::render(descriptor).map_err(|error| error.to_string());
+    let rendered =
+        crate::render(descriptor, &Configuration::default()).map_err(|error| error.to_string());
     let document =
         rendered.and_then(|text| sam_template::parse(&text).map_err(|error| error.to_string()));
     let document = match document {
@@ -340,7 +342,8 @@ fn check_size(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
             return;
         }
     };
-    let template = Document::new(FILE, &document);
+    let plain = Configuration::default();
+    let template = Document::new(FILE, &document, &plain);
     let rows = [
         (template.expanded_resources(), MAX_RESOURCES, "resources in a stack"),
         (template.routes(), MAX_ROUTES, "routes of an API"),

@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use atlassian_connect::descriptor::Descriptor;
-
 use super::{Finding, shown};
 use crate::plan::Plan;
 
-pub(super) fn check(descriptor: &Descriptor, folder: &Path) -> Vec<Finding> {
+pub(super) fn check(plan: &Plan, folder: &Path) -> Vec<Finding> {
     let written = match names(folder) {
         Ok(written) => written,
         Err(error) => {
@@ -18,12 +16,14 @@ pub(super) fn check(descriptor: &Descriptor, folder: &Path) -> Vec<Finding> {
             )];
         }
     };
-    let plan = Plan::of(descriptor);
     let named: BTreeSet<String> =
         plan.handlers.iter().map(|handler| handler.name.clone()).collect();
     let missing = named.difference(&written).map(|name| {
         let urls = plan.urls.iter().filter(|url| url.handler.name == *name);
-        let urls: Vec<&str> = urls.map(|url| &*url.route).collect();
+        let mut urls: Vec<&str> = urls.map(|url| &*url.route).collect();
+        if plan.lifecycle_handler.as_ref().is_some_and(|handler| handler.name == *name) {
+            urls.push("lifecycle.handler of the configuration");
+        }
         Finding::error(
             shown(&folder.join(format!("{name}.rs"))),
             format!(
