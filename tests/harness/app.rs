@@ -122,6 +122,7 @@ impl TestApp {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             parameters: BTreeMap::from([("InstallKeysUrl".into(), atlassian.keys_url().into())]),
             url_parameter: Some("BaseUrl".to_owned()),
+            variables: BTreeMap::new(),
             state: None,
             concurrency,
         };

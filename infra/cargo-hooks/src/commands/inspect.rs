@@ -176,6 +176,7 @@ async fn start(
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
         parameters,
         url_parameter: Some("BaseUrl".to_owned()),
+        variables: BTreeMap::new(),
         state: None,
         concurrency: 2,
     })
