@@ -33,7 +33,8 @@ pub mod receiver;
 pub mod testing;
 
 pub use atlassian_connect::delivery::{Delivery, Webhook};
-pub use atlassian_connect::event::{Event, Product, confluence, jira};
+pub use atlassian_connect::event::{Event, LifecycleEvent, Product, confluence, jira};
+pub use atlassian_connect::lifecycle::Callback;
 pub use atlassian_connect::payload::Payload;
 #[doc(inline)]
 pub use handler::{Error, LONGEST_DELAY, Runner, give_up, retry_after, run};
