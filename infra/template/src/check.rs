@@ -2,6 +2,7 @@
 
 mod descriptor;
 mod handlers;
+mod payloads;
 mod spelling;
 mod template;
 mod versions;
@@ -205,7 +206,18 @@ mod tests {
     #[test]
     fn finds_each_disagreement_by_its_file() {
         type Spoil = fn(&Path);
-        let rows: [(Spoil, &[&str]); 8] = [
+        let rows: [(Spoil, &[&str]); 9] = [
+            (
+                |at| {
+                    let taken = "use atlassian_hooks::{Delivery, jira};\n\
+                                 async fn handle(_: Delivery<jira::IssueEvent>) {}\n\
+                                 fn main() { atlassian_hooks::run(handle) }";
+                    for name in ["issue-created.rs", "page-created.rs"] {
+                        fs::write(at.join(HANDLERS).join(name), taken).unwrap();
+                    }
+                },
+                &["page-created.rs", "jira::IssueEvent", "page_created", "confluence::PageEvent"],
+            ),
             (
                 |at| {
                     let path = at.join("template.yaml");

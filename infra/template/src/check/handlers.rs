@@ -1,10 +1,11 @@
-//! Checks that every webhook has a handler, and every handler a webhook.
+//! Checks that every webhook has a handler that takes its event, and every handler a webhook.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use atlassian_connect::descriptor::Descriptor;
 
+use super::payloads::{mismatch, taken};
 use super::{Finding, shown};
 use crate::plan::Plan;
 
@@ -39,7 +40,26 @@ pub(super) fn check(descriptor: &Descriptor, folder: &Path) -> Vec<Finding> {
             "no webhook in the descriptor uses it; declare one, or delete the file",
         )
     });
-    missing.chain(idle).collect()
+    let mismatched = named.intersection(&written).flat_map(|name| wired(descriptor, folder, name));
+    missing.chain(idle).chain(mismatched).collect()
+}
+
+/// The events of a handler that it cannot read.
+fn wired(descriptor: &Descriptor, folder: &Path, name: &str) -> Vec<Finding> {
+    let source = source(folder, name);
+    // A file that cannot be read or parsed is the compiler's to report.
+    let Some(takes) = std::fs::read_to_string(&source).ok().and_then(|text| taken(&text)) else {
+        return Vec::new();
+    };
+    let webhooks = descriptor.modules.webhooks.iter().filter(|webhook| webhook.handler() == name);
+    let wrong =
+        webhooks.filter_map(|webhook| mismatch(&takes, &webhook.event, webhook.exclude_body));
+    wrong.map(|advice| Finding::error(shown(&source), advice)).collect()
+}
+
+fn source(folder: &Path, name: &str) -> PathBuf {
+    let file = folder.join(format!("{name}.rs"));
+    if file.is_file() { file } else { folder.join(name).join("main.rs") }
 }
 
 /// The existing handlers: `name.rs` or `name/main.rs`, as cargo finds binaries.
