@@ -7,6 +7,7 @@ mod spelling;
 mod template;
 mod versions;
 
+pub use spelling::closest_event;
 pub use template::invariants;
 
 use std::fmt;
