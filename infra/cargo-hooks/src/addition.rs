@@ -55,9 +55,8 @@ pub fn add(
     let old = Descriptor::parse(text)
         .context("infra/atlassian-connect.json is not a valid descriptor; correct it first")?;
     let events: Vec<EventName> = wanted.events.iter().map(|name| name.as_str().into()).collect();
-    let unknown = |event: &&EventName| {
-        !event.is_known() && Callback::parse(event.as_str()).is_none()
-    };
+    let unknown =
+        |event: &&EventName| !event.is_known() && Callback::parse(event.as_str()).is_none();
     if let Some(unknown) = events.iter().find(unknown) {
         bail!("{}", advice(unknown.as_str()));
     }

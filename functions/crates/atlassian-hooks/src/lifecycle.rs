@@ -28,7 +28,8 @@ pub fn run() -> ExitCode {
         let secrets = Secrets::new(&aws, optional(variable::TENANTS_KEY), &app.key);
         let table = Table::new(&aws, required(variable::TENANTS_TABLE)?, secrets);
         // Only an app with a handler for lifecycle callbacks has one.
-        let queue = optional(variable::QUEUE_URL).map(|_| Queue::from_environment(&aws)).transpose()?;
+        let queue =
+            optional(variable::QUEUE_URL).map(|_| Queue::from_environment(&aws)).transpose()?;
         let warm_up = async {
             if let Some(queue) = &queue {
                 queue.warm_up().await;

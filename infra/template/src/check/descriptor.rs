@@ -6,8 +6,8 @@ use atlassian_connect::descriptor::{Descriptor, Webhook};
 use atlassian_connect::event::Product;
 use atlassian_connect::lifecycle::Callback;
 
-use super::template::{Document, MAX_RESOURCES, MAX_ROUTES};
 use super::spelling::closest_event;
+use super::template::{Document, MAX_RESOURCES, MAX_ROUTES};
 use super::{Finding, Severity};
 use crate::plan::{Plan, upper_camel_case};
 

@@ -83,9 +83,8 @@ impl LifecycleEvent {
         struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
         let mut members: BTreeMap<Name<'_>, &RawValue> = serde_json::from_str(callback)?;
-        members.retain(|Name(name), value| {
-            CARRIED.contains(&&**name) && value.get().starts_with('"')
-        });
+        members
+            .retain(|Name(name), value| CARRIED.contains(&&**name) && value.get().starts_with('"'));
         serde_json::to_string(&members)
     }
 }
