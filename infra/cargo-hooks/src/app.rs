@@ -8,7 +8,9 @@ use anyhow::{Context as _, bail};
 use atlassian_connect::descriptor::Descriptor;
 use serde_json::Value;
 
-use template::check::{Finding, Severity, misspelt, shown, sound_configuration, sound_descriptor};
+use template::check::{
+    Finding, Severity, check_descriptor, misspelt, shown, sound_configuration, sound_descriptor,
+};
 use template::configuration::{self, Configuration};
 
 /// An app, by the folder of its workspace.
@@ -133,15 +135,18 @@ impl App {
         })
     }
 
-    /// As [`descriptor`](Self::descriptor), and prints warnings of misspelt members, which have no
-    /// effect.
+    /// As [`descriptor`](Self::descriptor), and prints what looks wrong in it as well: all warnings of
+    /// `cargo hooks check` about it.
     ///
     /// # Errors
     ///
     /// Fails as [`descriptor`](Self::descriptor) does.
     pub fn descriptor_with_warnings(&self) -> anyhow::Result<Descriptor> {
-        misspelt(&self.descriptor_path()).iter().for_each(|finding| eprintln!("{finding}"));
-        self.descriptor()
+        let misspelt = misspelt(&self.descriptor_path());
+        let descriptor = self.descriptor();
+        let found = descriptor.as_ref().map_or_else(|_| Vec::new(), check_descriptor);
+        misspelt.iter().chain(&found).for_each(|finding| eprintln!("{finding}"));
+        descriptor
     }
 
     /// The file that is written from descriptor and configuration: `template.yaml`.

@@ -280,6 +280,34 @@ Resources:
     }
 }
 
+/// `local` reads the descriptor in the same way, after minutes of building.
+#[test]
+fn template_warns_of_what_check_warns_of() {
+    let (_folder, app) = app(&["--product", "jira"]);
+    let path = app.join("infra/atlassian-connect.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut descriptor: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let webhooks = descriptor["modules"]["webhooks"].as_array_mut().unwrap();
+    webhooks.push(serde_json::json!({
+        "event": "jira:issue_craeted", "url": "/x", "excludebody": true,
+    }));
+    webhooks.push(serde_json::json!({
+        "event": "jira:issue_deleted", "url": "/y?version=${version.id}",
+    }));
+    fs::write(&path, descriptor.to_string()).unwrap();
+    for command in [&["template", "--print"][..], &["check"]] {
+        let (_, text) = hooks(&app, command);
+        for words in [
+            "did you mean jira:issue_created?",
+            "did you mean \"excludeBody\"?",
+            "jira:issue_deleted has no variable version.id, so Jira removes it from the URL; it has \
+             issue.id, issue.key, project.id, project.key",
+        ] {
+            assert!(text.contains(words), "{command:?} does not say {words:?}: {text}");
+        }
+    }
+}
+
 #[test]
 fn creates_an_inspector_of_every_event_that_hides_bodies() {
     let (_folder, app) = app(&["--inspector"]);

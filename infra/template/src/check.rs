@@ -2,10 +2,12 @@
 
 mod descriptor;
 mod handlers;
+mod payloads;
 mod spelling;
 mod template;
 mod versions;
 
+pub use spelling::closest_event;
 pub use template::{difference, invariants};
 
 use std::fmt;
@@ -122,7 +124,7 @@ pub fn check(files: &Files<'_>) -> Report {
         return report;
     }
     let plan = Plan::of(&descriptor, &configuration);
-    report.agreement.extend(handlers::check(&plan, files.handlers));
+    report.agreement.extend(handlers::check(&descriptor, &plan, files.handlers));
     let file = shown(files.template);
     match std::fs::read_to_string(files.template) {
         Ok(written) => {
@@ -306,7 +308,33 @@ mod tests {
     #[test]
     fn finds_each_disagreement_by_its_file() {
         type Spoil = fn(&Path);
-        let rows: [(Spoil, &[&str]); 10] = [
+        let rows: [(Spoil, &[&str]); 12] = [
+            (
+                |at| {
+                    let taken = "use atlassian_hooks::{Delivery, confluence};\n\
+                                 async fn handle(_: Delivery<confluence::PageEvent>) {}\n\
+                                 fn main() { atlassian_hooks::run(handle) }";
+                    fs::write(at.join(HANDLERS).join("page-created.rs"), taken).unwrap();
+                    let text = "lifecycle: { handler: page-created }";
+                    fs::write(at.join("infra/atlassian-hooks.yaml"), text).unwrap();
+                    let descriptor = Descriptor::parse(DESCRIPTOR).unwrap();
+                    let configuration = Configuration::parse(text).unwrap();
+                    let template = crate::render(&descriptor, &configuration).unwrap();
+                    fs::write(at.join("template.yaml"), template).unwrap();
+                },
+                &["page-created.rs", "every lifecycle callback", "Delivery<LifecycleEvent>"],
+            ),
+            (
+                |at| {
+                    let taken = "use atlassian_hooks::{Delivery, jira};\n\
+                                 async fn handle(_: Delivery<jira::IssueEvent>) {}\n\
+                                 fn main() { atlassian_hooks::run(handle) }";
+                    for name in ["issue-created.rs", "page-created.rs"] {
+                        fs::write(at.join(HANDLERS).join(name), taken).unwrap();
+                    }
+                },
+                &["page-created.rs", "jira::IssueEvent", "page_created", "confluence::PageEvent"],
+            ),
             (
                 |at| {
                     let path = at.join("template.yaml");

@@ -26,7 +26,8 @@ pub const MAX_RECEIVES: &str = "MAX_RECEIVES";
 /// Further base URLs that an install can be addressed to, separated by commas. Optional. For the
 /// lifecycle function.
 pub const OTHER_BASE_URLS: &str = "OTHER_BASE_URLS";
-/// The URL of the queue that a receiver sends to or a handler reads.
+/// The URL of the queue that a receiver sends to or a handler reads. For the lifecycle function it is
+/// optional, and the queue of the handler for lifecycle callbacks.
 pub const QUEUE_URL: &str = "QUEUE_URL";
 /// The delay before the second attempt of a delivery, in seconds. For handlers.
 pub const RETRY_DELAY: &str = "RETRY_DELAY";

@@ -93,14 +93,27 @@ pub async fn receive(
         }
     }
 
-    let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(RESPONSE_MARGIN);
     let patience = match delivery.product {
         // Jira tries again by itself. It reportedly waits for five seconds only.
-        Product::Jira => left.min(runtime::aws::CALL_TIMEOUT),
+        Product::Jira => time_until(deadline).min(runtime::aws::CALL_TIMEOUT),
         // Confluence does not try again: a delivery that is not queued now is lost.
-        Product::Confluence => left,
+        Product::Confluence => time_until(deadline),
     };
-    let message = queue.enqueue(&delivery, patience).await.inspect_err(|refused| {
+    send(&delivery, queue, patience).await
+}
+
+/// Queues a delivery that can be trusted, and says so in metrics and logs. The lifecycle function
+/// sends its events in the same way.
+///
+/// # Errors
+///
+/// Returns a [`Rejection`] if the delivery was not queued.
+pub async fn send(
+    delivery: &Delivery,
+    queue: &impl Enqueue,
+    patience: Duration,
+) -> Result<(), Rejection> {
+    let message = queue.enqueue(delivery, patience).await.inspect_err(|refused| {
         if matches!(refused, Refused::Unavailable(_)) {
             metrics::count(metric::ENQUEUE_FAILED);
         }
@@ -117,6 +130,11 @@ pub async fn receive(
         "delivery queued"
     );
     Ok(())
+}
+
+/// The time that a function with this deadline has for the queue.
+pub fn time_until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now()).saturating_sub(RESPONSE_MARGIN)
 }
 
 fn rejection(error: NotVerified) -> Rejection {

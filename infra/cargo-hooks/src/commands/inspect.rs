@@ -28,9 +28,9 @@ use template::configuration::Configuration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
-use crate::addition::closest;
 use crate::demo::{Demo, Page};
 use print::{Form, print};
+use template::check::closest_event;
 
 /// Show every event of Jira and Confluence: its body, and what becomes of it
 ///
@@ -131,7 +131,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 fn chosen(args: &Args) -> anyhow::Result<Vec<&'static EventSpec>> {
     for name in &args.event {
         if !EventName::from(name.as_str()).is_known() {
-            let near = closest(name).map(|near| format!("did you mean {near}? "));
+            let near = closest_event(name).map(|near| format!("did you mean {near}? "));
             bail!(
                 "there is no event {name}; {}`cargo hooks events` lists them",
                 near.unwrap_or_default()

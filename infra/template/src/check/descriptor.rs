@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use atlassian_connect::descriptor::{Descriptor, Webhook};
-use atlassian_connect::event::{EventName, Product};
+use atlassian_connect::event::Product;
+use atlassian_connect::lifecycle::Callback;
 
+use super::spelling::closest_event;
 use super::template::{Document, MAX_RESOURCES, MAX_ROUTES};
 use super::{Finding, Severity};
 use crate::configuration::Configuration;
@@ -137,8 +139,17 @@ fn check_webhook(webhook: &Webhook, place: &str, findings: &mut Vec<Finding>) {
             place,
             "the event must be a name of 1 to 100 visible characters; correct it",
         ));
+    } else if Callback::parse(event).is_some() {
+        findings.push(Finding::error(
+            place,
+            format!(
+                "{event} is a lifecycle callback and no webhook, so no product sends it here; \
+                 declare its URL in \"lifecycle\", and its handler with \
+                 `lifecycle: {{ handler: … }}` in infra/atlassian-hooks.yaml"
+            ),
+        ));
     } else if !webhook.event.is_known() {
-        let advice = match closest(event) {
+        let advice = match closest_event(event) {
             Some(close) => format!("no product documents the event {event}; did you mean {close}?"),
             None => format!("no product documents the event {event}; its payload will be untyped"),
         };
@@ -386,14 +397,6 @@ fn not_relative(url: &str) -> Option<&'static str> {
     url.contains('#').then_some("the URL has a fragment, which is never sent; delete it")
 }
 
-/// The known event with the most similar name, if one is similar enough.
-fn closest(event: &str) -> Option<&'static str> {
-    let known = EventName::ALL.iter().map(EventName::as_str);
-    let distance = |name: &str| strsim::damerau_levenshtein(name, event);
-    let close = known.min_by_key(|name| distance(name))?;
-    (distance(close) <= 2 + event.len() / 8).then_some(close)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -473,6 +476,7 @@ mod tests {
                 "name that handler here too",
             ),
             (json!({"event": "", "url": "/x"}), "must be a name"),
+            (json!({"event": "uninstalled", "url": "/x"}), "is a lifecycle callback"),
             (json!({"event": "login", "url": "/receiver"}), "cannot name a handler"),
             (
                 json!({"event": "login", "url": "/login", "params": {"handler": "login-dead"}}),
