@@ -54,6 +54,7 @@ fn creates_an_app_in_which_everything_agrees() {
     let (_folder, app) = app(&["--key", "com.example.mine"]);
     let wanted = [
         ".github/workflows/ci.yml",
+        ".github/workflows/deploy.yml",
         ".gitignore",
         ".vscode/settings.json",
         "Cargo.toml",
@@ -69,6 +70,7 @@ fn creates_an_app_in_which_everything_agrees() {
         "functions/receiver/src/main.rs",
         "infra/atlassian-connect.json",
         "infra/atlassian-connect.schema.json",
+        "infra/deployer.yaml",
         "samconfig.toml",
         "template.yaml",
         "tests/events/confluence/page_created.json",
