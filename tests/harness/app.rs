@@ -184,7 +184,7 @@ impl TestApp {
     /// Waits until so many lines with this message were logged, and returns them.
     pub(crate) async fn logged(&self, what: Logged, count: usize) -> Vec<Value> {
         let matching = |lines: &Vec<Value>| -> Vec<Value> {
-            lines.iter().filter(|line| line["message"] == what.message()).cloned().collect()
+            lines.iter().filter(|line| what.is(line)).cloned().collect()
         };
         let mut log = self.log.clone();
         let waited =

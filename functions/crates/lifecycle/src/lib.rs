@@ -9,7 +9,6 @@ use atlassian_connect::lifecycle::{Callback, Expected, LifecycleBody, SiteDetail
 use contract::metric;
 use gateway::{Rejection, Request};
 use jiff::Timestamp;
-use runtime::metrics;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
@@ -56,6 +55,7 @@ where
     let callback = app
         .callback(call.declared_path())
         .ok_or_else(|| Rejection::UnknownPath { path: call.declared_path().into() })?;
+    let id = call.id.clone();
     let claims = authenticate(&call, callback, keys, tenants, now).await;
     let is_atlassians = claims.is_ok() && callback.is_signed_by_atlassian();
     let recorded = match claims {
@@ -65,7 +65,12 @@ where
     // This metric has an alarm, because a site whose install failed sends no webhooks. Other
     // refused requests do not count, because anyone can send them.
     if recorded.as_ref().is_err_and(|rejection| is_atlassians || is_failure(rejection)) {
-        metrics::count(metric::INSTALL_REJECTED);
+        tracing::error!(
+            metric = metric::INSTALL_REJECTED,
+            request.id = id,
+            callback = %callback,
+            "install rejected"
+        );
     }
     recorded
 }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::properties::{Properties, known_keys};
 use super::resources::Resource;
 use super::{arn, unsupported};
+use crate::log::LEVELS;
 use sam_template::{Resolver, TemplateError, merged, plain};
 
 /// A function: `AWS::Serverless::Function`, merged with `Globals`.
@@ -100,6 +101,10 @@ fn logging_config(
         "Text" => None,
         _ => return Err(logging.refused("LogFormat", "must be JSON or Text")),
     };
+    if level.as_ref().is_some_and(|level| !LEVELS.contains(&level.as_str())) {
+        let problem = format!("must be one of {}", LEVELS.join(", "));
+        return Err(logging.refused("ApplicationLogLevel", &problem));
+    }
     logging.finish()?;
     Ok((format, level, group))
 }
