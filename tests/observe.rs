@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::harness::app::{DESCRIPTOR, FORGED_KEY, TestApp};
 use crate::harness::log::Logged;
+use crate::harness::tamper::Tamper as _;
 
 /// In every part of a body that is not an identifier of what happened.
 const CANARY: &str = "c4n4ry";
