@@ -186,7 +186,7 @@ impl TestApp {
     /// Waits until so many lines with this message were logged, and returns them.
     pub(crate) async fn logged(&self, what: Logged, count: usize) -> Vec<Value> {
         let matching = |lines: &Vec<Value>| -> Vec<Value> {
-            lines.iter().filter(|line| line["message"] == what.message()).cloned().collect()
+            lines.iter().filter(|line| what.is(line)).cloned().collect()
         };
         let mut log = self.log.clone();
         let waited =
@@ -341,12 +341,9 @@ pub(crate) fn in_haste(template: impl AsRef<str>) -> String {
 
 /// A template whose functions have these variables besides.
 pub(crate) fn with_variables(template: impl AsRef<str>, variables: &[(&str, &str)]) -> String {
-    let variables: Vec<String> =
-        variables.iter().map(|(name, value)| format!("{name}: '{value}'")).collect();
-    let environment = format!("    Environment: {{ Variables: {{ {} }} }}\n", variables.join(", "));
-    template
-        .as_ref()
-        .tamper("Globals:\n  Function:\n", &format!("Globals:\n  Function:\n{environment}"))
+    let global = "        LOG_LEVEL: !Ref LogLevel\n";
+    let variables = variables.iter().map(|(name, value)| format!("        {name}: '{value}'\n"));
+    template.as_ref().tamper(global, &format!("{global}{}", variables.collect::<String>()))
 }
 
 /// A folder with the built functions, by their names in the template.

@@ -54,6 +54,7 @@ fn creates_an_app_in_which_everything_agrees() {
     let (_folder, app) = app(&["--key", "com.example.mine"]);
     let wanted = [
         ".github/workflows/ci.yml",
+        ".github/workflows/deploy.yml",
         ".gitignore",
         ".vscode/settings.json",
         "Cargo.toml",
@@ -71,6 +72,7 @@ fn creates_an_app_in_which_everything_agrees() {
         "infra/atlassian-connect.schema.json",
         "infra/atlassian-hooks.schema.json",
         "infra/atlassian-hooks.yaml",
+        "infra/deployer.yaml",
         "samconfig.toml",
         "template.yaml",
         "tests/events/confluence/page_created.json",

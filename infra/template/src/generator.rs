@@ -120,6 +120,7 @@ pub fn render(
             idempotency_table => variable::IDEMPOTENCY_TABLE,
             install_keys_url => variable::INSTALL_KEYS_URL,
             lifecycle => variable::LIFECYCLE,
+            log_level => variable::LOG_LEVEL,
             max_attempts => variable::MAX_ATTEMPTS,
             max_receives => variable::MAX_RECEIVES,
             other_base_urls => variable::OTHER_BASE_URLS,

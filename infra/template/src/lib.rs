@@ -3,6 +3,7 @@
 //! - [`configuration`] reads what the app wants beyond the descriptor.
 //! - [`plan`] derives from both which functions and queues there are.
 //! - [`render`] writes `template.yaml`.
+//! - [`resources`] reads what it deploys from it, for other tools.
 //! - [`check`] checks that descriptor, handlers, manifests and template agree.
 
 pub mod check;
@@ -10,6 +11,7 @@ mod checksum;
 pub mod configuration;
 mod generator;
 pub mod plan;
+pub mod resources;
 mod yaml;
 
 pub use checksum::is_edited;

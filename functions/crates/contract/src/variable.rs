@@ -18,6 +18,8 @@ pub const IDEMPOTENCY_TABLE: &str = "IDEMPOTENCY_TABLE";
 pub const INSTALL_KEYS_URL: &str = "INSTALL_KEYS_URL";
 /// The paths of the lifecycle callbacks: the descriptor's `lifecycle` as JSON.
 pub const LIFECYCLE: &str = "LIFECYCLE";
+/// The level from which on lines are logged: `DEBUG`, `INFO`, `WARN` or `ERROR`. For all functions.
+pub const LOG_LEVEL: &str = "LOG_LEVEL";
 /// The number of attempts before a delivery is given up. For handlers.
 pub const MAX_ATTEMPTS: &str = "MAX_ATTEMPTS";
 /// The queue's `maxReceiveCount`: how often SQS delivers a message before it moves it to the

@@ -19,7 +19,6 @@ use contract::metric;
 use gateway::{Rejection, Request};
 use jiff::Timestamp;
 use receiver::Enqueue;
-use runtime::metrics;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
@@ -68,6 +67,7 @@ where
     let callback = app
         .callback(call.declared_path())
         .ok_or_else(|| Rejection::UnknownPath { path: call.declared_path().into() })?;
+    let id = call.id.clone();
     let claims = authenticate(&call, callback, keys, tenants, now).await;
     let is_atlassians = claims.is_ok() && callback.is_signed_by_atlassian();
     let recorded = match claims {
@@ -77,7 +77,12 @@ where
     // This metric has an alarm, because a site whose install failed sends no webhooks. Other
     // refused requests do not count, because anyone can send them.
     if recorded.as_ref().is_err_and(|rejection| is_atlassians || is_failure(rejection)) {
-        metrics::count(metric::INSTALL_REJECTED);
+        tracing::error!(
+            metric = metric::INSTALL_REJECTED,
+            request.id = id,
+            callback = %callback,
+            "install rejected"
+        );
     }
     recorded
 }

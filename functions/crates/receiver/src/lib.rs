@@ -19,7 +19,6 @@ use atlassian_connect::payload::Payload;
 use contract::metric;
 use gateway::{Rejection, Request};
 use jiff::Timestamp;
-use runtime::metrics;
 use tenants::{Cached, Find, NotVerified};
 
 /// Verifies a webhook and queues it.
@@ -72,8 +71,8 @@ pub async fn receive(
     match reading {
         Reading::Read => {}
         Reading::Partly(left_out) => {
-            metrics::count(metric::PARTLY_TYPED);
             tracing::warn!(
+                metric = metric::PARTLY_TYPED,
                 delivery.id,
                 delivery.event = %delivery.event,
                 delivery.reading = reading.as_str(),
@@ -82,8 +81,8 @@ pub async fn receive(
             );
         }
         Reading::Unreadable(_) | Reading::Unknown => {
-            metrics::count(metric::UNTYPED);
             tracing::warn!(
+                metric = metric::UNTYPED,
                 delivery.id,
                 delivery.event = %delivery.event,
                 delivery.reading = reading.as_str(),
@@ -115,11 +114,16 @@ pub async fn send(
 ) -> Result<(), Rejection> {
     let message = queue.enqueue(delivery, patience).await.inspect_err(|refused| {
         if matches!(refused, Refused::Unavailable(_)) {
-            metrics::count(metric::ENQUEUE_FAILED);
+            tracing::error!(
+                metric = metric::ENQUEUE_FAILED,
+                delivery.id,
+                delivery.event = %delivery.event,
+                "delivery not queued"
+            );
         }
     })?;
-    metrics::count(metric::QUEUED);
     tracing::info!(
+        metric = metric::QUEUED,
         delivery.id,
         delivery.event = %delivery.event,
         tenant.key = %delivery.tenant,

@@ -279,7 +279,7 @@ const INSTALL_KEYS_URL: &str = "InstallKeysUrl";
 const RETRY_DELAY: &str = "RetryDelay";
 
 /// Reads `NAME=VALUE`.
-fn parameter(argument: &str) -> Result<(String, String), &'static str> {
+pub(super) fn parameter(argument: &str) -> Result<(String, String), &'static str> {
     let (name, value) = argument.split_once('=').unwrap_or_default();
     if name.is_empty() {
         return Err("write a parameter as NAME=VALUE, as in RetryDelay=5");
