@@ -85,8 +85,8 @@ pub struct TemplateOptions {
     pub inspector: bool,
 }
 
-/// Renders the template of an app. Its first line has a checksum, by which [`is_edited`] tells
-/// whether it was changed by hand.
+/// Renders the template of an app. Its second line has a checksum, by which
+/// [`is_edited`](crate::is_edited) tells whether it was changed by hand.
 ///
 /// # Errors
 ///
