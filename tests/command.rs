@@ -7,6 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 
 use atlassian_connect::event::{Era, Product, TABLE};
+use cargo_hooks::template::configuration::Configuration;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -46,7 +47,10 @@ fn app() -> Folder {
         write(&format!("functions/handlers/src/bin/{handler}.rs"), "");
     }
     write("infra/atlassian-connect.json", DESCRIPTOR_FILE);
-    write("template.yaml", &cargo_hooks::template::render(&DESCRIPTOR).unwrap());
+    write(
+        "template.yaml",
+        &cargo_hooks::template::render(&DESCRIPTOR, &Configuration::default()).unwrap(),
+    );
     std::fs::create_dir(folder.path().join("target")).unwrap();
     std::fs::create_dir(folder.path().join("target/debug")).unwrap();
     for function in std::fs::read_dir(functions()).unwrap() {

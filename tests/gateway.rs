@@ -38,7 +38,7 @@ impl Receiver {
     async fn logged(&mut self, what: Logged) -> Value {
         loop {
             let line: Value = serde_json::from_str(&self.log.recv().await.unwrap().text).unwrap();
-            if line["message"] == what.message() {
+            if what.is(&line) {
                 return line;
             }
         }
@@ -167,8 +167,7 @@ async fn refuses_an_event_that_it_cannot_read_and_says_so() {
         assert_eq!(refused["reason"], "not_an_event", "{event}");
         assert!(refused["detail"].as_str().unwrap().contains("payload format 2.0"), "{refused}");
         assert!(!refused.to_string().contains("s3cr3t"), "{refused}");
-        let metric = receiver.logged(Logged::Metric).await;
-        assert_eq!((&metric["Rejected"], &metric["reason"]), (&json!(1), &json!("not_an_event")));
+        assert_eq!(refused["Rejected"], 1, "{refused}");
     }
     // The environment still works.
     assert_eq!(receiver.invoke(&event).await, 204);

@@ -1,12 +1,12 @@
 //! Receiver and lifecycle function with tables and queues in memory: every attack, in milliseconds each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use atlassian_connect::delivery::Delivery;
-use atlassian_connect::event::Product;
+use atlassian_connect::event::{LifecycleEvent, Product, Reading};
 use atlassian_connect::jwt;
 use atlassian_connect::lifecycle::Callback;
 use atlassian_connect::tenant::{ClientKey, SharedSecret};
@@ -257,6 +257,7 @@ struct Lifecycle {
     app: lifecycle::App,
     keys: InstallKeys,
     atlassian: Atlassian,
+    queue: Option<Queue>,
 }
 
 impl Lifecycle {
@@ -268,7 +269,7 @@ impl Lifecycle {
             tenant_hosts: vec![".atlassian.net".into()],
             other_base_urls: Vec::new(),
         };
-        Self { app, keys: InstallKeys::new(atlassian.keys_url()), atlassian }
+        Self { app, keys: InstallKeys::new(atlassian.keys_url()), atlassian, queue: None }
     }
 
     async fn receive(
@@ -280,7 +281,8 @@ impl Lifecycle {
     ) -> Result<(), Rejection> {
         let authorization = token.map(|token| format!("JWT {token}"));
         let call = call(url, authorization.as_deref(), body);
-        lifecycle::receive(call, &self.app, &self.keys, &tenants, Timestamp::now()).await
+        let queue = self.queue.as_ref();
+        lifecycle::receive(call, &self.app, &self.keys, &tenants, queue, Timestamp::now()).await
     }
 
     /// The callback as Atlassian sends it, signed by whoever signs it.
@@ -290,9 +292,20 @@ impl Lifecycle {
         site: &Site,
         tenants: &Tenants,
     ) -> Result<(), Rejection> {
+        self.call_back_at(Timestamp::now(), callback, site, tenants).await
+    }
+
+    /// The callback, signed at this time.
+    async fn call_back_at(
+        &self,
+        signed: Timestamp,
+        callback: Callback,
+        site: &Site,
+        tenants: &Tenants,
+    ) -> Result<(), Rejection> {
         let url = format!("/{callback}");
         let qsh = qsh_of(&format!("{BASE}{url}"), BASE).unwrap();
-        let mut claims = jwt::ClaimsToSign::new(site.client_key.as_str(), &qsh, Timestamp::now());
+        let mut claims = jwt::ClaimsToSign::new(site.client_key.as_str(), &qsh, signed);
         let token = if callback.is_signed_by_atlassian() {
             claims.audience = Some(BASE);
             self.atlassian.sign_install(&claims).unwrap()
@@ -354,4 +367,85 @@ async fn a_tenant_is_installed_disabled_enabled_and_uninstalled() {
         lifecycle.call_back(callback, &site, &tenants).await.unwrap();
         assert_eq!(tenants.installed(), then, "{callback}");
     }
+}
+
+/// What the queue of a lifecycle function has: callback and identity of each event.
+fn events(lifecycle: &Lifecycle) -> Vec<(String, String)> {
+    let deliveries = lifecycle.queue.as_ref().unwrap().deliveries.lock().unwrap();
+    deliveries.iter().map(|delivery| (delivery.event.to_string(), delivery.identity())).collect()
+}
+
+#[tokio::test]
+async fn every_recorded_callback_is_queued_without_the_secret() {
+    let lifecycle = Lifecycle { queue: Some(Queue::default()), ..Lifecycle::new().await };
+    let tenants = Tenants::default();
+    let site = Site::new(Product::Confluence, "site");
+    let callbacks =
+        [Callback::Installed, Callback::Enabled, Callback::Disabled, Callback::Uninstalled];
+    for callback in callbacks {
+        lifecycle.call_back(callback, &site, &tenants).await.unwrap();
+    }
+    let forged = lifecycle.receive("/installed", Some("a.b.c"), "{}", &tenants).await;
+    assert_eq!(told(&forged).0, 401);
+
+    let deliveries = lifecycle.queue.unwrap().deliveries.into_inner().unwrap();
+    assert_eq!(deliveries.len(), callbacks.len(), "a forged one is not queued");
+    for (delivery, callback) in deliveries.into_iter().zip(callbacks) {
+        let message = delivery.to_message();
+        assert!(!message.contains(site.secret.expose()), "{message}");
+        assert!(!message.contains("ecret"), "{message}");
+        assert_eq!(delivery.reading, Reading::Read);
+        assert_eq!((delivery.product, &delivery.tenant), (site.product, &site.client_key));
+        let delivery: Delivery<LifecycleEvent> = delivery.read().unwrap();
+        assert_eq!(delivery.payload.callback, callback);
+        assert_eq!(delivery.payload.base_url, site.base_url);
+        assert_eq!(delivery.payload.client_key.as_deref(), Some(site.client_key.as_str()));
+    }
+}
+
+#[tokio::test]
+async fn a_repeated_callback_is_the_same_event_and_a_later_one_another() {
+    use Callback::{Installed, Uninstalled};
+    let lifecycle = Lifecycle { queue: Some(Queue::default()), ..Lifecycle::new().await };
+    let tenants = Tenants::default();
+    let site = Site::new(Product::Jira, "site");
+    let at = |second| Timestamp::from_second(Timestamp::now().as_second() - 60 + second).unwrap();
+    let (first, second, third) = (at(0), at(10), at(20));
+    for (signed, callback) in [
+        (first, Installed),
+        (first, Installed),
+        (second, Uninstalled),
+        (third, Installed),
+        (third, Installed),
+    ] {
+        lifecycle.call_back_at(signed, callback, &site, &tenants).await.unwrap();
+    }
+    let outdated = lifecycle.call_back_at(second, Uninstalled, &site, &tenants).await;
+    assert_eq!(told(&outdated), (401, "outdated_callback"));
+
+    let queued = events(&lifecycle);
+    let names: Vec<&str> = queued.iter().map(|(name, _)| &**name).collect();
+    let expected = ["installed", "installed", "uninstalled", "installed", "installed"];
+    assert_eq!(names, expected, "the outdated one is not queued");
+    let identities: Vec<&String> = queued.iter().map(|(_, identity)| identity).collect();
+    assert_eq!(identities[0], identities[1]);
+    assert_eq!(identities[3], identities[4]);
+    let distinct: BTreeSet<_> = identities.into_iter().collect();
+    assert_eq!(distinct.len(), 3);
+}
+
+#[tokio::test]
+async fn a_callback_that_the_queue_does_not_take_can_be_repeated() {
+    let down = Queue { is_down: true, ..Queue::default() };
+    let mut lifecycle = Lifecycle { queue: Some(down), ..Lifecycle::new().await };
+    let tenants = Tenants::default();
+    let site = Site::new(Product::Jira, "site");
+    let signed = Timestamp::now();
+    let failed = lifecycle.call_back_at(signed, Callback::Installed, &site, &tenants).await;
+    assert_eq!(told(&failed), (503, "queue_unavailable"));
+    assert_eq!(tenants.installed().len(), 1, "the tenant is recorded first");
+
+    lifecycle.queue = Some(Queue::default());
+    lifecycle.call_back_at(signed, Callback::Installed, &site, &tenants).await.unwrap();
+    assert_eq!(events(&lifecycle).len(), 1);
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use atlassian_connect::delivery::{Delivery, QueueMessage, Webhook};
 use atlassian_connect::event::{EventName, Product, Reading};
 use atlassian_connect::payload::Payload;
-use cargo_hooks::template::{TemplateOptions, render_with};
+use cargo_hooks::template::configuration::Configuration;
+use cargo_hooks::template::render;
 use receiver::Enqueue as _;
 use serde_json::json;
 use uuid::Uuid;
@@ -118,9 +119,8 @@ pub(crate) fn noise(bytes: usize) -> String {
 
 /// The app's template with a bucket, and with everything in a hurry.
 fn with_a_bucket(s3: &FaultProxy) -> String {
-    let template =
-        render_with(&DESCRIPTOR, TemplateOptions { bodies: true, ..TemplateOptions::default() })
-            .unwrap();
+    let configuration = Configuration::parse("template: { bodies: true }").unwrap();
+    let template = render(&DESCRIPTOR, &configuration).unwrap();
     with_variables(&template, &[("AWS_ENDPOINT_URL_S3", s3.url())])
         .tamper("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'")
 }

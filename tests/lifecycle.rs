@@ -6,6 +6,8 @@ use atlassian_connect::lifecycle::Callback;
 use atlassian_connect::tenant::SharedSecret;
 use atlassian_simulator::{Site, qsh_of};
 use aws_sdk_dynamodb::types::AttributeValue;
+use cargo_hooks::template::configuration::Configuration;
+use cargo_hooks::template::render;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -410,5 +412,92 @@ async fn believes_no_callback_that_was_signed_in_the_wrong_way() {
             assert!(row.contains_key("sharedSecret") && !row.contains_key("enabled"), "{url}");
         }
     }
+    app.stack.stop().await;
+}
+
+/// The app with a queue for lifecycle callbacks.
+fn with_queue(template: impl AsRef<str>, queue: &str) -> String {
+    let url = "INSTALL_KEYS_URL: !Ref InstallKeysUrl\n";
+    template.as_ref().tamper(url, &format!("{url}          QUEUE_URL: {queue}\n"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_gets_each_callback_once_and_a_reinstall_again() {
+    use Callback::{Installed, Uninstalled};
+    let app = TestApp::empty(|_| {
+        let configuration = Configuration::parse("lifecycle: { handler: scripted }").unwrap();
+        render(&DESCRIPTOR, &configuration).unwrap()
+    })
+    .await;
+    let site = Site::new(Product::Confluence, "site");
+    let back = site.with_new_secret();
+    let (base, start) = (app.stack.url(), Timestamp::now().as_second() - 60);
+    let callbacks = [(Installed, 0, &site), (Uninstalled, 1, &site), (Installed, 2, &back)];
+    for (number, (callback, second, site)) in callbacks.into_iter().enumerate() {
+        // Atlassian repeats the callback, because its response was lost.
+        for handled in [Logged::DeliveryHandled, Logged::DeliveryDuplicate] {
+            let details = json!({ "displayUrl": "https://wiki.example.com" });
+            let status = post(&app, callback, site, start + second, base, details).await;
+            assert_eq!(status, 204, "{callback}");
+            app.logged(handled, number + 1).await;
+        }
+    }
+    let older = post(&app, Uninstalled, &back, start + 1, base, json!({})).await;
+    assert_eq!(older, 401, "an outdated callback is neither recorded nor queued");
+
+    let done = app.logged(Logged::ScriptDone, 3).await;
+    let payload = |line: &Value| -> Value {
+        serde_json::from_str(line["payload"].as_str().unwrap()).unwrap()
+    };
+    let events: Vec<Value> = done.iter().map(payload).collect();
+    let expected = callbacks.map(|(callback, ..)| {
+        json!({
+            "key": DESCRIPTOR.key, "clientKey": site.client_key, "eventType": callback.as_str(),
+            "baseUrl": site.base_url, "productType": site.product,
+            "displayUrl": "https://wiki.example.com",
+        })
+    });
+    assert_eq!(events, expected);
+    assert_eq!(app.logged(Logged::DeliveryQueued, 6).await.len(), 6);
+    let printed = app.printed();
+    for site in [&site, &back] {
+        assert!(!printed.contains(site.secret.expose()));
+    }
+    app.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_message_about_a_tenant_has_its_secret() {
+    let app = TestApp::empty(|template| {
+        with_queue(template, "!Ref ScriptedQueue")
+            .tamper("BatchSize: 10", "BatchSize: 10\n            Enabled: false")
+    })
+    .await;
+    let site = Site::new(Product::Jira, "site");
+    let callbacks =
+        [Callback::Installed, Callback::Enabled, Callback::Disabled, Callback::Uninstalled];
+    for callback in callbacks {
+        assert_eq!(app.call_back(callback, &site).await.status, 204, "{callback}");
+    }
+    let messages = app.all("ScriptedQueue").await;
+    assert_eq!(messages.len(), callbacks.len());
+    for message in &messages {
+        let raw = format!("{message:?}");
+        assert!(!raw.contains(site.secret.expose()) && !raw.contains("haredSecret"), "{raw}");
+        let attributes = message.message_attributes.as_ref().unwrap();
+        assert_eq!(attributes["tenant"].string_value(), Some(site.client_key.as_str()));
+        let event = attributes["event"].string_value().unwrap();
+        assert!(callbacks.iter().any(|callback| callback.as_str() == event), "{event}");
+    }
+    app.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_succeeds_only_after_the_queue_has_it() {
+    let app = TestApp::empty(|template| with_queue(template, "'http://127.0.0.1:1/gone'")).await;
+    let site = Site::new(Product::Jira, "site");
+    assert_eq!(app.call_back(Callback::Installed, &site).await.status, 503);
+    assert_eq!(app.logged(Logged::RequestFailed, 1).await[0]["reason"], "queue_unavailable");
+    assert_eq!(webhook(&app, &site).await, 204, "the tenant is recorded");
     app.stack.stop().await;
 }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::harness::app::{DESCRIPTOR, FORGED_KEY, TestApp};
 use crate::harness::log::Logged;
+use crate::harness::tamper::Tamper as _;
 
 /// In every part of a body that is not an identifier of what happened.
 const CANARY: &str = "c4n4ry";
@@ -97,15 +98,47 @@ async fn counts_what_it_accepts_and_what_it_refuses_by_reason() {
     let [untyped] = counted("Untyped")[..] else { panic!("{lines:?}") };
     let [rejected] = counted("Rejected")[..] else { panic!("{lines:?}") };
     assert_eq!(rejected["reason"], "unknown_tenant");
-    for line in [accepted, untyped, rejected] {
+    // One line says what happened and counts it, at the level that it deserves.
+    let rows = [
+        (accepted, "INFO", Logged::DeliveryQueued),
+        (untyped, "WARN", Logged::DeliveryUntyped),
+        (rejected, "WARN", Logged::RequestRejected),
+    ];
+    for (line, level, message) in rows {
+        assert!(message.is(line) && line["level"] == level, "{line}");
         // One group for the whole stack: it is what an alarm is set on.
         assert_eq!(line["LogGroup"], "Logs", "{line}");
-        assert_eq!(line["level"], "ERROR", "no level of log may drop it");
+        assert!(line["timestamp"].as_str().unwrap().parse::<Timestamp>().is_ok(), "{line}");
         let described = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(described["Namespace"], "AtlassianHooks");
         assert_eq!(described["Dimensions"][0], json!(["LogGroup"]));
     }
     app.stack.stop().await;
+}
+
+/// The local stack drops the lines that Lambda would drop.
+#[tokio::test(flavor = "multi_thread")]
+async fn counts_at_every_level_and_calls_no_success_an_error() {
+    for level in ["WARN", "ERROR"] {
+        let given = format!("Default: {level}");
+        let app = TestApp::with(|template| template.tamper("Default: INFO", &given)).await;
+        assert_eq!(app.script(json!({"do": "fail"})).await.status, 204);
+        assert_eq!(app.script(json!({"do": "succeed"})).await.status, 204);
+        let stranger = Site::new(Product::Jira, "stranger");
+        assert_eq!(app.send("/issue-created", "{}", &stranger).await.status, 401);
+        // The handler's own lines are below the level, so this waits for the queue.
+        app.logged(Logged::DeliveryFailed, 1).await;
+        let lines = app.logged(Logged::Metric, 6).await;
+        for (metric, times, its) in
+            [("Queued", 2, "INFO"), ("Rejected", 1, "WARN"), ("Failed", 1, "ERROR")]
+        {
+            let counted: Vec<_> = lines.iter().filter(|line| line[metric] == 1).collect();
+            assert_eq!(counted.len(), times, "{metric}: {lines:#?}");
+            assert!(counted.iter().all(|line| line["level"] == its), "{counted:#?}");
+        }
+        assert!(!app.printed().contains(Logged::DeliveryHandled.message()));
+        app.stack.stop().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

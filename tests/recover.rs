@@ -16,6 +16,7 @@ use axum::{Json, Router};
 use cargo_hooks::dead_letters::{Pair, Queues};
 use cargo_hooks::plan::Plan;
 use cargo_hooks::recover::{self, Jira, Recover, Recovered};
+use cargo_hooks::template::configuration::Configuration;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -155,7 +156,7 @@ async fn recovers_failed_webhooks_and_handles_each_once() {
         dead_letters: app.queue("ScriptedDeadLetterQueue").into(),
     };
     let queues = Queues::at(app.stack.sqs_endpoint(), vec![pair], Duration::from_secs(2));
-    let plan = Plan::of(&DESCRIPTOR);
+    let plan = Plan::of(&DESCRIPTOR, &Configuration::default());
     let client = atlassian_simulator::client().unwrap();
     let mut what =
         Recover { since: Timestamp::now() - SignedDuration::from_hours(72), dry_run: true };
@@ -226,7 +227,8 @@ async fn skips_no_failure_of_a_crowded_millisecond_and_terminates() {
         let queues = Queues::at("http://127.0.0.1:1", Vec::new(), Duration::ZERO);
         let client = atlassian_simulator::client().unwrap();
         let since = Timestamp::now() - SignedDuration::from_hours(72);
-        let (plan, what) = (Plan::of(&DESCRIPTOR), Recover { since, dry_run: true });
+        let (plan, what) =
+            (Plan::of(&DESCRIPTOR, &Configuration::default()), Recover { since, dry_run: true });
         let done = recover::recover(&jira, &plan, &client, &what, &queues);
         let done = tokio::time::timeout(Duration::from_secs(60), done).await;
         let done = done.unwrap_or_else(|_| panic!("no end: {paging:?} {counts:?}"));

@@ -67,8 +67,12 @@ tools=$rehearsal/tools/bin
 say "Validating, expanding and linting the template"
 "$tools/sam" validate --template template.yaml
 # cfn-lint does not know that a parameter which the translator writes out is used: W2001.
-for form in "" --bodies --canary; do
-    cargo hooks template --print $form >"$rehearsal/template.yaml"
+for form in "" bodies canary; do
+    {
+        cat infra/atlassian-hooks.yaml
+        if [ -n "$form" ]; then echo "template: { $form: true }"; fi
+    } >"$rehearsal/configuration.yaml"
+    cargo hooks template --print --configuration "$rehearsal/configuration.yaml" >"$rehearsal/template.yaml"
     "$tools/python" infra/rehearsal/expand.py "$rehearsal/template.yaml" "$rehearsal/expanded.json"
     "$tools/cfn-lint" ${form:+--ignore-checks W2001} --template "$rehearsal/expanded.json"
 done

@@ -12,6 +12,7 @@ use atlassian_connect::lifecycle::Callback;
 use atlassian_simulator::{Answer, Atlassian, InstallKey, Site, Webhook};
 use aws_sdk_sqs::types::QueueAttributeName;
 use cargo_hooks::template;
+use cargo_hooks::template::configuration::Configuration;
 use sam_template_runner::{Options, Stack};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -113,7 +114,7 @@ impl TestApp {
         let atlassian = Atlassian::start(INSTALL_KEY.clone()).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("template.yaml");
-        let text = template::render(&DESCRIPTOR).unwrap();
+        let text = template::render(&DESCRIPTOR, &Configuration::default()).unwrap();
         std::fs::write(&path, tamper(text)).unwrap();
         let options = Options {
             template: path,
@@ -121,6 +122,7 @@ impl TestApp {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             parameters: BTreeMap::from([("InstallKeysUrl".into(), atlassian.keys_url().into())]),
             url_parameter: Some("BaseUrl".to_owned()),
+            variables: BTreeMap::new(),
             state: None,
             concurrency,
         };
@@ -184,7 +186,7 @@ impl TestApp {
     /// Waits until so many lines with this message were logged, and returns them.
     pub(crate) async fn logged(&self, what: Logged, count: usize) -> Vec<Value> {
         let matching = |lines: &Vec<Value>| -> Vec<Value> {
-            lines.iter().filter(|line| line["message"] == what.message()).cloned().collect()
+            lines.iter().filter(|line| what.is(line)).cloned().collect()
         };
         let mut log = self.log.clone();
         let waited =
@@ -339,12 +341,9 @@ pub(crate) fn in_haste(template: impl AsRef<str>) -> String {
 
 /// A template whose functions have these variables besides.
 pub(crate) fn with_variables(template: impl AsRef<str>, variables: &[(&str, &str)]) -> String {
-    let variables: Vec<String> =
-        variables.iter().map(|(name, value)| format!("{name}: '{value}'")).collect();
-    let environment = format!("    Environment: {{ Variables: {{ {} }} }}\n", variables.join(", "));
-    template
-        .as_ref()
-        .tamper("Globals:\n  Function:\n", &format!("Globals:\n  Function:\n{environment}"))
+    let global = "        LOG_LEVEL: !Ref LogLevel\n";
+    let variables = variables.iter().map(|(name, value)| format!("        {name}: '{value}'\n"));
+    template.as_ref().tamper(global, &format!("{global}{}", variables.collect::<String>()))
 }
 
 /// A folder with the built functions, by their names in the template.

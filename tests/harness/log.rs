@@ -1,5 +1,7 @@
 //! What the functions of the tests' app log.
 
+use serde_json::Value;
+
 /// A line of log, by its message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Logged {
@@ -38,6 +40,14 @@ impl Logged {
         (Self::CouldNotStart, "runtime"),
     ];
 
+    /// Whether a line is such a line.
+    pub(crate) fn is(self, line: &Value) -> bool {
+        match self {
+            Self::Metric => line.get("_aws").is_some(),
+            _ => line["message"] == self.message(),
+        }
+    }
+
     /// The field `message`.
     pub(crate) fn message(self) -> &'static str {
         match self {
@@ -50,6 +60,7 @@ impl Logged {
             Self::DeliveryPartlyTyped => "delivery partly typed",
             Self::RequestRejected => "request rejected",
             Self::RequestFailed => "request failed",
+            // A field and no message: it is in lines that say something else.
             Self::Metric => "metric",
             Self::CouldNotStart => "the function could not start",
             Self::ScriptBegun => "script begun",

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, bail};
 use atlassian_connect::descriptor::{Descriptor, Webhook};
 use atlassian_connect::event::{EventName, EventSpec, TABLE};
+use atlassian_connect::lifecycle::Callback;
 use atlassian_simulator::samples::sample;
 use minijinja::context;
 use minijinja::value::{Serde, Value};
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::scaffold;
-use template::check::{self, Severity};
+use template::check::{self, Severity, closest_event};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,7 +55,9 @@ pub fn add(
     let old = Descriptor::parse(text)
         .context("infra/atlassian-connect.json is not a valid descriptor; correct it first")?;
     let events: Vec<EventName> = wanted.events.iter().map(|name| name.as_str().into()).collect();
-    if let Some(unknown) = events.iter().find(|event| !event.is_known()) {
+    let unknown =
+        |event: &&EventName| !event.is_known() && Callback::parse(event.as_str()).is_none();
+    if let Some(unknown) = events.iter().find(unknown) {
         bail!("{}", advice(unknown.as_str()));
     }
     let mut webhooks: Vec<Webhook> = Vec::new();
@@ -132,7 +135,7 @@ pub fn formatted(text: &str, folder: &Path) -> String {
 
 /// What is wrong with the name of an event that no product documents.
 fn advice(name: &str) -> String {
-    let mean = match closest(name) {
+    let mean = match closest_event(name) {
         Some(close) => format!("did you mean {close}?"),
         None => "`cargo hooks events` lists all that are known.".to_owned(),
     };
@@ -140,16 +143,6 @@ fn advice(name: &str) -> String {
         "no product documents the event {name}; {mean} One that is newer than this tool can be \
          declared by hand in infra/atlassian-connect.json"
     )
-}
-
-/// The known event with the fewest differences, if it is close; with or without Jira's prefix.
-pub(crate) fn closest(name: &str) -> Option<&'static str> {
-    let plain =
-        |name: &str| name.trim_start_matches("jira:").to_ascii_lowercase().replace('-', "_");
-    let name = plain(name);
-    let distance = |known: &str| strsim::damerau_levenshtein(&plain(known), &name);
-    let close = EventName::ALL.iter().map(EventName::as_str).min_by_key(|known| distance(known))?;
-    (distance(close) <= 2 + name.len() / 8).then_some(close)
 }
 
 /// The URL of an event; with the product in it, if another event has the plain one.
@@ -435,7 +428,9 @@ mod tests {
     /// A body of Confluence's does not name its event.
     #[test]
     fn follows_the_rules_of_check() {
-        let refused = refused(&["page_created", "page_updated"], Some("/page"));
-        assert!(refused.contains("could not be distinguished from"), "{refused}");
+        let ambiguous = refused(&["page_created", "page_updated"], Some("/page"));
+        assert!(ambiguous.contains("could not be distinguished from"), "{ambiguous}");
+        let callback = refused(&["disabled"], None);
+        assert!(callback.contains("is a lifecycle callback and no webhook"), "{callback}");
     }
 }

@@ -8,7 +8,10 @@ use anyhow::{Context as _, bail};
 use atlassian_connect::descriptor::Descriptor;
 use serde_json::Value;
 
-use template::check::{Severity, misspelt, shown, sound_descriptor};
+use template::check::{
+    Finding, Severity, check_descriptor, misspelt, shown, sound_configuration, sound_descriptor,
+};
+use template::configuration::{self, Configuration};
 
 /// An app, by the folder of its workspace.
 #[derive(Clone, Debug)]
@@ -110,24 +113,43 @@ impl App {
     pub fn descriptor(&self) -> anyhow::Result<Descriptor> {
         self.descriptor_text()?;
         sound_descriptor(&self.descriptor_path()).map_err(|findings| {
-            let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
-            errors.for_each(|finding| eprintln!("{finding}"));
+            print_errors(&findings);
             anyhow::anyhow!("correct the descriptor first")
         })
     }
 
-    /// As [`descriptor`](Self::descriptor), and prints warnings of misspelt members, which have no
-    /// effect.
+    /// The app's configuration, which it need not have: `infra/atlassian-hooks.yaml`.
+    pub fn configuration_path(&self) -> PathBuf {
+        self.root.join(configuration::PATH)
+    }
+
+    /// The configuration, if a template can be made from it. What is wrong with it is printed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read, or something in it is wrong.
+    pub fn configuration(&self, descriptor: &Descriptor) -> anyhow::Result<Configuration> {
+        sound_configuration(&self.configuration_path(), descriptor).map_err(|findings| {
+            print_errors(&findings);
+            anyhow::anyhow!("correct the configuration first")
+        })
+    }
+
+    /// As [`descriptor`](Self::descriptor), and prints what looks wrong in it as well: all warnings of
+    /// `cargo hooks check` about it.
     ///
     /// # Errors
     ///
     /// Fails as [`descriptor`](Self::descriptor) does.
     pub fn descriptor_with_warnings(&self) -> anyhow::Result<Descriptor> {
-        misspelt(&self.descriptor_path()).iter().for_each(|finding| eprintln!("{finding}"));
-        self.descriptor()
+        let misspelt = misspelt(&self.descriptor_path());
+        let descriptor = self.descriptor();
+        let found = descriptor.as_ref().map_or_else(|_| Vec::new(), check_descriptor);
+        misspelt.iter().chain(&found).for_each(|finding| eprintln!("{finding}"));
+        descriptor
     }
 
-    /// The file that is written from the descriptor: `template.yaml`.
+    /// The file that is written from descriptor and configuration: `template.yaml`.
     pub fn template_path(&self) -> PathBuf {
         self.root.join("template.yaml")
     }
@@ -158,6 +180,11 @@ impl App {
     pub fn cargo(&self) -> Command {
         cargo(&self.root)
     }
+}
+
+fn print_errors(findings: &[Finding]) {
+    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+    errors.for_each(|finding| eprintln!("{finding}"));
 }
 
 /// Why cargo finds no workspace, in one sentence.

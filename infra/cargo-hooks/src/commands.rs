@@ -10,6 +10,7 @@ pub mod inspect;
 pub mod local;
 pub mod logs;
 pub mod new;
+pub mod plan;
 pub mod recover;
 pub mod replay;
 pub mod schema;

@@ -10,8 +10,8 @@ use anstyle::{AnsiColor, Style};
 use runtime::environment;
 use semver::Version;
 use serde::Serialize;
-use template::check::{Severity, framework_version, sound_descriptor};
-use template::{TemplateOptions, render_with};
+use template::check::{Severity, framework_version, sound_configuration, sound_descriptor};
+use template::render;
 
 use crate::account::{Account, credentials};
 use crate::app::App;
@@ -264,12 +264,16 @@ fn template(app: &App) -> Row {
         let advice = "correct the descriptor first";
         return Row::optional(Group::Local, NAME, "cannot be compared", advice);
     };
-    match render_with(&descriptor, TemplateOptions::of(&text)) {
+    let Ok(configuration) = sound_configuration(&app.configuration_path(), &descriptor) else {
+        let advice = "`cargo hooks check` says what is wrong with the configuration";
+        return Row::missing(Group::Local, NAME, "cannot be compared", advice);
+    };
+    match render(&descriptor, &configuration) {
         Ok(current) if current == text => Row::ok(Group::Local, NAME, "up to date"),
         Ok(_) => Row::missing(
             Group::Local,
             NAME,
-            "not what this version writes from the descriptor",
+            "not what this version writes from descriptor and configuration",
             "`cargo hooks template`, then read the diff",
         ),
         Err(error) => Row::missing(

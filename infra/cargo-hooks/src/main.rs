@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use cargo_hooks::commands::{
-    add, check, completions, dead, doctor, events, inspect, local, logs, new, recover, replay,
-    schema, send, template,
+    add, check, completions, dead, doctor, events, inspect, local, logs, new, plan, recover,
+    replay, schema, send, template,
 };
 use cargo_hooks::terminal::escaped;
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -36,6 +36,7 @@ enum Command {
     Send(send::Args),
     Template(template::Args),
     Check(check::Args),
+    Plan(plan::Args),
     Events(events::Args),
     Dead(dead::Args),
     Replay(replay::Args),
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         Command::Send(args) => wait_for(send::run(args)),
         Command::Template(args) => template::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Plan(args) => plan::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Dead(args) => wait_for(dead::run(args)),
         Command::Replay(args) => wait_for(replay::run(args)),

@@ -1,4 +1,5 @@
-//! The JSON Schema of the app descriptor, as this project reads it.
+//! The JSON Schemas of the files that users write: the app descriptor, as this project reads it, and the
+//! app's configuration.
 //!
 //! Members that this project does not read are allowed, because a descriptor may have many more. The
 //! names of events come from the tables of `atlassian-connect`, and other names are allowed too.
@@ -9,12 +10,20 @@ use serde_json::{Value, json};
 /// The path of the schema in an app.
 pub const PATH: &str = "infra/atlassian-connect.schema.json";
 
-/// The schema as the text of a file.
+/// The path of the configuration's schema in an app.
+pub const CONFIGURATION_PATH: &str = "infra/atlassian-hooks.schema.json";
+
+/// The descriptor's schema as the text of a file.
 pub fn text() -> String {
     format!("{:#}\n", schema())
 }
 
-/// The schema, of draft 2020-12.
+/// The configuration's schema as the text of a file.
+pub fn configuration_text() -> String {
+    format!("{:#}\n", template::configuration::schema())
+}
+
+/// The descriptor's schema, of draft 2020-12.
 pub fn schema() -> Value {
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",

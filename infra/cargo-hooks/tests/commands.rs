@@ -54,6 +54,7 @@ fn creates_an_app_in_which_everything_agrees() {
     let (_folder, app) = app(&["--key", "com.example.mine"]);
     let wanted = [
         ".github/workflows/ci.yml",
+        ".github/workflows/deploy.yml",
         ".gitignore",
         ".vscode/settings.json",
         "Cargo.toml",
@@ -69,6 +70,9 @@ fn creates_an_app_in_which_everything_agrees() {
         "functions/receiver/src/main.rs",
         "infra/atlassian-connect.json",
         "infra/atlassian-connect.schema.json",
+        "infra/atlassian-hooks.schema.json",
+        "infra/atlassian-hooks.yaml",
+        "infra/deployer.yaml",
         "samconfig.toml",
         "template.yaml",
         "tests/events/confluence/page_created.json",
@@ -205,6 +209,107 @@ fn says_in_one_sentence_what_is_wrong_with_an_app() {
     }
 }
 
+/// A change by hand is shown and kept, until it is overwritten on purpose.
+#[test]
+fn writes_no_template_over_what_was_changed_by_hand() {
+    let (_folder, app) = app(&[]);
+    let path = app.join("template.yaml");
+    let written = fs::read_to_string(&path).unwrap();
+    let edited = written.replacen("MemorySize: 256", "MemorySize: 512", 1);
+    assert_ne!(edited, written);
+    fs::write(&path, &edited).unwrap();
+
+    for command in [&["template"][..], &["add", "page_moved"]] {
+        let (ran, text) = hooks(&app, command);
+        assert!(!ran && text.contains("changed by hand"), "{text}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), edited);
+    }
+    let (_, text) = hooks(&app, &["template"]);
+    for words in
+        ["-    MemorySize: 512", "+    MemorySize: 256", "infra/atlassian-hooks.yaml", "--force"]
+    {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+    let (agrees, text) = hooks(&app, &["check"]);
+    assert!(!agrees && text.contains("-    MemorySize: 512"), "{text}");
+    // As it is, it is safe and whole.
+    let (safe, text) = hooks(&app, &["check", "--template", "template.yaml"]);
+    assert!(safe && text.contains("safe and whole"), "{text}");
+
+    assert!(hooks(&app, &["template", "--force"]).0);
+    assert_eq!(fs::read_to_string(&path).unwrap(), written);
+}
+
+/// What the configuration says is in the template, and stays there when events are added.
+#[test]
+fn a_handler_gets_what_the_configuration_says() {
+    let (_folder, app) = app(&[]);
+    let configuration = "
+handlers:
+  issue-created:
+    timeout: 60
+    environment: { NOTES: !Ref Notes }
+    statements: [{ Effect: Allow, Action: dynamodb:PutItem, Resource: !GetAtt Notes.Arn }]
+Resources:
+  Notes: { Type: 'AWS::DynamoDB::Table', Properties: { BillingMode: PAY_PER_REQUEST } }
+";
+    fs::write(app.join("infra/atlassian-hooks.yaml"), configuration).unwrap();
+    let (agrees, text) = hooks(&app, &["check"]);
+    assert!(
+        !agrees && text.contains("+  Notes:") && text.contains("`cargo hooks template`"),
+        "{text}"
+    );
+    assert!(hooks(&app, &["template"]).0);
+
+    // cargo-lambda has to deploy with the same timeout.
+    let (agrees, text) = hooks(&app, &["check"]);
+    assert!(!agrees && text.contains("package.metadata.lambda.bin.issue-created.deploy"), "{text}");
+    let manifest = app.join("functions/handlers/Cargo.toml");
+    let own = "\n[package.metadata.lambda.bin.issue-created.deploy]\ntimeout = 60\n";
+    fs::write(&manifest, fs::read_to_string(&manifest).unwrap() + own).unwrap();
+    let (agrees, text) = hooks(&app, &["check"]);
+    let note = "note: template.yaml: IssueCreatedHandlerRole: may dynamodb:PutItem on ${Notes.Arn}";
+    assert!(agrees && text.contains(note), "{text}");
+
+    assert!(hooks(&app, &["add", "page_moved"]).0);
+    let template = fs::read_to_string(app.join("template.yaml")).unwrap();
+    for words in [
+        "  # From infra/atlassian-hooks.yaml\n  Notes:\n",
+        "VisibilityTimeout: 360",
+        "NOTES: !Ref Notes",
+    ] {
+        assert!(template.contains(words), "{words}");
+    }
+}
+
+/// `local` reads the descriptor in the same way, after minutes of building.
+#[test]
+fn template_warns_of_what_check_warns_of() {
+    let (_folder, app) = app(&["--product", "jira"]);
+    let path = app.join("infra/atlassian-connect.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut descriptor: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let webhooks = descriptor["modules"]["webhooks"].as_array_mut().unwrap();
+    webhooks.push(serde_json::json!({
+        "event": "jira:issue_craeted", "url": "/x", "excludebody": true,
+    }));
+    webhooks.push(serde_json::json!({
+        "event": "jira:issue_deleted", "url": "/y?version=${version.id}",
+    }));
+    fs::write(&path, descriptor.to_string()).unwrap();
+    for command in [&["template", "--print"][..], &["check"]] {
+        let (_, text) = hooks(&app, command);
+        for words in [
+            "did you mean jira:issue_created?",
+            "did you mean \"excludeBody\"?",
+            "jira:issue_deleted has no variable version.id, so Jira removes it from the URL; it has \
+             issue.id, issue.key, project.id, project.key",
+        ] {
+            assert!(text.contains(words), "{command:?} does not say {words:?}: {text}");
+        }
+    }
+}
+
 #[test]
 fn creates_an_inspector_of_every_event_that_hides_bodies() {
     let (_folder, app) = app(&["--inspector"]);
@@ -217,11 +322,13 @@ fn creates_an_inspector_of_every_event_that_hides_bodies() {
     let template = fs::read_to_string(app.join("template.yaml")).unwrap();
     assert!(template.contains("  ShowBodies:\n    Type: String\n    Default: \"false\"\n"));
     assert!(template.contains("SHOW_BODIES: !Ref ShowBodies"));
-    let (again, _) = hooks(&app, &["template", "--inspector"]);
+    let (again, _) = hooks(&app, &["template"]);
     assert!(again);
     assert_eq!(fs::read_to_string(app.join("template.yaml")).unwrap(), template);
 
     let (_folder, other) = self::app(&[]);
-    let (written, text) = hooks(&other, &["template", "--inspector"]);
+    let configuration = "template: { inspector: true }\n";
+    fs::write(other.join("infra/atlassian-hooks.yaml"), configuration).unwrap();
+    let (written, text) = hooks(&other, &["template"]);
     assert!(!written && text.contains("new webhook-inspector --inspector"), "{text}");
 }

@@ -129,7 +129,8 @@ async fn answer(
 fn queued(id: &str, tenant: &str, event: &str) -> Value {
     json!({
         "level": "INFO", "message": "delivery queued", "delivery.id": id, "delivery.event": event,
-        "tenant.key": tenant, "message.id": format!("message-{id}"),
+        "tenant.key": tenant, "message.id": format!("message-{id}"), "metric": "Queued",
+        "Queued": 1, "LogGroup": "Logs", "_aws": { "Timestamp": 1_795_428_000_123_u64 },
     })
 }
 
@@ -142,7 +143,7 @@ fn double() -> Double {
     let double = Double::start();
     double.log("IssueCreatedReceiver", 50, queued("a", "acme", "jira:issue_created"));
     double.log("PageCreatedReceiver", 49, queued("b", "beta", "page_created"));
-    double.log("IssueCreatedHandler", 48, json!({"message": "metric", "Queued": 1}));
+    double.log("IssueCreatedHandler", 48, json!({"message": "delivery late", "Late": 1}));
     double.log("IssueCreatedHandler", 48, handled("a"));
     let failed = json!({
         "message": "delivery failed", "message.id": "message-b", "message.attempts": 1,

@@ -347,6 +347,47 @@ fn the_doctor_says_that_a_port_is_taken() {
     assert!(row["advice"].as_str().unwrap().contains("--port 0"), "{row}");
 }
 
+/// What other tools read is what the template says, with the values that they give.
+#[test]
+fn the_plan_has_every_function_of_the_template() {
+    let folder = app();
+    let app = folder.path().join("my-app");
+    let json = &["plan", "--json", "--parameter", "HandlerConcurrency=7"];
+    let (printed, plan, errors) = run(&mut hooks(&app, json));
+    assert!(printed, "{errors}");
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    assert_eq!(plan["schema"], 1);
+    let (_, for_people, _) = run(&mut hooks(&app, &["plan"]));
+    let template = fs::read_to_string(app.join("template.yaml")).unwrap();
+    let mut functions = 0;
+    let mut lines = template.lines().peekable();
+    while let Some(line) = lines.next() {
+        if lines.peek().is_none_or(|next| next.trim() != "Type: AWS::Serverless::Function") {
+            continue;
+        }
+        let id = line.trim().trim_end_matches(':');
+        let found = plan["functions"].as_array().unwrap().iter().find(|found| found["id"] == id);
+        let found = found.unwrap_or_else(|| panic!("{id} is missing: {plan:#}"));
+        assert!(for_people.contains(&format!("\n{id}: ")) || for_people.starts_with(id));
+        let role = &found["role"];
+        assert!(plan["roles"].as_array().unwrap().iter().any(|one| one["id"] == *role), "{id}");
+        if id.ends_with("Handler") {
+            assert_eq!(found["eventSources"][0]["maximumConcurrency"], 7);
+        } else {
+            assert!(found["routes"][0]["path"].as_str().unwrap().starts_with('/'));
+        }
+        functions += 1;
+    }
+    assert_eq!((functions, plan["functions"].as_array().unwrap().len()), (6, 6));
+
+    let wrong = &["plan", "--parameter", "HandlerConcurency=7"];
+    let (printed, _, errors) = run(&mut hooks(&app, wrong));
+    assert!(!printed && errors.contains("did you mean `HandlerConcurrency`?"), "{errors}");
+    fs::remove_file(app.join("template.yaml")).unwrap();
+    let (printed, _, errors) = run(&mut hooks(&app, &["plan"]));
+    assert!(!printed && errors.contains("cargo hooks template"), "{errors}");
+}
+
 /// A reader that closes the pipe has seen enough.
 #[test]
 fn a_closed_pipe_is_no_failure() {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use atlassian_connect::descriptor::Descriptor;
 use atlassian_connect::event::{self, EventName, FromPayload as _, Product};
 use atlassian_connect::payload::Payload;
+use contract::metric::LOG_GROUP;
 use contract::variable;
 use jiff::Timestamp;
 use sam_template_runner::deployment::Deployment;
@@ -230,9 +231,7 @@ impl Journeys {
 
     fn read(&self, journey: &mut Journey, function: &str, mut fields: Map<String, Value>) {
         let message = word(fields.remove("message"));
-        if message == "metric" {
-            return;
-        }
+        without_metric(&mut fields);
         let timestamp = word(fields.remove("timestamp")).parse::<Timestamp>();
         let at = timestamp.unwrap_or_else(|_| Timestamp::now()) - journey.received_at;
         let at_ms = u64::try_from(at.total(jiff::Unit::Millisecond).unwrap_or_default() as i64)
@@ -350,5 +349,13 @@ fn word(value: Option<Value>) -> String {
         Some(Value::String(text)) => text,
         Some(value) => value.to_string(),
         None => String::new(),
+    }
+}
+/// Removes what a line of log has for CloudWatch alone: its metric.
+pub fn without_metric(fields: &mut Map<String, Value>) {
+    fields.remove("_aws");
+    fields.remove(LOG_GROUP);
+    if let Some(Value::String(metric)) = fields.remove("metric") {
+        fields.remove(&metric);
     }
 }

@@ -19,6 +19,6 @@ mod sent;
 mod server;
 
 pub use journey::{Attempt, Journey, Kind, Line, Outcome, Reading, Verdict};
-pub use journeys::{Handlers, Journeys};
+pub use journeys::{Handlers, Journeys, without_metric};
 pub use sent::{Sent, Token};
 pub use server::{Control, Install, Send, Site, Tampering, serve};

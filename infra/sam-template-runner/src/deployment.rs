@@ -70,6 +70,8 @@ pub struct Deployment {
     pub tables: BTreeMap<String, Table>,
     /// The outputs of the stack, by name.
     pub outputs: BTreeMap<String, String>,
+    /// What does not run here: resources and events, each with its type.
+    pub skipped: Vec<String>,
 }
 
 impl Deployment {
@@ -108,7 +110,12 @@ impl Deployment {
             queues: BTreeMap::new(),
             tables: BTreeMap::new(),
             outputs: outputs(&template, &resolver)?,
+            skipped: Vec::new(),
         };
+        let unknown = resources.iter().filter(|resource| resource.is_unknown());
+        deployment
+            .skipped
+            .extend(unknown.map(|resource| format!("{} ({})", resource.logical_id, resource.kind)));
         let of_kind = |kind| resources.iter().filter(move |resource| resource.kind == kind);
         for resource in of_kind(HTTP_API) {
             http_api::check(resource, &resolver)?;
@@ -337,6 +344,24 @@ Outputs:
         assert_eq!(table.time_to_live, Some(json!({"AttributeName": "expires", "Enabled": true})));
     }
 
+    /// What refers to such a resource gets a name, so that the rest of the app runs.
+    #[test]
+    fn skips_what_it_does_not_know_by_name() {
+        let template = TEMPLATE
+            .replace("Type: AWS::SNS::Topic\n    Condition: Production", "Type: AWS::SecretsManager::Secret")
+            .replace("SHARED: own", "SECRET: !GetAtt Paging.Id, NAME: !Ref Paging")
+            .replace(
+                "        Webhook:\n",
+                "        Nightly: { Type: Schedule, Properties: { Schedule: rate(1 day) } }\n        Webhook:\n",
+            );
+        let deployment = read(&template).unwrap();
+
+        let skipped = ["Paging (AWS::SecretsManager::Secret)", "Nightly of Receiver (Schedule)"];
+        assert_eq!(deployment.skipped, skipped);
+        let variables = &deployment.functions["Receiver"].environment;
+        assert_eq!((&*variables["SECRET"], &*variables["NAME"]), ("Paging.Id", "Paging"));
+    }
+
     #[test]
     fn a_given_base_url_stays() {
         let parameters = variables(&[("BaseUrl", "https://example.com"), ("Stage", "prod")]);
@@ -391,8 +416,8 @@ Outputs:
             ("Path: /issue-created", "Path: '/{all+}/more'", "nothing can follow"),
             ("StageName: $default", "StageName: prod", "the stage `$default` only"),
             ("SHARED: own", "AWS_REGION: own", "Lambda reserves this variable"),
-            ("Type: HttpApi", "Type: Schedule", "of the types HttpApi and SQS only"),
-            ("Type: AWS::SNS::Topic", "Type: AWS::SNS::Topik", "of the type `AWS::SNS::Topik`"),
+            ("Type: HttpApi", "Type: HttpApp", "no type of an event that SAM knows"),
+            ("Type: AWS::SNS::Topic", "Type: AWS::SNS::Topik", "did you mean `AWS::SNS::Topic`"),
             ("Binary: receiver", "Binari: receiver", "name a binary of the workspace"),
             ("LogFormat: JSON", "LogFormat: json", "must be JSON or Text"),
         ] {

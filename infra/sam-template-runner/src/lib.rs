@@ -70,6 +70,9 @@ pub struct Options {
     ///
     /// It has no effect on a template that does not declare it.
     pub url_parameter: Option<String>,
+    /// Values of environment variables, in place of the template's. A function gets those that the
+    /// template gives it.
+    pub variables: BTreeMap<String, String>,
     /// The folder in which tables and queues outlive the stack. Without it they are in memory.
     ///
     /// A table that is there already is kept as it is; a queue gets the attributes of the template.
@@ -332,8 +335,17 @@ fn read(options: &Options, endpoints: &Endpoints) -> Result<Deployment, StackErr
     let path = &options.template;
     let template = std::fs::read_to_string(path)
         .map_err(|source| StackError::Template { path: path.clone(), source })?;
-    Deployment::read(&template, &options.parameters, options.url_parameter.as_deref(), endpoints)
-        .map_err(|source| StackError::Refused { path: path.clone(), source })
+    let url_parameter = options.url_parameter.as_deref();
+    let mut deployment = Deployment::read(&template, &options.parameters, url_parameter, endpoints)
+        .map_err(|source| StackError::Refused { path: path.clone(), source })?;
+    for function in deployment.functions.values_mut() {
+        for (name, value) in &mut function.environment {
+            if let Some(given) = options.variables.get(name) {
+                value.clone_from(given);
+            }
+        }
+    }
+    Ok(deployment)
 }
 
 fn binary(folder: &Path, function: &deployment::Function) -> Result<PathBuf, StackError> {

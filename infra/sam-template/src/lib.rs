@@ -50,6 +50,26 @@ pub fn is_intrinsic(value: &Value) -> bool {
     call(value).is_some()
 }
 
+/// The properties of a resource merged with those of `Globals`, as SAM does ("Globals section"):
+/// maps by key, and lists one after the other. Any other value of the resource replaces the global
+/// one.
+#[must_use]
+pub fn merged(globals: &Map<String, Value>, own: &Map<String, Value>) -> Map<String, Value> {
+    let mut all = globals.clone();
+    for (key, value) in own {
+        let value = match (globals.get(key), value) {
+            (Some(global), own) if is_intrinsic(global) || is_intrinsic(own) => own.clone(),
+            (Some(Value::Object(global)), Value::Object(own)) => Value::Object(merged(global, own)),
+            (Some(Value::Array(global)), Value::Array(own)) => {
+                Value::from([global.as_slice(), own].concat())
+            }
+            (_, own) => own.clone(),
+        };
+        all.insert(key.clone(), value);
+    }
+    all
+}
+
 /// A top-level section of a template, if it is there.
 ///
 /// # Errors

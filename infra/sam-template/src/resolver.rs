@@ -1,6 +1,6 @@
 //! The values of intrinsic functions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -15,6 +15,7 @@ use crate::{Part, TemplateError, call, conditions, parts, plain, pseudo_paramete
 pub struct Resolver {
     references: BTreeMap<String, Value>,
     attributes: BTreeMap<(String, String), String>,
+    unknown: BTreeSet<String>,
     conditions: BTreeMap<String, bool>,
 }
 
@@ -37,8 +38,12 @@ impl Resolver {
         for (name, value) in pseudo {
             references.insert((*name).to_owned(), Value::from(*value));
         }
-        let mut resolver =
-            Self { references, attributes: BTreeMap::new(), conditions: BTreeMap::new() };
+        let mut resolver = Self {
+            references,
+            attributes: BTreeMap::new(),
+            unknown: BTreeSet::new(),
+            conditions: BTreeMap::new(),
+        };
         resolver.conditions = conditions::evaluate(template, &resolver)?;
         Ok(resolver)
     }
@@ -56,6 +61,12 @@ impl Resolver {
         value: impl Into<String>,
     ) {
         self.attributes.insert((logical_id.to_owned(), attribute.to_owned()), value.into());
+    }
+
+    /// Says that any attribute of a resource can be right, because nothing is known of its type. Its
+    /// value is the name of resource and attribute.
+    pub fn define_any_attribute(&mut self, logical_id: &str) {
+        self.unknown.insert(logical_id.to_owned());
     }
 
     /// Whether a condition of the template holds.
@@ -191,6 +202,9 @@ impl Resolver {
         attribute: &str,
     ) -> Result<Value, TemplateError> {
         let known = (resource.to_owned(), attribute.to_owned());
+        if self.unknown.contains(resource) && !self.attributes.contains_key(&known) {
+            return Ok(Value::from(format!("{resource}.{attribute}")));
+        }
         self.attributes.get(&known).map(|value| Value::from(value.as_str())).ok_or_else(|| {
             TemplateError::refused(
                 place,

@@ -2,11 +2,13 @@
 
 mod descriptor;
 mod handlers;
+mod payloads;
 mod spelling;
 mod template;
 mod versions;
 
-pub use template::invariants;
+pub use spelling::closest_event;
+pub use template::{difference, invariants};
 
 use std::fmt;
 use std::path::Path;
@@ -14,12 +16,17 @@ use std::path::Path;
 use atlassian_connect::descriptor::Descriptor;
 use serde_json::Value;
 
+use crate::configuration::{Configuration, Problem};
+use crate::plan::Plan;
+
 /// The files of an app.
 #[derive(Clone, Copy, Debug)]
 pub struct Files<'a> {
     /// The app descriptor.
     pub descriptor: &'a Path,
-    /// The template that was written from it.
+    /// The app's configuration. It need not be there.
+    pub configuration: &'a Path,
+    /// The template that was written from both.
     pub template: &'a Path,
     /// The folder of the handlers, one file each.
     pub handlers: &'a Path,
@@ -47,11 +54,17 @@ pub enum Severity {
     Error,
     /// It would work; perhaps not as meant.
     Warning,
+    /// It is as it should be, and worth a look.
+    Note,
 }
 
 impl Finding {
     pub(crate) fn error(place: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { severity: Severity::Error, place: place.into(), advice: advice.into() }
+    }
+
+    pub(crate) fn note(place: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { severity: Severity::Note, place: place.into(), advice: advice.into() }
     }
 
     pub(crate) fn warning(place: impl Into<String>, advice: impl Into<String>) -> Self {
@@ -64,29 +77,113 @@ impl fmt::Display for Finding {
         let severity = match self.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
+            Severity::Note => "note",
         };
         write!(f, "{severity}: {}: {}", self.place, self.advice)
     }
 }
 
+/// What was found in an app.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Where its files disagree: descriptor, configuration, handlers, manifests, versions, and the
+    /// template that is written from them.
+    pub agreement: Vec<Finding>,
+    /// What of the template, as it is, is not safe or not whole. Its notes list what the
+    /// configuration allows handlers beyond what each needs.
+    pub safety: Vec<Finding>,
+}
+
+impl Report {
+    /// The number of errors.
+    pub fn errors(&self) -> usize {
+        let all = self.agreement.iter().chain(&self.safety);
+        all.filter(|finding| finding.severity == Severity::Error).count()
+    }
+}
+
 /// Checks everything.
-pub fn check(files: &Files<'_>) -> Vec<Finding> {
-    let mut findings = misspelt(files.descriptor);
-    let descriptor = match read_descriptor(files.descriptor) {
-        Ok(descriptor) => descriptor,
-        Err(finding) => {
-            findings.push(finding);
-            return findings;
+pub fn check(files: &Files<'_>) -> Report {
+    let mut report = Report { agreement: misspelt(files.descriptor), safety: Vec::new() };
+    let (descriptor, configuration) =
+        match (read_descriptor(files.descriptor), read_configuration(files.configuration)) {
+            (Ok(descriptor), Ok(configuration)) => (descriptor, configuration),
+            (descriptor, configuration) => {
+                report.agreement.extend(descriptor.err());
+                report.agreement.extend(configuration.err());
+                return report;
+            }
+        };
+    report.agreement.extend(descriptor::check(&descriptor));
+    // A template made from a descriptor that is wrong would only repeat its faults.
+    if report.errors() > 0 {
+        return report;
+    }
+    report.agreement.extend(problems(files.configuration, &configuration, &descriptor));
+    if report.errors() > 0 {
+        return report;
+    }
+    let plan = Plan::of(&descriptor, &configuration);
+    report.agreement.extend(handlers::check(&descriptor, &plan, files.handlers));
+    let file = shown(files.template);
+    match std::fs::read_to_string(files.template) {
+        Ok(written) => {
+            let findings =
+                template::agreement(files.template, &written, &descriptor, &configuration);
+            report.agreement.extend(findings);
+            let manifests = template::manifests(files.metadata, &file, &written, &configuration);
+            report.agreement.extend(manifests);
+            report.safety = invariants(&descriptor, &configuration, &file, &written);
+        }
+        Err(error) => {
+            let advice = format!("the file cannot be read: {error}; run `cargo hooks template`");
+            report.agreement.push(Finding::error(file, advice));
+        }
+    }
+    report.agreement.extend(versions::check(files.lock));
+    report
+}
+
+/// Reads a configuration. A file that is not there is one without entries.
+///
+/// # Errors
+///
+/// Returns a finding that says what is wrong with the file.
+pub fn read_configuration(path: &Path) -> Result<Configuration, Finding> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => {
+            let advice = format!("the file cannot be read: {error}; check its permissions");
+            return Err(Finding::error(shown(path), advice));
         }
     };
-    findings.extend(descriptor::check(&descriptor));
-    // A template made from a descriptor that is wrong would only repeat its faults.
-    if findings.iter().all(|finding| finding.severity == Severity::Warning) {
-        findings.extend(handlers::check(&descriptor, files.handlers));
-        findings.extend(template::check(files, &descriptor));
-        findings.extend(versions::check(files.lock));
-    }
-    findings
+    Configuration::parse(&text).map_err(|problem| located(path, &problem))
+}
+
+/// Reads a configuration that a template can be made from.
+///
+/// # Errors
+///
+/// Returns the findings if there is an error among them.
+pub fn sound_configuration(
+    path: &Path,
+    descriptor: &Descriptor,
+) -> Result<Configuration, Vec<Finding>> {
+    let configuration = read_configuration(path).map_err(|finding| vec![finding])?;
+    let findings = problems(path, &configuration, descriptor);
+    if findings.is_empty() { Ok(configuration) } else { Err(findings) }
+}
+
+fn problems(path: &Path, configuration: &Configuration, descriptor: &Descriptor) -> Vec<Finding> {
+    let problems = configuration.problems(descriptor);
+    problems.iter().map(|problem| located(path, problem)).collect()
+}
+
+fn located(path: &Path, problem: &Problem) -> Finding {
+    let place =
+        if problem.place.is_empty() { String::new() } else { format!(": {}", problem.place) };
+    Finding::error(format!("{}{place}", shown(path)), &*problem.advice)
 }
 
 /// Reads a descriptor that a template can be made from.
@@ -160,7 +257,11 @@ mod tests {
         fs::create_dir(at.join("infra")).unwrap();
         fs::write(at.join("infra/atlassian-connect.json"), DESCRIPTOR).unwrap();
         let descriptor = Descriptor::parse(DESCRIPTOR).unwrap();
-        fs::write(at.join("template.yaml"), crate::render(&descriptor).unwrap()).unwrap();
+        fs::write(
+            at.join("template.yaml"),
+            crate::render(&descriptor, &Configuration::default()).unwrap(),
+        )
+        .unwrap();
         folder
     }
 
@@ -179,12 +280,14 @@ mod tests {
     fn findings(folder: &TempDir) -> Vec<String> {
         let files = Files {
             descriptor: &folder.path().join("infra/atlassian-connect.json"),
+            configuration: &folder.path().join("infra/atlassian-hooks.yaml"),
             template: &folder.path().join("template.yaml"),
             handlers: &folder.path().join(HANDLERS),
             metadata: &metadata("receiver", crate::HTTP_TIMEOUT),
             lock: &folder.path().join("Cargo.lock"),
         };
-        check(&files).iter().map(Finding::to_string).collect()
+        let report = check(&files);
+        report.agreement.iter().chain(&report.safety).map(Finding::to_string).collect()
     }
 
     /// What cargo says of a workspace with one function.
@@ -205,7 +308,33 @@ mod tests {
     #[test]
     fn finds_each_disagreement_by_its_file() {
         type Spoil = fn(&Path);
-        let rows: [(Spoil, &[&str]); 8] = [
+        let rows: [(Spoil, &[&str]); 12] = [
+            (
+                |at| {
+                    let taken = "use atlassian_hooks::{Delivery, confluence};\n\
+                                 async fn handle(_: Delivery<confluence::PageEvent>) {}\n\
+                                 fn main() { atlassian_hooks::run(handle) }";
+                    fs::write(at.join(HANDLERS).join("page-created.rs"), taken).unwrap();
+                    let text = "lifecycle: { handler: page-created }";
+                    fs::write(at.join("infra/atlassian-hooks.yaml"), text).unwrap();
+                    let descriptor = Descriptor::parse(DESCRIPTOR).unwrap();
+                    let configuration = Configuration::parse(text).unwrap();
+                    let template = crate::render(&descriptor, &configuration).unwrap();
+                    fs::write(at.join("template.yaml"), template).unwrap();
+                },
+                &["page-created.rs", "every lifecycle callback", "Delivery<LifecycleEvent>"],
+            ),
+            (
+                |at| {
+                    let taken = "use atlassian_hooks::{Delivery, jira};\n\
+                                 async fn handle(_: Delivery<jira::IssueEvent>) {}\n\
+                                 fn main() { atlassian_hooks::run(handle) }";
+                    for name in ["issue-created.rs", "page-created.rs"] {
+                        fs::write(at.join(HANDLERS).join(name), taken).unwrap();
+                    }
+                },
+                &["page-created.rs", "jira::IssueEvent", "page_created", "confluence::PageEvent"],
+            ),
             (
                 |at| {
                     let path = at.join("template.yaml");
@@ -234,8 +363,27 @@ mod tests {
                 &["idle.rs", "no webhook"],
             ),
             (
-                |at| fs::write(at.join("template.yaml"), "{}").unwrap(),
-                &["template.yaml", "line 1 on", "cargo hooks template"],
+                |at| {
+                    let path = at.join("template.yaml");
+                    let text = fs::read_to_string(&path).unwrap();
+                    let other = text.replacen("Webhooks of the", "Hooks of the", 1);
+                    assert_ne!(other, text);
+                    fs::write(path, other).unwrap();
+                },
+                &["template.yaml", "by hand", "--force", "-Description: 'Hooks of"],
+            ),
+            (
+                |at| {
+                    let path = at.join("infra/atlassian-hooks.yaml");
+                    fs::write(path, "Outputs: { App: { Value: hooks } }").unwrap();
+                },
+                &["template.yaml", "not what", "cargo hooks template", "+  App:"],
+            ),
+            (
+                |at| {
+                    fs::write(at.join("infra/atlassian-hooks.yaml"), "handlers: [a]").unwrap();
+                },
+                &["atlassian-hooks.yaml: handlers", "invalid type", "correct it"],
             ),
             (
                 |at| fs::remove_file(at.join("template.yaml")).unwrap(),

@@ -18,8 +18,13 @@ use contract::{bodies_bucket, idempotency_table, metric, tenants_table, variable
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
 use minijinja::{Environment, UndefinedBehavior, context};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
+use crate::checksum::with_checksum;
+use crate::configuration::Configuration;
 use crate::plan::Plan;
+use crate::yaml::{block, quoted};
 
 /// The timeout of a handler function, in seconds.
 pub const HANDLER_TIMEOUT: u32 = 30;
@@ -66,7 +71,8 @@ pub fn version_of(template: &str) -> Option<&str> {
 }
 
 /// The optional parts of a template.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct TemplateOptions {
     /// Canary deployments: traffic shifts gradually to a new version, and back if an alarm fires.
     /// The parameter `Deployment` has the options. Each function takes three more resources (a
@@ -79,36 +85,17 @@ pub struct TemplateOptions {
     pub inspector: bool,
 }
 
-impl TemplateOptions {
-    /// The optional parts that an existing template has.
-    pub fn of(template: &str) -> Self {
-        Self {
-            canary: template.contains("\n    DeploymentPreference:"),
-            bodies: template.contains("\n  BodiesBucket:"),
-            inspector: template.contains("\n  ShowBodies:"),
-        }
-    }
-}
-
-/// Renders the template of a descriptor, without optional parts.
+/// Renders the template of an app. Its second line has a checksum, by which
+/// [`is_edited`](crate::is_edited) tells whether it was changed by hand.
 ///
 /// # Errors
 ///
 /// Returns an error of minijinja, which can only be a mistake in `template.yaml.j2`.
-pub fn render(descriptor: &Descriptor) -> Result<String, minijinja::Error> {
-    render_with(descriptor, TemplateOptions::default())
-}
-
-/// Renders the template of a descriptor.
-///
-/// # Errors
-///
-/// Fails as [`render`] does.
-pub fn render_with(
+pub fn render(
     descriptor: &Descriptor,
-    extras: TemplateOptions,
+    configuration: &Configuration,
 ) -> Result<String, minijinja::Error> {
-    let plan = Plan::of(descriptor);
+    let plan = Plan::of(descriptor, configuration);
     let mut jinja = Environment::new();
     let mut syntax = SyntaxConfig::builder();
     syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
@@ -117,17 +104,23 @@ pub fn render_with(
     // Nothing here is HTML.
     jinja.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     jinja.add_filter("quoted", |text: String| quoted(&text));
+    // A value that JSON does not have can only come from a mistake in `template.yaml.j2`.
+    jinja.add_filter("yaml", |value: Value, indent: Option<usize>| {
+        block(&serde_json::to_value(value).unwrap_or_default(), indent.unwrap_or_default())
+    });
     jinja.add_template("template.yaml", include_str!("template.yaml.j2"))?;
-    jinja.get_template("template.yaml")?.render(context! {
+    let text = jinja.get_template("template.yaml")?.render(context! {
         version => VERSION,
         variable => context! {
             app_key => variable::APP_KEY,
+            atlassian_url => variable::ATLASSIAN_URL,
             base_url => variable::BASE_URL,
             bodies_bucket => variable::BODIES_BUCKET,
             dead_letter_queue_url => variable::DEAD_LETTER_QUEUE_URL,
             idempotency_table => variable::IDEMPOTENCY_TABLE,
             install_keys_url => variable::INSTALL_KEYS_URL,
             lifecycle => variable::LIFECYCLE,
+            log_level => variable::LOG_LEVEL,
             max_attempts => variable::MAX_ATTEMPTS,
             max_receives => variable::MAX_RECEIVES,
             other_base_urls => variable::OTHER_BASE_URLS,
@@ -143,13 +136,13 @@ pub fn render_with(
             key => tenants_table::KEY,
             expires_at => tenants_table::EXPIRES_AT,
             receiver_reads => tenants_table::RECEIVER_READS,
+            caller_reads => tenants_table::CALLER_READS,
         },
         idempotency_table => context! {
             key => idempotency_table::KEY,
             expires_at => idempotency_table::EXPIRES_AT,
         },
         max_attempts => MAX_ATTEMPTS,
-        max_receives => MAX_RECEIVES,
         metrics => context! {
             namespace => metric::NAMESPACE,
             log_group => metric::LOG_GROUP,
@@ -161,65 +154,39 @@ pub fn render_with(
             all => metric::ALL,
         },
         access_log => access_log(),
-        canary => extras.canary,
-        bodies => extras.bodies,
-        inspector => extras.inspector,
+        canary => configuration.template.canary,
+        bodies => configuration.template.bodies,
+        inspector => configuration.template.inspector,
+        calls => plan.handlers.iter().any(|handler| !handler.settings.calls.is_empty()),
+        own => context! {
+            parameters => Serde(&configuration.parameters),
+            conditions => Serde(&configuration.conditions),
+            resources => Serde(&configuration.resources),
+            outputs => Serde(&configuration.outputs),
+            tags => Serde(&configuration.tags),
+            tag_list => tag_list(configuration),
+            permissions_boundary => Serde(&configuration.permissions_boundary),
+            role_path => Serde(&configuration.role_path),
+        },
         bodies_prefix => bodies_bucket::PREFIX,
         bodies_days => BODIES_DAYS,
         memory => MEMORY,
         http_timeout => HTTP_TIMEOUT,
         install_keys_url => InstallKey::SERVER,
         descriptor_path => Descriptor::PATH,
-        handler_timeout => HANDLER_TIMEOUT,
         ..Value::from(Serde(&plan))
-    })
+    })?;
+    Ok(with_checksum(&text))
+}
+
+/// Tags as resources of CloudFormation take them.
+fn tag_list(configuration: &Configuration) -> Value {
+    let tags = configuration.tags.iter();
+    let tags = tags.map(|(key, value)| serde_json::json!({ "Key": key, "Value": value }));
+    Value::from(Serde(tags.collect::<Vec<_>>()))
 }
 
 fn access_log() -> String {
     let fields = ACCESS_LOG.map(|(name, variable)| format!("\"{name}\":\"$context.{variable}\""));
     format!("{{{}}}", fields.join(","))
-}
-
-/// A text as a YAML scalar: single-quoted, or, if it contains characters that YAML does not print,
-/// double-quoted with JSON's escapes.
-fn quoted(text: &str) -> String {
-    let printable = |c: char| {
-        !c.is_control()
-            && !matches!(c, '\u{2028}'..='\u{2029}' | '\u{FEFF}' | '\u{FFFE}'..='\u{FFFF}')
-    };
-    if text.chars().all(printable) {
-        return format!("'{}'", text.replace('\'', "''"));
-    }
-    let json = serde_json::Value::from(text).to_string();
-    json.chars().fold(String::new(), |mut escaped, c| {
-        match u16::try_from(u32::from(c)) {
-            Ok(code) if !c.is_ascii() || c == '\u{7f}' => escaped += &format!("\\u{code:04x}"),
-            _ => escaped.push(c),
-        }
-        escaped
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotes_all_values_of_a_descriptor() {
-        for text in [
-            "",
-            "plain",
-            "it's",
-            "a: b # c",
-            "{\"a\":\"'\"}",
-            "tab\there\u{85}",
-            "é\u{FFFE}😀",
-            "\\u0041",
-        ] {
-            let yaml = format!("a: {}\n", quoted(text));
-            let read: std::collections::BTreeMap<String, String> =
-                serde_saphyr::from_str(&yaml).unwrap();
-            assert_eq!(read["a"], text, "{yaml}");
-        }
-    }
 }

@@ -1,14 +1,21 @@
 //! The SAM template of an app: written from the app descriptor, and checked against it.
 //!
-//! - [`plan`] derives from the descriptor which functions and queues there are.
+//! - [`configuration`] reads what the app wants beyond the descriptor.
+//! - [`plan`] derives from both which functions and queues there are.
 //! - [`render`] writes `template.yaml`.
+//! - [`resources`] reads what it deploys from it, for other tools.
 //! - [`check`] checks that descriptor, handlers, manifests and template agree.
 
 pub mod check;
+mod checksum;
+pub mod configuration;
 mod generator;
 pub mod plan;
+pub mod resources;
+mod yaml;
 
+pub use checksum::is_edited;
 pub use generator::{
     HANDLER_TIMEOUT, HTTP_TIMEOUT, MAX_ATTEMPTS, MAX_RECEIVES, MEMORY, TemplateOptions, VERSION,
-    render, render_with, version_of,
+    render, version_of,
 };

@@ -4,12 +4,13 @@
 
 use atlassian_connect::descriptor::Descriptor;
 use atlassian_hooks_template::check::invariants;
-use atlassian_hooks_template::{TemplateOptions, render, render_with};
+use atlassian_hooks_template::configuration::{Configuration, Problem};
+use atlassian_hooks_template::render;
 use serde_json::json;
 
 #[test]
 fn finds_nothing_in_a_generated_template() {
-    let text = render(&descriptor()).unwrap();
+    let text = render(&descriptor(), &Configuration::default()).unwrap();
     assert_eq!(found(&text), Vec::<String>::new());
 }
 
@@ -322,7 +323,7 @@ fn finds_each_seeded_fault_by_its_name() {
             "fewer than 30 of 80",
         ),
     ];
-    let good = render(&descriptor()).unwrap();
+    let good = render(&descriptor(), &Configuration::default()).unwrap();
     for (fault, words, by, resource, advice) in rows {
         let bad = good.replacen(words, by, 1);
         assert_ne!(bad, good, "{fault}: the template does not say {words}");
@@ -339,9 +340,8 @@ fn finds_each_seeded_fault_by_its_name() {
 /// the resource that is named, and what is said of it.
 #[test]
 fn finds_each_seeded_fault_of_a_bucket() {
-    let extras = TemplateOptions { bodies: true, ..TemplateOptions::default() };
-    let good = render_with(&descriptor(), extras).unwrap();
-    assert_eq!(TemplateOptions::of(&good), extras);
+    let configuration = Configuration::parse("template: { bodies: true }").unwrap();
+    let good = render(&descriptor(), &configuration).unwrap();
     assert_eq!(found(&good), Vec::<String>::new());
     let rows = [
         (
@@ -389,6 +389,238 @@ fn finds_each_seeded_fault_of_a_bucket() {
     }
 }
 
+/// What a configuration can have wrong: the fault, the text, the entry that is named, and what is said
+/// of it.
+#[test]
+fn finds_each_seeded_fault_of_a_configuration() {
+    let rows = [
+        (
+            "misspelt setting",
+            "handlers: { issue-created: { memori: 1 } }",
+            "handlers.issue-created",
+            "unknown field `memori`",
+        ),
+        ("misspelt section", "Resource: {}", "Resource", "unknown field `Resource`"),
+        (
+            "no webhook",
+            "handlers: { issue-creatd: {} }",
+            "handlers.issue-creatd",
+            "one of issue-created, page-created",
+        ),
+        (
+            "too little memory",
+            "handlers: { issue-created: { memory: 64 } }",
+            "handlers.issue-created.memory",
+            "128 to 10240",
+        ),
+        (
+            "too long a timeout",
+            "handlers: { issue-created: { timeout: 901 } }",
+            "handlers.issue-created.timeout",
+            "1 to 900",
+        ),
+        (
+            "a large batch at once",
+            "handlers: { issue-created: { batchSize: 50 } }",
+            "batchSize",
+            "batchWindow of at least 1",
+        ),
+        (
+            "less reserved than used",
+            "handlers: { issue-created: { maximumConcurrency: 9, reservedConcurrency: 5 } }",
+            "reservedConcurrency",
+            "throttled",
+        ),
+        (
+            "a variable of the template",
+            "handlers: { issue-created: { environment: { QUEUE_URL: x } } }",
+            "environment.QUEUE_URL",
+            "sets this variable itself",
+        ),
+        (
+            "a variable of AWS",
+            "handlers: { issue-created: { environment: { AWS_REGION: x } } }",
+            "environment.AWS_REGION",
+            "reserves",
+        ),
+        (
+            "a list as a variable",
+            "handlers: { issue-created: { environment: { A: [x] } } }",
+            "environment.A",
+            "one value",
+        ),
+        (
+            "a statement without a resource",
+            "handlers: { issue-created: { statements: [{ Effect: Allow, Action: 's3:GetObject' }] } }",
+            "statements[0]",
+            "Resource",
+        ),
+        (
+            "an unknown product",
+            "handlers: { issue-created: { calls: [trello] } }",
+            "calls[0]",
+            "unknown variant `trello`",
+        ),
+        (
+            "an id of the template",
+            "Resources: { TenantsTable: { Type: 'AWS::SNS::Topic' } }",
+            "Resources.TenantsTable",
+            "uses this name itself",
+        ),
+        (
+            "a parameter of the template",
+            "Parameters: { LogLevel: { Type: String } }",
+            "Parameters.LogLevel",
+            "uses this name itself",
+        ),
+        (
+            "a resource without a type",
+            "Resources: { Mine: {} }",
+            "Resources.Mine",
+            "Type is missing",
+        ),
+        (
+            "an id with a hyphen",
+            "Resources: { my-table: { Type: 'AWS::SNS::Topic' } }",
+            "Resources.my-table",
+            "letters and digits",
+        ),
+        (
+            "a server in the clear",
+            "existingServer: http://old.example.com",
+            "existingServer",
+            "https://",
+        ),
+        ("a path without slashes", "rolePath: hooks", "rolePath", "slash"),
+        (
+            "a handler that cannot be named",
+            "lifecycle: { handler: Tenant_Changed }",
+            "lifecycle.handler",
+            "lowercase",
+        ),
+        (
+            "an inspector without a handler",
+            "template: { inspector: true }",
+            "template.inspector",
+            "no handler inspector",
+        ),
+    ];
+    for (fault, text, place, advice) in rows {
+        let problems = match Configuration::parse(text) {
+            Ok(configuration) => configuration.problems(&descriptor()),
+            Err(problem) => vec![problem],
+        };
+        let named =
+            |problem: &&Problem| problem.place.contains(place) && problem.advice.contains(advice);
+        assert!(problems.iter().any(|problem| named(&problem)), "{fault}: {problems:#?}");
+        assert_eq!(problems.len(), 1, "{fault}: {problems:#?}");
+    }
+}
+
+/// What an app adds that does not fit its template, or is not safe: the fault, the configuration, the
+/// resource that is named, and what is said of it.
+#[test]
+fn finds_each_seeded_fault_of_what_an_app_adds() {
+    let statement = |action: &str, resource: &str| {
+        format!(
+            "handlers: {{ issue-created: {{ statements: [{{ Effect: Allow, Action: '{action}', \
+             Resource: {resource} }}] }} }}"
+        )
+    };
+    let role = "IssueCreatedHandlerRole";
+    let own = |kind: &str, properties: &str| {
+        format!("Resources: {{ Mine: {{ Type: '{kind}', Properties: {{ {properties} }} }} }}")
+    };
+    let rows = [
+        ("every action", statement("*", "!Ref AWS::StackId"), role, "allows *"),
+        ("every action of a service", statement("s3:*", "'arn:aws:s3:::a'"), role, "allows s3:*"),
+        ("the tenants' table", statement("dynamodb:GetItem", "!GetAtt TenantsTable.Arn"), role, "on TenantsTable"),
+        ("the tenants' key", statement("kms:Decrypt", "!GetAtt TenantsKey.Arn"), role, "on TenantsKey"),
+        ("another handler's queue", statement("sqs:SendMessage", "!GetAtt PageCreatedQueue.Arn"), role, "on PageCreatedQueue"),
+        ("a queue by its text", statement("sqs:SendMessage", "!Sub '${PageCreatedDeadLetterQueue.Arn}'"), role, "on PageCreatedDeadLetterQueue"),
+        ("every table", statement("dynamodb:GetItem", "'*'"), role, "name the resources"),
+        ("every key of a Region", statement("kms:Decrypt", "'arn:aws:kms:us-east-1:1:key/*'"), role, "name the resources"),
+        ("all but", "handlers: { issue-created: { statements: [{ Effect: Allow, Action: 's3:GetObject', NotResource: a, Resource: b }] } }".to_owned(), role, "NotResource"),
+        ("a resource that is not there", statement("s3:GetObject", "!GetAtt Nothing.Arn"), role, "Nothing"),
+        ("a variable that leads nowhere", "handlers: { issue-created: { environment: { A: !Ref Nothing } } }".to_owned(), "IssueCreatedHandler", "Nothing"),
+        ("an environment that is too large", format!("handlers: {{ issue-created: {{ environment: {{ A: {} }} }} }}", "x".repeat(4000)), "IssueCreatedHandler", "4096"),
+        ("a queue that is opened", own("AWS::SQS::QueuePolicy", "Queues: [!Ref IssueCreatedQueue]"), "Mine", "only receivers send"),
+        ("a second reader", own("AWS::Lambda::EventSourceMapping", "EventSourceArn: !GetAtt PageCreatedQueue.Arn"), "Mine", "only its handler receives"),
+        ("a way around the receiver", own("AWS::Lambda::Permission", "FunctionName: !Ref IssueCreatedHandler"), "Mine", "not be verified"),
+        ("an own role with every table", own("AWS::IAM::Role", "Policies: [{ PolicyName: x, PolicyDocument: { Statement: [{ Effect: Allow, Action: 'dynamodb:Scan', Resource: '*' }] } }]"), "Mine", "name the resources"),
+        ("more reserved than there is", "concurrencyQuota: 100\nhandlers: { issue-created: { reservedConcurrency: 50 } }".to_owned(), "the whole", "concurrencyQuota"),
+        ("more handlers than there is", "concurrencyQuota: 30".to_owned(), "the whole", "receivers are throttled"),
+        ("too many resources", format!("Resources:\n{}", (0..500).map(|n| format!("  A{n}: {{ Type: 'AWS::SNS::Topic' }}\n")).collect::<String>()), "the whole", "500"),
+    ];
+    for (fault, text, resource, advice) in rows {
+        let configuration = Configuration::parse(&text).unwrap();
+        assert_eq!(configuration.problems(&descriptor()), [], "{fault}");
+        let template = render(&descriptor(), &configuration).unwrap();
+        let findings = invariants(&descriptor(), &configuration, "template.yaml", &template);
+        let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        let named = |finding: &&String| {
+            !finding.starts_with("note") && finding.contains(resource) && finding.contains(advice)
+        };
+        assert!(findings.iter().any(|finding| named(&finding)), "{fault}: {findings:#?}");
+    }
+}
+
+/// Everything that a configuration can say, and nothing is found but what it allows.
+#[test]
+fn takes_what_an_app_adds() {
+    let configuration = Configuration::parse(CONFIGURATION).unwrap();
+    assert_eq!(configuration.problems(&descriptor()), []);
+    let template = render(&descriptor(), &configuration).unwrap();
+    let findings = invariants(&descriptor(), &configuration, "template.yaml", &template);
+    let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    let note = "note: template.yaml: IssueCreatedHandlerRole: may dynamodb:PutItem, dynamodb:Query on \
+                ${Notes.Arn}";
+    assert_eq!(findings, [note]);
+    // A calling handler's permission goes with what it declares.
+    let other = Configuration::parse(&CONFIGURATION.replace("    calls: [jira]\n", "")).unwrap();
+    assert_ne!(other, configuration);
+    let findings = invariants(&descriptor(), &other, "template.yaml", &template);
+    let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    for words in ["set calls", "must not do dynamodb:GetItem", "must not do kms:Decrypt"] {
+        assert!(findings.iter().any(|finding| finding.contains(words)), "{words}: {findings:#?}");
+    }
+    let twice = render(&descriptor(), &configuration).unwrap();
+    assert_eq!(twice, template);
+}
+
+const CONFIGURATION: &str = "
+template: { canary: true, bodies: true }
+concurrencyQuota: 500
+tags: { team: hooks }
+permissionsBoundary: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/boundary'
+rolePath: /hooks/
+lifecycle: { handler: tenant-changed }
+handlers:
+  issue-created:
+    memory: 1024
+    timeout: 900
+    batchSize: 100
+    batchWindow: 5
+    maximumConcurrency: 10
+    reservedConcurrency: 10
+    environment: { NOTES: !Ref Notes, HOOK: !Ref Hook, PLAIN: 'it''s on' }
+    statements:
+      - { Effect: Allow, Action: [dynamodb:PutItem, dynamodb:Query], Resource: !GetAtt Notes.Arn }
+    calls: [jira]
+    vpc: { SecurityGroupIds: [sg-1], SubnetIds: !Split [',', !Ref Subnets] }
+    layers: ['arn:aws:lambda:us-east-1:123456789012:layer:probe:1']
+    logLevel: DEBUG
+    alarms: { backlog: 60, deadLetters: 3 }
+Parameters:
+  Hook: { Type: String, NoEcho: true }
+  Subnets: { Type: String, Default: subnet-1 }
+Conditions: { IsHooked: !Not [!Equals [!Ref Hook, '']] }
+Resources:
+  Notes: { Type: 'AWS::DynamoDB::Table', Properties: { BillingMode: PAY_PER_REQUEST } }
+  Secret: { Type: 'AWS::SecretsManager::Secret', Condition: IsHooked }
+Outputs: { SecretId: { Value: !GetAtt Secret.Id, Condition: IsHooked } }
+";
+
 fn descriptor() -> Descriptor {
     let document = json!({
         "key": "com.example.hooks", "authentication": {"type": "jwt"}, "scopes": ["READ"],
@@ -403,6 +635,6 @@ fn descriptor() -> Descriptor {
 }
 
 fn found(text: &str) -> Vec<String> {
-    let findings = invariants(&descriptor(), "template.yaml", text);
+    let findings = invariants(&descriptor(), &Configuration::default(), "template.yaml", text);
     findings.iter().map(ToString::to_string).collect()
 }

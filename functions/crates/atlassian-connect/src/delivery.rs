@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::event::{self, EventName, FromPayload, Product, Reading};
+use crate::lifecycle::Callback;
 use crate::payload::Payload;
 use crate::tenant::ClientKey;
 
@@ -81,7 +82,8 @@ impl<T> Delivery<T> {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Webhook {
     /// `X-Atlassian-Webhook-Identifier`: unique within the tenant, and the same for every attempt
-    /// to deliver the webhook.
+    /// to deliver the webhook. A lifecycle callback, which has no such header, is identified by its
+    /// name and when its token was signed, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identifier: Option<String>,
     /// `X-Atlassian-Webhook-Retry`: the number of earlier attempts, in decimal. Absent on the first
@@ -109,11 +111,16 @@ impl Delivery {
             _timestamp: u64,
         }
         let identifier = self.webhook.identifier.as_deref();
+        // A webhook cannot name itself like a callback, because no webhook has a callback's event.
+        let kind = match Callback::parse(self.event.as_str()) {
+            Some(_) => "callback",
+            None => "webhook",
+        };
         if let Some(identifier) = identifier.filter(|identifier| !identifier.trim().is_empty()) {
             return if identifier.len() <= LONGEST_IDENTIFIER {
-                format!("webhook {identifier}")
+                format!("{kind} {identifier}")
             } else {
-                format!("webhook-sha256 {}", hash(identifier.as_bytes()))
+                format!("{kind}-sha256 {}", hash(identifier.as_bytes()))
             };
         }
         if self.payload.read::<Timed>().is_err() {

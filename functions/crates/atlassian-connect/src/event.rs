@@ -7,6 +7,9 @@
 //!   Jira are in [`jira`], those of Confluence in [`confluence`];
 //! * an **era**: whether the documentation of 2014 lists it, the current documentation, or both.
 //!
+//! Lifecycle callbacks can reach a handler as well, as a [`LifecycleEvent`] each. They are no webhooks,
+//! so [`TABLE`] does not list them.
+//!
 //! A handler for one kind of event reads its payload type, as in `Delivery<jira::IssueEvent>`; then
 //! the parsers of other types are not linked. A handler for several kinds reads an [`Event`] and
 //! matches on it. See [`FromPayload`].
@@ -37,6 +40,7 @@ mod id;
 pub mod jira;
 mod left_out;
 mod lenient;
+mod lifecycle;
 mod moment;
 mod object;
 mod read;
@@ -47,6 +51,7 @@ mod table;
 pub use host::{AddonEvent, PluginEvent, UpgradeEvent};
 pub use id::Id;
 pub use left_out::LeftOut;
+pub use lifecycle::LifecycleEvent;
 pub use moment::{Day, Moment};
 pub use object::{ExtraFields, UnconfirmedEvent};
 pub use read::{FromPayload, PayloadType, Reading, Unreadable};
@@ -58,6 +63,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::lifecycle::Callback;
 use crate::payload::Payload;
 use lenient::Lenient;
 use table::{line, line_doc, names, naming};
@@ -383,7 +389,7 @@ pub enum Naming {
     None,
 }
 
-/// An event of either product with its payload, read.
+/// An event of either product, or of a tenant, with its payload, read.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
@@ -391,6 +397,8 @@ pub enum Event {
     Jira(jira::Event),
     /// An event of Confluence.
     Confluence(confluence::Event),
+    /// A lifecycle callback.
+    Lifecycle(Box<LifecycleEvent>),
 }
 
 impl Event {
@@ -399,6 +407,7 @@ impl Event {
         match self {
             Self::Jira(event) => event.name(),
             Self::Confluence(event) => event.name(),
+            Self::Lifecycle(event) => EventName::from(event.callback.as_str()),
         }
     }
 }
@@ -410,6 +419,10 @@ impl FromPayload for Event {
         payload: &Payload,
         reading: &mut Reading,
     ) -> Result<Self, Unreadable> {
+        if Callback::parse(event.as_str()).is_some() {
+            let event = LifecycleEvent::from_payload(product, event, payload, reading)?;
+            return Ok(Self::Lifecycle(Box::new(event)));
+        }
         Ok(match product {
             Product::Jira => {
                 Self::Jira(FromPayload::from_payload(product, event, payload, reading)?)

@@ -39,6 +39,11 @@ impl Callback {
         }
     }
 
+    /// Parses the `eventType` of a callback's body. `None` for any other text.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|callback| callback.as_str() == name)
+    }
+
     /// Whether Atlassian signs the callback, rather than the tenant.
     pub fn is_signed_by_atlassian(self) -> bool {
         matches!(self, Self::Installed | Self::Uninstalled)

@@ -5,7 +5,7 @@
 //! | function | call | serves |
 //! |---|---|---|
 //! | receiver | [`receiver::run`] | one declared webhook URL: verifies the request and queues the event |
-//! | lifecycle | [`lifecycle::run`] | `installed`, `uninstalled`, `enabled`, `disabled`: records tenants |
+//! | lifecycle | [`lifecycle::run`] | `installed`, `uninstalled`, `enabled`, `disabled`: records tenants, and queues the callbacks if the app has a handler for them |
 //! | descriptor | [`descriptor::run`] | `atlassian-connect.json` |
 //! | inspector | [`inspector::run`] | one queue: logs each event, instead of a handler |
 //! | handler | [`run`] or [`Runner::run`] | one queue: calls your function for each event |
@@ -33,7 +33,8 @@ pub mod receiver;
 pub mod testing;
 
 pub use atlassian_connect::delivery::{Delivery, Webhook};
-pub use atlassian_connect::event::{Event, Product, confluence, jira};
+pub use atlassian_connect::event::{Event, LifecycleEvent, Product, confluence, jira};
+pub use atlassian_connect::lifecycle::Callback;
 pub use atlassian_connect::payload::Payload;
 #[doc(inline)]
 pub use handler::{Error, LONGEST_DELAY, Runner, give_up, retry_after, run};

@@ -1,4 +1,4 @@
-//! The lifecycle function: records who installs and uninstalls the app.
+//! The lifecycle function: records who installs and uninstalls the app, and tells a handler.
 
 use std::process::ExitCode;
 
@@ -7,6 +7,7 @@ use contract::variable;
 use jiff::Timestamp;
 use lifecycle::install_keys::InstallKeys;
 use lifecycle::{App, receive};
+use receiver::Queue;
 use runtime::environment::{optional, required};
 use tenants::{Secrets, Table};
 
@@ -26,12 +27,21 @@ pub fn run() -> ExitCode {
         let aws = runtime::aws::config()?;
         let secrets = Secrets::new(&aws, optional(variable::TENANTS_KEY), &app.key);
         let table = Table::new(&aws, required(variable::TENANTS_TABLE)?, secrets);
-        table.warm_up().await;
+        // Only an app with a handler for lifecycle callbacks has one.
+        let queue =
+            optional(variable::QUEUE_URL).map(|_| Queue::from_environment(&aws)).transpose()?;
+        let warm_up = async {
+            if let Some(queue) = &queue {
+                queue.warm_up().await;
+            }
+        };
+        tokio::join!(table.warm_up(), warm_up);
         let keys = InstallKeys::new(&required(variable::INSTALL_KEYS_URL)?);
         let base_url = optional(variable::BASE_URL);
 
         gateway::run(base_url, async |call| {
-            let recorded = receive(call, &app, &keys, &table, Timestamp::now()).await;
+            let queue = queue.as_ref();
+            let recorded = receive(call, &app, &keys, &table, queue, Timestamp::now()).await;
             recorded.map(|()| gateway::done())
         })
         .await

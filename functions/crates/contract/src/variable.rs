@@ -18,6 +18,8 @@ pub const IDEMPOTENCY_TABLE: &str = "IDEMPOTENCY_TABLE";
 pub const INSTALL_KEYS_URL: &str = "INSTALL_KEYS_URL";
 /// The paths of the lifecycle callbacks: the descriptor's `lifecycle` as JSON.
 pub const LIFECYCLE: &str = "LIFECYCLE";
+/// The level from which on lines are logged: `DEBUG`, `INFO`, `WARN` or `ERROR`. For all functions.
+pub const LOG_LEVEL: &str = "LOG_LEVEL";
 /// The number of attempts before a delivery is given up. For handlers.
 pub const MAX_ATTEMPTS: &str = "MAX_ATTEMPTS";
 /// The queue's `maxReceiveCount`: how often SQS delivers a message before it moves it to the
@@ -26,7 +28,8 @@ pub const MAX_RECEIVES: &str = "MAX_RECEIVES";
 /// Further base URLs that an install can be addressed to, separated by commas. Optional. For the
 /// lifecycle function.
 pub const OTHER_BASE_URLS: &str = "OTHER_BASE_URLS";
-/// The URL of the queue that a receiver sends to or a handler reads.
+/// The URL of the queue that a receiver sends to or a handler reads. For the lifecycle function it is
+/// optional, and the queue of the handler for lifecycle callbacks.
 pub const QUEUE_URL: &str = "QUEUE_URL";
 /// The delay before the second attempt of a delivery, in seconds. For handlers.
 pub const RETRY_DELAY: &str = "RETRY_DELAY";

@@ -12,11 +12,9 @@ pub use request::{BaseUrl, Request};
 
 use std::time::{Instant, SystemTime};
 
-use contract::metric;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
 use lambda_http::http::{HeaderValue, StatusCode, header};
 use lambda_http::{Body, LambdaEvent, Response, lambda_runtime, service_fn};
-use runtime::metrics;
 
 use event::Received;
 
@@ -67,7 +65,6 @@ pub fn json(document: String) -> Response<Body> {
 
 fn refused(id: &str, path: &str, rejection: &Rejection) -> Response<Body> {
     rejection.log(id, path);
-    metrics::count_for(metric::REJECTED, rejection.reason());
     response(rejection.status(), rejection.sentence().into())
 }
 

@@ -4,6 +4,7 @@ use atlassian_connect::jwt::Untrusted;
 use atlassian_connect::lifecycle::CallbackMismatch;
 use atlassian_connect::payload::NotJson;
 use atlassian_connect::tenant::ClientKey;
+use contract::metric;
 use lambda_http::http::StatusCode;
 
 /// Why a request was refused.
@@ -180,9 +181,25 @@ impl Rejection {
         let (status, reason) = (self.status().as_u16(), self.reason());
         let detail = runtime::chain(self);
         if self.status().is_server_error() {
-            tracing::error!(request.id = id, path, status, reason, detail, "request failed");
+            tracing::error!(
+                metric = metric::REJECTED,
+                request.id = id,
+                path,
+                status,
+                reason,
+                detail,
+                "request failed"
+            );
         } else {
-            tracing::warn!(request.id = id, path, status, reason, detail, "request rejected");
+            tracing::warn!(
+                metric = metric::REJECTED,
+                request.id = id,
+                path,
+                status,
+                reason,
+                detail,
+                "request rejected"
+            );
         }
     }
 }

@@ -25,7 +25,6 @@ use claim_check::ObjectStore;
 use contract::metric;
 use futures_util::{FutureExt, StreamExt, stream};
 use jiff::Timestamp;
-use runtime::metrics;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
@@ -203,8 +202,8 @@ impl<H> Invocation<'_, H> {
         let Some(number) =
             self.begin(&key, message).await.map_err(|failure| fails(failure, None))?
         else {
-            metrics::count(metric::DUPLICATES);
             tracing::info!(
+                metric = metric::DUPLICATES,
                 delivery.id = id,
                 delivery.event = %event,
                 tenant.key = %tenant,
@@ -291,8 +290,8 @@ impl<H> Invocation<'_, H> {
         if let (true, Some(queue)) = (gives_up, queue) {
             match queue.send_to_dead_letter_queue(&message, attempts, &error).await {
                 Ok(()) => {
-                    metrics::count(metric::DEAD_LETTERS);
                     tracing::error!(
+                        metric = metric::DEAD_LETTERS,
                         delivery.id = delivery_id,
                         message.id = message.id,
                         message.attempts = attempts,
@@ -326,7 +325,12 @@ impl<H> Invocation<'_, H> {
         };
         if matches!(failure, Failure::NotBegun(_) | Failure::Interrupted) {
             if age >= LATE {
-                metrics::count(metric::LATE);
+                tracing::warn!(
+                    metric = metric::LATE,
+                    delivery.id = delivery_id,
+                    message.id = message.id,
+                    "delivery late"
+                );
             }
             tracing::info!(
                 delivery.id = delivery_id,
@@ -339,8 +343,8 @@ impl<H> Invocation<'_, H> {
             self.unlock(attempt.as_ref(), &message, Some(spent)).await;
             return Some(Returned::Waiting(message, delay));
         }
-        metrics::count(metric::FAILED);
         tracing::error!(
+            metric = metric::FAILED,
             delivery.id = delivery_id,
             message.id = message.id,
             message.attempts = attempts,

@@ -78,7 +78,7 @@ mod queue;
 mod retry;
 
 pub use atlassian_connect::delivery::Delivery;
-pub use atlassian_connect::event::{Event, confluence, jira};
+pub use atlassian_connect::event::{Event, LifecycleEvent, confluence, jira};
 pub use idempotency::{Claim, Claimant, IdempotencyStore, Takeover, Unavailable};
 pub use queue::Queue;
 pub use retry::{LONGEST_DELAY, Outcome, give_up, retry_after};

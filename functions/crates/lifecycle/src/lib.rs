@@ -1,15 +1,24 @@
-//! Lifecycle callbacks: from a request to a row in the tenants table.
+//! Lifecycle callbacks: from a request to a row in the tenants table, and to an event on a queue if
+//! the app has a handler for them.
+//!
+//! The event follows the row, and the response follows both. If the queue does not take the event,
+//! the callback fails, and its repetition sends the event again: recording a callback twice changes
+//! nothing. Repetitions of one callback are one event to the handler, because they have the same
+//! identity: the tenant, the callback's name, and when its token was signed.
 
 pub mod install_keys;
 
+use atlassian_connect::delivery::{Delivery, Webhook};
 use atlassian_connect::descriptor::Lifecycle;
-use atlassian_connect::event::Product;
+use atlassian_connect::event::{EventName, LifecycleEvent, Product, Reading};
 use atlassian_connect::jwt::{Claims, Untrusted, Unverified};
 use atlassian_connect::lifecycle::{Callback, Expected, LifecycleBody, SiteDetails};
+use atlassian_connect::payload::Payload;
+use atlassian_connect::tenant::ClientKey;
 use contract::metric;
 use gateway::{Rejection, Request};
 use jiff::Timestamp;
-use runtime::metrics;
+use receiver::Enqueue;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
@@ -38,16 +47,18 @@ impl App {
     }
 }
 
-/// Authenticates a callback and records it.
+/// Authenticates a callback, records it, and sends it to the queue if there is one.
 ///
 /// # Errors
 ///
-/// Returns a [`Rejection`] if nothing was written.
+/// Returns a [`Rejection`] if nothing was written, or if the queue did not take the event after the
+/// callback was recorded.
 pub async fn receive<T>(
     call: Request,
     app: &App,
     keys: &InstallKeys,
     tenants: &T,
+    queue: Option<&impl Enqueue>,
     now: Timestamp,
 ) -> Result<(), Rejection>
 where
@@ -56,16 +67,22 @@ where
     let callback = app
         .callback(call.declared_path())
         .ok_or_else(|| Rejection::UnknownPath { path: call.declared_path().into() })?;
+    let id = call.id.clone();
     let claims = authenticate(&call, callback, keys, tenants, now).await;
     let is_atlassians = claims.is_ok() && callback.is_signed_by_atlassian();
     let recorded = match claims {
-        Ok(claims) => record(call, callback, &claims, app, tenants, now).await,
+        Ok(claims) => record(call, callback, &claims, app, tenants, queue, now).await,
         Err(rejection) => Err(rejection),
     };
     // This metric has an alarm, because a site whose install failed sends no webhooks. Other
     // refused requests do not count, because anyone can send them.
     if recorded.as_ref().is_err_and(|rejection| is_atlassians || is_failure(rejection)) {
-        metrics::count(metric::INSTALL_REJECTED);
+        tracing::error!(
+            metric = metric::INSTALL_REJECTED,
+            request.id = id,
+            callback = %callback,
+            "install rejected"
+        );
     }
     recorded
 }
@@ -85,9 +102,11 @@ async fn record(
     claims: &Claims,
     app: &App,
     tenants: &(impl Install + Switch + Uninstall + Sync),
+    queue: Option<&impl Enqueue>,
     now: Timestamp,
 ) -> Result<(), Rejection> {
     let base_url = call.base_url.clone();
+    let (id, deadline) = (call.id.clone(), call.deadline);
     let text = Zeroizing::new(call.into_text()?);
     let tenancy: LifecycleBody = read(&text)?;
     let base_urls: Vec<&str> =
@@ -101,6 +120,7 @@ async fn record(
     // Without an `iat`, a replayed callback would be newer than all before it.
     let signed = claims.issued_at().ok_or(Untrusted::MissingIssuedAt)?;
     let at = SignedAt { signed, now };
+    let product = Product::parse(&tenancy.product_type);
     let recorded = match callback {
         Callback::Installed => tenants.install(&installation(tenancy, read(&text)?)?, at).await,
         Callback::Uninstalled => tenants.uninstall(&tenant, at).await,
@@ -111,7 +131,39 @@ async fn record(
         return Err(Rejection::OutdatedCallback);
     }
     tracing::info!(tenant.key = %tenant, callback = %callback, "tenant recorded");
-    Ok(())
+    let Some(queue) = queue else { return Ok(()) };
+    // Only now: an uninstall that does not say its product removes the secret all the same.
+    let product = product.ok_or_else(unknown_product)?;
+    let delivery = event(id, callback, product, tenant, at, &text)?;
+    let patience = receiver::time_until(deadline).min(runtime::aws::CALL_TIMEOUT);
+    receiver::send(&delivery, queue, patience).await
+}
+
+/// The event of a recorded callback.
+fn event(
+    id: String,
+    callback: Callback,
+    product: Product,
+    tenant: ClientKey,
+    at: SignedAt,
+    text: &str,
+) -> Result<Delivery, Rejection> {
+    let event = EventName::from(callback.as_str());
+    let payload = Payload::from_body(LifecycleEvent::payload_of(text).map_err(malformed)?)?;
+    // A repetition has the same token, or one that was signed in the same second. A later callback
+    // of the same kind is another event.
+    let identifier = format!("{callback} {}", at.signed.as_second());
+    Ok(Delivery {
+        id,
+        product,
+        tenant,
+        received_at: at.now,
+        webhook: Webhook { identifier: Some(identifier), ..Webhook::default() },
+        params: [].into(),
+        reading: Reading::of(product, &event, &payload),
+        event,
+        payload,
+    })
 }
 
 /// Verifies the token with the key that the callback requires: Atlassian's or the tenant's.
@@ -141,8 +193,7 @@ fn installation(
     tenancy: LifecycleBody,
     particulars: SiteDetails,
 ) -> Result<Installation, Rejection> {
-    let product = Product::parse(&tenancy.product_type)
-        .ok_or_else(|| not_a_callback("its productType is neither jira nor confluence"))?;
+    let product = Product::parse(&tenancy.product_type).ok_or_else(unknown_product)?;
     let secret = tenancy
         .shared_secret
         .filter(|secret| (1..=MAX_SECRET_LEN).contains(&secret.expose().len()))
@@ -156,9 +207,16 @@ fn installation(
 const MAX_SECRET_LEN: usize = 1024;
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, Rejection> {
-    serde_json::from_str(text).map_err(|error| {
-        not_a_callback(format!("line {}, column {}", error.line(), error.column()))
-    })
+    serde_json::from_str(text).map_err(malformed)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "an argument of map_err")]
+fn malformed(error: serde_json::Error) -> Rejection {
+    not_a_callback(format!("line {}, column {}", error.line(), error.column()))
+}
+
+fn unknown_product() -> Rejection {
+    not_a_callback("its productType is neither jira nor confluence")
 }
 
 fn listed(list: &[String]) -> impl Iterator<Item = &str> {

@@ -19,7 +19,6 @@ use atlassian_connect::payload::Payload;
 use contract::metric;
 use gateway::{Rejection, Request};
 use jiff::Timestamp;
-use runtime::metrics;
 use tenants::{Cached, Find, NotVerified};
 
 /// Verifies a webhook and queues it.
@@ -73,8 +72,8 @@ pub async fn receive(
     match reading {
         Reading::Read => {}
         Reading::Partly(left_out) => {
-            metrics::count(metric::PARTLY_TYPED);
             tracing::warn!(
+                metric = metric::PARTLY_TYPED,
                 delivery.id,
                 delivery.event = %delivery.event,
                 delivery.reading = reading.as_str(),
@@ -83,8 +82,8 @@ pub async fn receive(
             );
         }
         Reading::Unreadable(_) | Reading::Unknown => {
-            metrics::count(metric::UNTYPED);
             tracing::warn!(
+                metric = metric::UNTYPED,
                 delivery.id,
                 delivery.event = %delivery.event,
                 delivery.reading = reading.as_str(),
@@ -94,20 +93,38 @@ pub async fn receive(
         }
     }
 
-    let left = deadline.saturating_duration_since(Instant::now()).saturating_sub(RESPONSE_MARGIN);
     let patience = match delivery.product {
         // Jira tries again by itself. It reportedly waits for five seconds only.
-        Product::Jira => left.min(runtime::aws::CALL_TIMEOUT),
+        Product::Jira => time_until(deadline).min(runtime::aws::CALL_TIMEOUT),
         // Confluence does not try again: a delivery that is not queued now is lost.
-        Product::Confluence => left,
+        Product::Confluence => time_until(deadline),
     };
-    let message = queue.enqueue(&delivery, patience).await.inspect_err(|refused| {
+    send(&delivery, queue, patience).await
+}
+
+/// Queues a delivery that can be trusted, and says so in metrics and logs. The lifecycle function
+/// sends its events in the same way.
+///
+/// # Errors
+///
+/// Returns a [`Rejection`] if the delivery was not queued.
+pub async fn send(
+    delivery: &Delivery,
+    queue: &impl Enqueue,
+    patience: Duration,
+) -> Result<(), Rejection> {
+    let message = queue.enqueue(delivery, patience).await.inspect_err(|refused| {
         if matches!(refused, Refused::Unavailable(_)) {
-            metrics::count(metric::ENQUEUE_FAILED);
+            tracing::error!(
+                metric = metric::ENQUEUE_FAILED,
+                delivery.id,
+                delivery.event = %delivery.event,
+                "delivery not queued"
+            );
         }
     })?;
-    metrics::count(metric::QUEUED);
     tracing::info!(
+        metric = metric::QUEUED,
         delivery.id,
         delivery.event = %delivery.event,
         tenant.key = %delivery.tenant,
@@ -118,6 +135,11 @@ pub async fn receive(
         "delivery queued"
     );
     Ok(())
+}
+
+/// The time that a function with this deadline has for the queue.
+pub fn time_until(deadline: Instant) -> Duration {
+    deadline.saturating_duration_since(Instant::now()).saturating_sub(RESPONSE_MARGIN)
 }
 
 fn rejection(error: NotVerified) -> Rejection {

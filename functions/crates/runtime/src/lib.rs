@@ -1,4 +1,4 @@
-//! Shared setup of the Lambda functions: environment variables, AWS client configuration, logs and
+//! Shared setup of the Lambda functions: environment variables, AWS client configuration, logs with
 //! metrics.
 //!
 //! Every function starts with [`start`], and reads the variables that the template sets with
@@ -8,7 +8,6 @@ pub mod aws;
 pub mod environment;
 pub mod https;
 mod logs;
-pub mod metrics;
 
 use std::process::ExitCode;
 

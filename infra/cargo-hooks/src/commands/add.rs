@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::addition::{Wanted, add, formatted};
 use crate::app::App;
 use template::check::shown;
-use template::{TemplateOptions, render_with};
+use template::{is_edited, render, version_of};
 
 /// Add webhooks: descriptor entry, handler with its test, and template.yaml
 ///
@@ -67,6 +67,15 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             );
         }
     }
+    let descriptor = Descriptor::parse(&addition.descriptor)?;
+    let template = render(&descriptor, &app.configuration(&descriptor)?)?;
+    let written = fs::read_to_string(app.template_path()).unwrap_or_default();
+    if is_edited(&written) && version_of(&written).is_some() {
+        bail!(
+            "nothing was written, because {} was changed by hand; `cargo hooks template` says how",
+            shown(&app.template_path()),
+        );
+    }
     for (path, text) in &addition.files {
         let path = app.root().join(path);
         // An existing body or handler may have been edited.
@@ -79,10 +88,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             write(&path, text)?;
         }
     }
-    let extras = fs::read_to_string(app.template_path()).unwrap_or_default();
-    let descriptor = Descriptor::parse(&addition.descriptor)?;
     write(&app.descriptor_path(), &addition.descriptor)?;
-    write(&app.template_path(), &render_with(&descriptor, TemplateOptions::of(&extras))?)?;
+    write(&app.template_path(), &template)?;
 
     println!();
     for webhook in &addition.webhooks {

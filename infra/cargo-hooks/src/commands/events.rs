@@ -11,7 +11,10 @@ use crate::addition::slug;
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
         cargo hooks events confluence\n  \
-        cargo hooks events sprint")]
+        cargo hooks events sprint\n\n\
+    Lifecycle callbacks (installed, enabled, disabled, uninstalled) are no webhooks, and not in the\n\
+    list. The handler that `lifecycle` in infra/atlassian-hooks.yaml names gets them as a\n\
+    LifecycleEvent.")]
 pub struct Args {
     /// Only events with this text in their name or product
     #[arg(default_value = "")]

@@ -24,12 +24,13 @@ use jiff::Timestamp;
 use reqwest::Url;
 use sam_template_runner::Stack;
 use tempfile::TempDir;
+use template::configuration::Configuration;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
-use crate::addition::closest;
 use crate::demo::{Demo, Page};
 use print::{Form, print};
+use template::check::closest_event;
 
 /// Show every event of Jira and Confluence: its body, and what becomes of it
 ///
@@ -130,7 +131,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 fn chosen(args: &Args) -> anyhow::Result<Vec<&'static EventSpec>> {
     for name in &args.event {
         if !EventName::from(name.as_str()).is_known() {
-            let near = closest(name).map(|near| format!("did you mean {near}? "));
+            let near = closest_event(name).map(|near| format!("did you mean {near}? "));
             bail!(
                 "there is no event {name}; {}`cargo hooks events` lists them",
                 near.unwrap_or_default()
@@ -159,7 +160,7 @@ async fn start(
         symlink(&program, folder.path().join(function))?;
     }
     let template = folder.path().join("template.yaml");
-    std::fs::write(&template, template::render(descriptor)?)?;
+    std::fs::write(&template, template::render(descriptor, &Configuration::default())?)?;
     let key = tokio::task::spawn_blocking(InstallKey::generate).await??;
     let atlassian = Atlassian::start(key).await?;
     let mut parameters = BTreeMap::new();
@@ -175,6 +176,7 @@ async fn start(
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
         parameters,
         url_parameter: Some("BaseUrl".to_owned()),
+        variables: BTreeMap::new(),
         state: None,
         concurrency: 2,
     })

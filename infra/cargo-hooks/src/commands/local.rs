@@ -2,6 +2,7 @@
 
 pub(crate) mod console;
 mod journey;
+mod local_env;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,9 @@ use sam_template_runner::deployment::Function;
 /// The functions run as they are deployed, each in processes of its own, behind a local HTTP API, with
 /// a DynamoDB and an SQS that run inside this command. Two demo sites, a Jira and a Confluence, install
 /// the app, one sends a webhook, and its way to the handler is shown. The stack runs until Ctrl-C.
+///
+/// infra/local.env has what is secret, or different here: lines of NAME=VALUE, for parameters of the
+/// template and for variables that infra/atlassian-hooks.yaml declares. Git ignores the file.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
         cargo hooks local\n  \
@@ -88,9 +92,14 @@ pub struct Args {
 ///
 /// Fails if something could not be built or started, or the delivery did not arrive.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let mut parameters = parameters(&args)?;
+    let parameters = parameters(&args)?;
     let app = App::find()?;
     let descriptor = app.descriptor_with_warnings()?;
+    let configuration = app.configuration(&descriptor)?;
+    let template = args.template.clone().unwrap_or_else(|| app.template_path());
+    let mut given = local_env::read(app, &configuration)?;
+    // What is given on the command line goes before what is in the file.
+    given.parameters.extend(parameters);
     let began = SystemTime::now();
     console::step("Building", "the functions");
     let binaries = binaries::build(app, args.profile()).await?;
@@ -98,20 +107,26 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let start = Instant::now();
     let key = tokio::task::spawn_blocking(InstallKey::generate).await??;
     let atlassian = Atlassian::start(key).await?;
-    parameters.insert(INSTALL_KEYS_URL.into(), atlassian.keys_url().to_owned());
-    let template = args.template.clone().unwrap_or_else(|| app.template_path());
+    given.parameters.insert(INSTALL_KEYS_URL.into(), atlassian.keys_url().to_owned());
     let stack = Stack::start(sam_template_runner::Options {
         template: template.clone(),
         binaries,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
-        parameters,
+        parameters: given.parameters,
         url_parameter: Some(BASE_URL.to_owned()),
+        variables: given.variables,
         state: args.state.clone(),
         concurrency: args.concurrency.into(),
     })
     .await?;
     let kept = args.state.as_ref().map(|folder| folder.display().to_string());
     console::step("Started", &format!("{} ({})", stack.url(), summary(&stack)));
+    if !stack.deployment().skipped.is_empty() {
+        console::step(
+            "Skipping",
+            &format!("{}: not run here", stack.deployment().skipped.join(", ")),
+        );
+    }
     console::step(
         "Keeping",
         &kept.unwrap_or_else(|| "tables, queues and demo sites in memory".into()),
@@ -264,7 +279,7 @@ const INSTALL_KEYS_URL: &str = "InstallKeysUrl";
 const RETRY_DELAY: &str = "RetryDelay";
 
 /// Reads `NAME=VALUE`.
-fn parameter(argument: &str) -> Result<(String, String), &'static str> {
+pub(super) fn parameter(argument: &str) -> Result<(String, String), &'static str> {
     let (name, value) = argument.split_once('=').unwrap_or_default();
     if name.is_empty() {
         return Err("write a parameter as NAME=VALUE, as in RetryDelay=5");

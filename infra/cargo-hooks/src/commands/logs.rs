@@ -17,7 +17,7 @@ use crate::session::{RESTART, Session, follow};
 ///
 /// A row says when a request was received, for which event and tenant, whether it was queued, and what
 /// its handler made of it. The functions log this in JSON; no line contains a token, a secret or a body.
-/// With LogLevel WARN only refused requests and failures are logged.
+/// With LogLevel WARN there is no line for a delivery that was handled.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
         cargo hooks logs --follow               # of the local stack\n  \

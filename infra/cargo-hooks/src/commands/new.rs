@@ -13,7 +13,8 @@ use super::inspect::HANDLER;
 use crate::addition::{Wanted, add, formatted};
 use crate::scaffold::{self, Framework, Scaffold};
 use crate::schema;
-use template::{TemplateOptions, render_with};
+use template::configuration::{self, Configuration};
+use template::render;
 
 /// Create an app in a new folder
 ///
@@ -170,14 +171,21 @@ fn files(
     let wanted = Wanted { events: &events, handler, ..Wanted::default() };
     let addition = add(descriptor, wanted, |name| Some(name) == handler)?;
     *descriptor = addition.descriptor;
-    let extras = TemplateOptions { inspector, ..TemplateOptions::default() };
-    let template = render_with(&Descriptor::parse(descriptor)?, extras)?;
+    let descriptor = Descriptor::parse(descriptor)?;
+    let path = Path::new(configuration::PATH);
+    let configuration = files.iter_mut().find(|(other, _)| other == path);
+    let (_, configuration) = configuration.context("the tool was built without a configuration")?;
+    if inspector {
+        configuration.push_str("\ntemplate: { inspector: true }\n");
+    }
+    let template = render(&descriptor, &Configuration::parse(configuration)?)?;
     files.extend(addition.files);
     if inspector {
         files.push((format!("functions/handlers/src/bin/{HANDLER}.rs").into(), INSPECTOR.into()));
     }
     files.push(("template.yaml".into(), template));
     files.push((schema::PATH.into(), schema::text()));
+    files.push((schema::CONFIGURATION_PATH.into(), schema::configuration_text()));
     Ok(files)
 }
 

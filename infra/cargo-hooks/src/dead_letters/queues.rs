@@ -152,7 +152,9 @@ impl Queues {
 
 /// The handlers in the descriptor, or the one of this name.
 fn handlers(wanted: Option<&str>) -> anyhow::Result<Vec<Handler>> {
-    let all = Plan::of(&App::find()?.descriptor()?).handlers;
+    let app = App::find()?;
+    let descriptor = app.descriptor()?;
+    let all = Plan::of(&descriptor, &app.configuration(&descriptor)?).handlers;
     let Some(wanted) = wanted else { return Ok(all) };
     let found = all.iter().find(|handler| handler.name == wanted).cloned();
     let found = found.with_context(|| {

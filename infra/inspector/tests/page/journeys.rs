@@ -159,12 +159,18 @@ fn keeps_interleaved_requests_apart() {
 }
 
 #[test]
-fn ignores_metrics_and_what_belongs_to_no_request() {
+fn ignores_what_belongs_to_no_request() {
     let stack = Stack::new();
     stack.queued("a", &Request::issue());
-    let lines = stack.only().lines.len();
-    stack.log("OnIssueCreated", 20, "INFO", "metric", json!({ "delivery.id": "a" }));
-    assert_eq!(stack.only().lines.len(), lines);
+    let metric = json!({
+        "delivery.id": "a", "message.attempts": 1, "metric": "Failed", "Failed": 1,
+        "LogGroup": "Logs", "_aws": {},
+    });
+    stack.log("OnIssueCreated", 20, "ERROR", "delivery failed", metric);
+    let journey = stack.only();
+    let line = journey.lines.last().unwrap();
+    assert_eq!(line.message, "delivery failed");
+    assert_eq!(line.fields, ["delivery.id=a", "message.attempts=1"]);
     for text in ["not JSON", "{}", r#"{"message":"cold start"}"#, r#"{"message.id":"other"}"#] {
         let line = sam_template_runner::LogLine {
             function: "OnIssueCreated".into(),

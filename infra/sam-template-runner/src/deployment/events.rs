@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::properties::{Properties, known_keys};
 use super::resources::Resource;
-use super::{API_ID, Deployment, Function};
+use super::{API_ID, Deployment, Function, unsupported};
 use sam_template::{Resolver, TemplateError};
 
 /// A route of the HTTP API: an event of type `HttpApi`.
@@ -67,8 +67,11 @@ impl Deployment {
                     let event = Properties::new(&place, "an SQS event", values, resolver);
                     self.add_event_source(event, function)?;
                 }
+                Some(kind) if unsupported::EVENT_TYPES.contains(&kind) => {
+                    self.skipped.push(format!("{} of {} ({kind})", name, function.logical_id));
+                }
                 _ => {
-                    let problem = "the local stack knows events of the types HttpApi and SQS only";
+                    let problem = "this is no type of an event that SAM knows; correct it";
                     return Err(TemplateError::refused(place, problem));
                 }
             }

@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use super::properties::{Properties, known_keys};
 use super::resources::Resource;
 use super::{arn, unsupported};
-use sam_template::{Resolver, TemplateError, is_intrinsic, plain};
+use crate::log::LEVELS;
+use sam_template::{Resolver, TemplateError, merged, plain};
 
 /// A function: `AWS::Serverless::Function`, merged with `Globals`.
 #[derive(Clone, Debug)]
@@ -86,26 +87,6 @@ pub(super) fn read(
     Ok((function, events))
 }
 
-/// Merges as SAM does ("Globals section"): maps by key, and lists one after the other. Any other
-/// value of the function replaces the global one.
-fn merged(globals: &Map<String, Value>, own: &Map<String, Value>) -> Map<String, Value> {
-    let mut merged = globals.clone();
-    for (key, value) in own {
-        let value = match (globals.get(key), value) {
-            (Some(global), own) if is_intrinsic(global) || is_intrinsic(own) => own.clone(),
-            (Some(Value::Object(global)), Value::Object(own)) => {
-                Value::Object(self::merged(global, own))
-            }
-            (Some(Value::Array(global)), Value::Array(own)) => {
-                Value::from([global.as_slice(), own].concat())
-            }
-            (_, own) => own.clone(),
-        };
-        merged.insert(key.clone(), value);
-    }
-    merged
-}
-
 /// The format, the level and the log group of a function.
 fn logging_config(
     mut logging: Properties<'_>,
@@ -120,6 +101,10 @@ fn logging_config(
         "Text" => None,
         _ => return Err(logging.refused("LogFormat", "must be JSON or Text")),
     };
+    if level.as_ref().is_some_and(|level| !LEVELS.contains(&level.as_str())) {
+        let problem = format!("must be one of {}", LEVELS.join(", "));
+        return Err(logging.refused("ApplicationLogLevel", &problem));
+    }
     logging.finish()?;
     Ok((format, level, group))
 }

@@ -45,12 +45,10 @@ impl<'t> Resource<'t> {
                 ],
             )?;
             let kind = resource.get("Type").and_then(Value::as_str).unwrap_or_default();
-            let is_understood = [FUNCTION, HTTP_API, QUEUE, TABLE].contains(&kind);
-            if !is_understood && !unsupported::RESOURCE_TYPES.contains(&kind) {
+            if let Some(known) = misspelt(kind) {
                 let problem = format!(
-                    "the local stack does not know resources of the type `{kind}`; it runs \
-                     {FUNCTION}, {HTTP_API}, {QUEUE} and {TABLE}, and skips {}",
-                    unsupported::RESOURCE_TYPES.join(", ")
+                    "the local stack does not know resources of the type `{kind}`, did you mean \
+                     `{known}`?"
                 );
                 return Err(TemplateError::refused(place, problem));
             }
@@ -70,6 +68,11 @@ impl<'t> Resource<'t> {
             present.push(Self { logical_id, kind, place, properties, metadata });
         }
         Ok(present)
+    }
+
+    /// Whether nothing is known of its type. It does not run, and what refers to it gets a name.
+    pub(super) fn is_unknown(&self) -> bool {
+        !UNDERSTOOD.contains(&self.kind) && !unsupported::RESOURCE_TYPES.contains(&self.kind)
     }
 
     /// Defines `Ref` and `Fn::GetAtt` of this resource.
@@ -107,6 +110,9 @@ impl<'t> Resource<'t> {
                 let service = kind.split("::").nth(1).unwrap_or_default().to_ascii_lowercase();
                 let arn = arn(&service, id);
                 resolver.define_attribute(id, "Arn", arn.as_str());
+                if self.is_unknown() {
+                    resolver.define_any_attribute(id);
+                }
                 match kind {
                     TOPIC => resolver.define(id, arn),
                     LOG_GROUP => {
@@ -148,4 +154,16 @@ impl<'t> Resource<'t> {
             )
         })
     }
+}
+
+/// The types that the local stack runs.
+const UNDERSTOOD: [&str; 4] = [FUNCTION, HTTP_API, QUEUE, TABLE];
+
+/// The known type that an unknown one was probably meant to be.
+fn misspelt(kind: &str) -> Option<&'static str> {
+    let mut known = UNDERSTOOD.iter().chain(unsupported::RESOURCE_TYPES).copied();
+    if known.clone().any(|known| known == kind) {
+        return None;
+    }
+    known.find(|known| strsim::damerau_levenshtein(known, kind) <= 2)
 }

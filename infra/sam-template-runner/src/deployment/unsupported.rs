@@ -26,6 +26,27 @@ pub(super) const RESOURCE_TYPES: &[&str] = &[
     "AWS::SQS::QueuePolicy",
 ];
 
+/// Types of events ("EventSource" of a function, in the AWS SAM Developer Guide).
+pub(super) const EVENT_TYPES: &[&str] = &[
+    "AlexaSkill",
+    "Api",
+    "CloudWatchEvent",
+    "CloudWatchLogs",
+    "Cognito",
+    "DocumentDB",
+    "DynamoDB",
+    "EventBridgeRule",
+    "IoTRule",
+    "Kinesis",
+    "MQ",
+    "MSK",
+    "S3",
+    "SNS",
+    "Schedule",
+    "ScheduleV2",
+    "SelfManagedKafka",
+];
+
 /// Properties of a function.
 pub(super) const FUNCTION: &[&str] = &[
     "Architectures",
@@ -39,6 +60,7 @@ pub(super) const FUNCTION: &[&str] = &[
     "Description",
     "EphemeralStorage",
     "KmsKeyArn",
+    "Layers",
     "PermissionsBoundary",
     "Policies",
     "PropagateTags",

@@ -76,7 +76,7 @@ impl Function {
     ) -> Self {
         let concurrency = u32::try_from(concurrency.max(1)).unwrap_or(u32::MAX);
         let program = Program {
-            log: Log::new(&definition.logical_id, lines),
+            log: Log::new(&definition.logical_id, definition.log_level.as_deref(), lines),
             definition,
             path: program,
             variables,

@@ -452,6 +452,7 @@ impl Setting {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             parameters: BTreeMap::from([("Records".to_owned(), records)]),
             url_parameter: Some("BaseUrl".to_owned()),
+            variables: BTreeMap::new(),
             state: Some(self.folder.path().join("state")),
             concurrency: 2,
         }

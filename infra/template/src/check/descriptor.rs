@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use atlassian_connect::descriptor::{Descriptor, Webhook};
-use atlassian_connect::event::{EventName, Product};
+use atlassian_connect::event::Product;
+use atlassian_connect::lifecycle::Callback;
 
+use super::spelling::closest_event;
 use super::template::{Document, MAX_RESOURCES, MAX_ROUTES};
 use super::{Finding, Severity};
+use crate::configuration::Configuration;
 use crate::plan::{Plan, upper_camel_case};
 
 pub(super) fn check(descriptor: &Descriptor) -> Vec<Finding> {
@@ -136,8 +139,17 @@ fn check_webhook(webhook: &Webhook, place: &str, findings: &mut Vec<Finding>) {
             place,
             "the event must be a name of 1 to 100 visible characters; correct it",
         ));
+    } else if Callback::parse(event).is_some() {
+        findings.push(Finding::error(
+            place,
+            format!(
+                "{event} is a lifecycle callback and no webhook, so no product sends it here; \
+                 declare its URL in \"lifecycle\", and its handler with \
+                 `lifecycle: {{ handler: … }}` in infra/atlassian-hooks.yaml"
+            ),
+        ));
     } else if !webhook.event.is_known() {
-        let advice = match closest(event) {
+        let advice = match closest_event(event) {
             Some(close) => format!("no product documents the event {event}; did you mean {close}?"),
             None => format!("no product documents the event {event}; its payload will be untyped"),
         };
@@ -307,7 +319,7 @@ fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
             findings.push(Finding::error(place(number, webhook), advice));
         }
     }
-    for url in &Plan::of(descriptor).urls {
+    for url in &Plan::of(descriptor, &Configuration::default()).urls {
         let first = webhooks.iter().enumerate();
         let mut first = first.filter(|(_, webhook)| upper_camel_case(&webhook.slug()) == url.id);
         if let Some((number, webhook)) = first.next()
@@ -327,7 +339,8 @@ fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
 
 /// Checks that the resources for the descriptor fit in one stack.
 fn check_size(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
-    let rendered = crate::render(descriptor).map_err(|error| error.to_string());
+    let rendered =
+        crate::render(descriptor, &Configuration::default()).map_err(|error| error.to_string());
     let document =
         rendered.and_then(|text| sam_template::parse(&text).map_err(|error| error.to_string()));
     let document = match document {
@@ -340,7 +353,8 @@ fn check_size(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
             return;
         }
     };
-    let template = Document::new(FILE, &document);
+    let plain = Configuration::default();
+    let template = Document::new(FILE, &document, &plain);
     let rows = [
         (template.expanded_resources(), MAX_RESOURCES, "resources in a stack"),
         (template.routes(), MAX_ROUTES, "routes of an API"),
@@ -381,14 +395,6 @@ fn not_relative(url: &str) -> Option<&'static str> {
         return Some("the URL must start with a slash, as in \"/issue-created\"");
     }
     url.contains('#').then_some("the URL has a fragment, which is never sent; delete it")
-}
-
-/// The known event with the most similar name, if one is similar enough.
-fn closest(event: &str) -> Option<&'static str> {
-    let known = EventName::ALL.iter().map(EventName::as_str);
-    let distance = |name: &str| strsim::damerau_levenshtein(name, event);
-    let close = known.min_by_key(|name| distance(name))?;
-    (distance(close) <= 2 + event.len() / 8).then_some(close)
 }
 
 #[cfg(test)]
@@ -470,6 +476,7 @@ mod tests {
                 "name that handler here too",
             ),
             (json!({"event": "", "url": "/x"}), "must be a name"),
+            (json!({"event": "uninstalled", "url": "/x"}), "is a lifecycle callback"),
             (json!({"event": "login", "url": "/receiver"}), "cannot name a handler"),
             (
                 json!({"event": "login", "url": "/login", "params": {"handler": "login-dead"}}),

@@ -1,14 +1,15 @@
-//! Checks that every webhook has a handler, and every handler a webhook.
+//! Checks that every webhook has a handler that takes its event, and every handler a webhook.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use atlassian_connect::descriptor::Descriptor;
 
+use super::payloads::{lifecycle_mismatch, mismatch, taken};
 use super::{Finding, shown};
 use crate::plan::Plan;
 
-pub(super) fn check(descriptor: &Descriptor, folder: &Path) -> Vec<Finding> {
+pub(super) fn check(descriptor: &Descriptor, plan: &Plan, folder: &Path) -> Vec<Finding> {
     let written = match names(folder) {
         Ok(written) => written,
         Err(error) => {
@@ -18,12 +19,14 @@ pub(super) fn check(descriptor: &Descriptor, folder: &Path) -> Vec<Finding> {
             )];
         }
     };
-    let plan = Plan::of(descriptor);
     let named: BTreeSet<String> =
         plan.handlers.iter().map(|handler| handler.name.clone()).collect();
     let missing = named.difference(&written).map(|name| {
         let urls = plan.urls.iter().filter(|url| url.handler.name == *name);
-        let urls: Vec<&str> = urls.map(|url| &*url.route).collect();
+        let mut urls: Vec<&str> = urls.map(|url| &*url.route).collect();
+        if plan.lifecycle_handler.as_ref().is_some_and(|handler| handler.name == *name) {
+            urls.push("lifecycle.handler of the configuration");
+        }
         Finding::error(
             shown(&folder.join(format!("{name}.rs"))),
             format!(
@@ -39,7 +42,29 @@ pub(super) fn check(descriptor: &Descriptor, folder: &Path) -> Vec<Finding> {
             "no webhook in the descriptor uses it; declare one, or delete the file",
         )
     });
-    missing.chain(idle).collect()
+    let mismatched =
+        named.intersection(&written).flat_map(|name| wired(descriptor, plan, folder, name));
+    missing.chain(idle).chain(mismatched).collect()
+}
+
+/// The events of a handler that it cannot read.
+fn wired(descriptor: &Descriptor, plan: &Plan, folder: &Path, name: &str) -> Vec<Finding> {
+    let source = source(folder, name);
+    // A file that cannot be read or parsed is the compiler's to report.
+    let Some(takes) = std::fs::read_to_string(&source).ok().and_then(|text| taken(&text)) else {
+        return Vec::new();
+    };
+    let webhooks = descriptor.modules.webhooks.iter().filter(|webhook| webhook.handler() == name);
+    let wrong =
+        webhooks.filter_map(|webhook| mismatch(&takes, &webhook.event, webhook.exclude_body));
+    let has_callbacks = plan.lifecycle_handler.as_ref().is_some_and(|handler| handler.name == name);
+    let wrong = wrong.chain(lifecycle_mismatch(&takes).filter(|_| has_callbacks));
+    wrong.map(|advice| Finding::error(shown(&source), advice)).collect()
+}
+
+fn source(folder: &Path, name: &str) -> PathBuf {
+    let file = folder.join(format!("{name}.rs"));
+    if file.is_file() { file } else { folder.join(name).join("main.rs") }
 }
 
 /// The existing handlers: `name.rs` or `name/main.rs`, as cargo finds binaries.

@@ -1,6 +1,7 @@
-//! Checks of the names of the descriptor's members. Atlassian and this project ignore a name that they
+//! Checks of names: of events, and of the descriptor's members. Atlassian and this project ignore a name that they
 //! do not know, so a misspelt one has no effect, and nobody says so.
 
+use atlassian_connect::event::EventName;
 use serde_json::{Map, Value};
 
 use super::Finding;
@@ -26,6 +27,20 @@ pub(super) fn check(file: &str, descriptor: &Value) -> Vec<Finding> {
         look(&format!("webhook {}", number + 1), webhook, &WEBHOOK);
     }
     findings
+}
+
+/// The known event whose name is nearest to this one, if it is near: `jira:` and the case do not count,
+/// and hyphens are underscores.
+pub fn closest_event(name: &str) -> Option<&'static str> {
+    let plain =
+        |name: &str| name.trim_start_matches("jira:").to_ascii_lowercase().replace('-', "_");
+    let written = plain(name);
+    let edits = |known: &str| strsim::damerau_levenshtein(&plain(known), &written);
+    // Of several that are as near, such as worklog_updated and jira:worklog_updated, the one that is
+    // written more alike.
+    let order = |known: &&str| (edits(known), strsim::damerau_levenshtein(known, name));
+    let close = EventName::ALL.iter().map(EventName::as_str).min_by_key(order)?;
+    (edits(close) <= 2 + written.len() / 8).then_some(close)
 }
 
 /// Atlassian's documentation, "App descriptor".
@@ -70,6 +85,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn finds_the_nearest_event() {
+        for (name, near) in [
+            ("jira:issue_craeted", Some("jira:issue_created")),
+            ("issue_created", Some("jira:issue_created")),
+            ("Issue-Updated", Some("jira:issue_updated")),
+            ("worklog_update", Some("worklog_updated")),
+            ("jira:worklog_update", Some("jira:worklog_updated")),
+            ("page_create", Some("page_created")),
+            ("jira:issue_teleported_to_mars", None),
+        ] {
+            assert_eq!(closest_event(name), near, "{name}");
+        }
+    }
 
     #[test]
     fn finds_names_that_are_almost_known() {

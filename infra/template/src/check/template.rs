@@ -7,6 +7,7 @@
 mod document;
 mod limits;
 mod manifests;
+mod own;
 mod references;
 mod roles;
 mod state;
@@ -15,71 +16,103 @@ mod wiring;
 pub(super) use document::Document;
 pub(super) use limits::{MAX_RESOURCES, MAX_ROUTES};
 
+use std::path::Path;
+
 use atlassian_connect::descriptor::Descriptor;
 
-use super::{Files, Finding, shown};
+use super::{Finding, shown};
 use crate::check::versions;
-use crate::{TemplateOptions, VERSION, render_with, version_of};
+use crate::configuration::Configuration;
+use crate::plan::Plan;
+use crate::{VERSION, is_edited, render, version_of};
 use sam_template::parse;
 use serde_json::Value;
 
-pub(super) fn check(files: &Files<'_>, descriptor: &Descriptor) -> Vec<Finding> {
-    let path = files.template;
-    let written = match std::fs::read_to_string(path) {
-        Ok(written) => written,
-        Err(error) => {
-            let advice = format!("the file cannot be read: {error}; run `cargo hooks template`");
-            return vec![Finding::error(shown(path), advice)];
-        }
-    };
-    let wanted = match render_with(descriptor, TemplateOptions::of(&written)) {
+/// Compares a template with what descriptor and configuration ask for.
+pub(super) fn agreement(
+    path: &Path,
+    written: &str,
+    descriptor: &Descriptor,
+    configuration: &Configuration,
+) -> Vec<Finding> {
+    let wanted = match render(descriptor, configuration) {
         Ok(wanted) => wanted,
         Err(error) => return vec![Finding::error("template.yaml.j2", error.to_string())],
     };
-    let mut findings = Vec::new();
-    if let Some(version) = version_of(&written).filter(|version| *version != VERSION) {
-        findings.push(Finding::error(shown(path), versions::advice(version)));
-    } else if written != wanted {
-        let same = written.lines().zip(wanted.lines()).take_while(|(a, b)| a == b).count();
-        let advice = format!(
-            "it differs from what the descriptor needs, from line {} on; run `cargo hooks template` \
-             and commit the result",
-            same + 1,
-        );
-        findings.push(Finding::error(shown(path), advice));
+    if let Some(version) = version_of(written).filter(|version| *version != VERSION) {
+        return vec![Finding::error(shown(path), versions::advice(version))];
     }
-    findings.extend(invariants(descriptor, &shown(path), &written));
-    findings.extend(manifests(files.metadata, &shown(path), &written));
-    findings
+    if written == wanted {
+        return Vec::new();
+    }
+    let why = if is_edited(written) {
+        "it was changed by hand; make the change in the descriptor or in the configuration, and run \
+         `cargo hooks template --force`"
+    } else {
+        "it is not what the descriptor and the configuration ask for; run `cargo hooks template` \
+         and commit the result"
+    };
+    let advice = format!("{why}. What would change:\n{}", difference(written, &wanted));
+    vec![Finding::error(shown(path), advice)]
 }
 
+/// What would change in a template, as a unified diff.
+pub fn difference(written: &str, wanted: &str) -> String {
+    let diff = similar::TextDiff::from_lines(written, wanted);
+    let diff = diff.unified_diff().context_radius(2).to_string();
+    let lines: Vec<&str> = diff.lines().collect();
+    match lines.get(..MAX_LINES) {
+        Some(first) => {
+            let rest = lines.len() - first.len();
+            format!("{}\n… and {rest} more lines", first.join("\n"))
+        }
+        None => lines.join("\n"),
+    }
+}
+
+/// The maximum length of a difference, in lines.
+const MAX_LINES: usize = 80;
+
 /// Checks that cargo-lambda would deploy the same functions.
-fn manifests(metadata: &Value, file: &str, text: &str) -> Vec<Finding> {
+pub(super) fn manifests(
+    metadata: &Value,
+    file: &str,
+    text: &str,
+    configuration: &Configuration,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     // A template that cannot be read is a finding already.
     if let Ok(document) = parse(text) {
-        manifests::check(&Document::new(file, &document), metadata, &mut findings);
+        let document = Document::new(file, &document, configuration);
+        manifests::check(&document, metadata, &mut findings);
     }
     findings
 }
 
-/// Checks what must be true of any template of a descriptor, whoever wrote it. `file` is its name
-/// in the findings.
-pub fn invariants(descriptor: &Descriptor, file: &str, text: &str) -> Vec<Finding> {
+/// Checks what must be true of any template of an app, whoever wrote it: that it is safe and whole.
+/// `file` is its name in the findings.
+pub fn invariants(
+    descriptor: &Descriptor,
+    configuration: &Configuration,
+    file: &str,
+    text: &str,
+) -> Vec<Finding> {
     let document = match parse(text) {
         Ok(document) => document,
         Err(error) => return vec![Finding::error(file, error.to_string())],
     };
-    let template = Document::new(file, &document);
+    let template = Document::new(file, &document, configuration);
     if template.resources().next().is_none() {
-        return Vec::new();
+        return vec![Finding::error(file, "it has no resources; run `cargo hooks template`")];
     }
+    let plan = Plan::of(descriptor, configuration);
     let mut findings = Vec::new();
     references::check(&template, &mut findings);
-    limits::check(&template, text.len(), &mut findings);
-    wiring::check(&template, descriptor, &mut findings);
+    limits::check(&template, text.len(), configuration.concurrency_quota, &mut findings);
+    wiring::check(&template, &plan, &mut findings);
     state::check(&template, &mut findings);
-    roles::check(&template, &mut findings);
+    roles::check(&template, &plan, &mut findings);
+    own::check(&template, &mut findings);
     findings
 }
 
@@ -104,12 +137,13 @@ mod tests {
     }
 
     fn found(text: &str) -> Vec<String> {
-        let findings = invariants(&descriptor(), "template.yaml", text);
+        let findings = invariants(&descriptor(), &Configuration::default(), "template.yaml", text);
         findings.iter().map(ToString::to_string).collect()
     }
 
-    const BY_DEGREES: TemplateOptions =
-        TemplateOptions { canary: true, bodies: false, inspector: false };
+    fn by_degrees() -> Configuration {
+        Configuration::parse("template: { canary: true }").unwrap()
+    }
 
     fn every_event(handler: impl Fn(usize) -> String) -> Descriptor {
         let webhooks: Vec<_> = EventName::ALL
@@ -136,8 +170,9 @@ mod tests {
     fn every_event_of_both_products_fits_one_stack() {
         let descriptor = every_event(|_| "everything".to_owned());
         assert_eq!(super::super::descriptor::check(&descriptor), []);
-        let text = crate::render(&descriptor).unwrap();
-        assert_eq!(invariants(&descriptor, "template.yaml", &text), []);
+        let text = render(&descriptor, &Configuration::default()).unwrap();
+        let plain = Configuration::default();
+        assert_eq!(invariants(&descriptor, &plain, "template.yaml", &text), []);
     }
 
     #[test]
@@ -151,7 +186,7 @@ mod tests {
 
     #[test]
     fn finds_a_manifest_that_says_something_else() {
-        let text = crate::render(&descriptor()).unwrap();
+        let text = render(&descriptor(), &Configuration::default()).unwrap();
         let document = parse(&text).unwrap();
         let found = |key: &str, value: serde_json::Value| {
             let mut deploy = json!({"memory": 256, "timeout": 10, "tracing": "active"});
@@ -161,7 +196,9 @@ mod tests {
             let package = json!({"name": "receiver", "targets": [target], "metadata": metadata});
             let metadata = json!({"packages": [package]});
             let mut findings = Vec::new();
-            manifests::check(&Document::new("template.yaml", &document), &metadata, &mut findings);
+            let plain = Configuration::default();
+            let document = Document::new("template.yaml", &document, &plain);
+            manifests::check(&document, &metadata, &mut findings);
             findings
         };
         assert_eq!(found("memory", json!(256)), []);
@@ -181,9 +218,10 @@ mod tests {
         let count = |webhooks: serde_json::Value| {
             let document = json!({"key": "app", "modules": {"webhooks": webhooks}});
             let descriptor = Descriptor::parse(&document.to_string()).unwrap();
-            let text = crate::render(&descriptor).unwrap();
+            let text = render(&descriptor, &Configuration::default()).unwrap();
             let document = parse(&text).unwrap();
-            Document::new("template.yaml", &document).expanded_resources()
+            let plain = Configuration::default();
+            Document::new("template.yaml", &document, &plain).expanded_resources()
         };
         let a = json!({"event": "page_created", "url": "/a"});
         let shared = json!({"event": "page_moved", "url": "/b", "params": {"handler": "a"}});
@@ -195,14 +233,13 @@ mod tests {
 
     #[test]
     fn a_rollout_by_degrees_is_sound_and_counted() {
-        let text = render_with(&descriptor(), BY_DEGREES).unwrap();
-        assert_eq!(TemplateOptions::of(&text), BY_DEGREES);
+        let text = render(&descriptor(), &by_degrees()).unwrap();
         assert_eq!(found(&text), Vec::<String>::new());
 
         let descriptor = every_event(|_| "everything".to_owned());
-        let text = render_with(&descriptor, BY_DEGREES).unwrap();
-        let findings = invariants(&descriptor, "template.yaml", &text);
+        let text = render(&descriptor, &by_degrees()).unwrap();
+        let findings = invariants(&descriptor, &by_degrees(), "template.yaml", &text);
         let [finding] = &findings[..] else { panic!("{findings:?}") };
-        assert!(finding.advice.contains("--canary"), "{finding}");
+        assert!(finding.advice.contains("canary"), "{finding}");
     }
 }

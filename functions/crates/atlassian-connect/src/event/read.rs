@@ -5,6 +5,7 @@ use serde::de::DeserializeOwned;
 use super::left_out::LeftOut;
 use super::lenient::{self, Lenient, written};
 use super::{Event, EventName, Product, TABLE};
+use crate::lifecycle::Callback;
 use crate::payload::Payload;
 
 /// The types that a delivery's payload can be read as.
@@ -14,6 +15,7 @@ use crate::payload::Payload;
 /// | `()` | every payload, unread | nothing |
 /// | a [`PayloadType`], such as [`jira::IssueEvent`](super::jira::IssueEvent) | the events that carry it | its own reader |
 /// | [`jira::Event`](super::jira::Event), [`confluence::Event`](super::confluence::Event) | the events of one product | the readers of the product |
+/// | [`LifecycleEvent`](super::LifecycleEvent) | lifecycle callbacks | its own reader |
 /// | [`Event`] | every event | every reader |
 pub trait FromPayload: Sized {
     /// Reads the payload of an event, and sets `reading` to the outcome. The type `()` reads
@@ -106,7 +108,7 @@ impl Reading {
     /// Tries to read a payload as the payload type of its event.
     pub fn of(product: Product, event: &EventName, payload: &Payload) -> Self {
         let mut reading = Self::Read;
-        if event.spec(product).is_none() {
+        if event.spec(product).is_none() && Callback::parse(event.as_str()).is_none() {
             return Self::Unknown;
         }
         match Event::from_payload(product, event, payload, &mut reading) {
@@ -181,7 +183,7 @@ impl Unreadable {
 }
 
 /// Reads a payload whose type is known to be the event's.
-pub(super) fn decode<T: PayloadType>(
+pub(super) fn decode<T: Lenient>(
     product: Product,
     event: &EventName,
     payload: &Payload,
@@ -197,7 +199,8 @@ pub(super) fn decode<T: PayloadType>(
         Unreadable::Form {
             product,
             event: event.clone(),
-            payload: event.spec(product).map_or("payload", |line| line.payload),
+            // Only lifecycle callbacks have a payload type and are not in the tables.
+            payload: event.spec(product).map_or("LifecycleEvent", |line| line.payload),
             problem: match lack.problem {
                 Ok(name) => format!("missing field `{name}`"),
                 Err(expected) => format!("expected {expected}"),

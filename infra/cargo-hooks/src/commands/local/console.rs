@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 use atlassian_connect::descriptor::Descriptor;
-use inspector::{Journey, Kind, Outcome};
+use inspector::{Journey, Kind, Outcome, without_metric};
 use jiff::tz::TimeZone;
 use sam_template_runner::{LogLine, LogStream};
 use serde_json::{Map, Value};
@@ -187,6 +187,7 @@ fn message(mut fields: Map<String, Value>) -> Option<String> {
     for name in ["timestamp", "delivery.id"] {
         fields.remove(name);
     }
+    without_metric(&mut fields);
     let level = word(fields.remove("level"));
     Some(fields.into_iter().fold(format!("{level:<5} {message}"), |line, (name, value)| {
         format!("{line}  {name}={}", word(Some(value)))
@@ -197,7 +198,7 @@ fn message(mut fields: Map<String, Value>) -> Option<String> {
 const HANDLER_SPAN: &str = "handler";
 
 /// Messages that are not shown, beside those whose content is in a row.
-const IN_NO_ROW: [&str; 2] = ["metric", "tenant recorded"];
+const IN_NO_ROW: [&str; 1] = ["tenant recorded"];
 
 /// What stands around the frames of a panic.
 const ABOUT_BACKTRACES: [&str; 2] = ["note: ", "stack backtrace:"];
@@ -244,7 +245,10 @@ mod tests {
         };
         let rows = [
             (r#"{"level":"WARN","message":"request rejected","status":401}"#, None),
-            (r#"{"level":"ERROR","message":"metric","Queued":1}"#, None),
+            (
+                r#"{"level":"WARN","message":"delivery late","metric":"Late","Late":1,"LogGroup":"Logs","_aws":{}}"#,
+                Some("WARN  delivery late"),
+            ),
             (
                 r#"{"timestamp":"t","level":"INFO","message":"issue created","issue.key":"A-1","span":{"name":"handler"}}"#,
                 Some("INFO  issue created  issue.key=A-1"),

@@ -4,12 +4,14 @@ use sam_template::resource_type::{FUNCTION, HTTP_API};
 use serde_json::Value;
 
 use crate::check::Finding;
+use crate::configuration::Configuration;
 
 /// A parsed template.
 #[derive(Clone, Copy)]
 pub(crate) struct Document<'t> {
     file: &'t str,
     root: &'t Value,
+    configuration: &'t Configuration,
 }
 
 /// A resource of a template.
@@ -47,8 +49,12 @@ pub(super) enum Job<'t> {
 
 impl<'t> Document<'t> {
     /// Wraps a template as [`sam_template::parse()`] returns it.
-    pub(crate) fn new(file: &'t str, document: &'t Value) -> Self {
-        Self { file, root: document }
+    pub(crate) fn new(
+        file: &'t str,
+        document: &'t Value,
+        configuration: &'t Configuration,
+    ) -> Self {
+        Self { file, root: document, configuration }
     }
 
     /// The entries of a top-level section.
@@ -64,8 +70,22 @@ impl<'t> Document<'t> {
         })
     }
 
+    /// The resources of a type, without the app's own.
     pub(super) fn of_kind(&self, kind: &'static str) -> impl Iterator<Item = Resource<'t>> {
-        self.resources().filter(move |resource| resource.kind == kind)
+        let all = self.resources().filter(move |resource| resource.kind == kind);
+        let configuration = self.configuration;
+        all.filter(|resource| !configuration.owns(resource.id))
+    }
+
+    /// The app's own resources.
+    pub(super) fn own(&self) -> impl Iterator<Item = Resource<'t>> {
+        let configuration = self.configuration;
+        self.resources().filter(|resource| configuration.owns(resource.id))
+    }
+
+    /// Whether a resource is there that is not the app's own.
+    pub(super) fn is_generated(&self, id: &str) -> bool {
+        !self.configuration.owns(id) && self.resource(id).is_some()
     }
 
     pub(super) fn resource(&self, id: &str) -> Option<Resource<'t>> {
@@ -114,6 +134,16 @@ impl<'t> Document<'t> {
     pub(crate) fn routes(&self) -> usize {
         let events = self.of_kind(FUNCTION).flat_map(|function| function.events());
         events.filter(|event| event.kind == "HttpApi").count()
+    }
+
+    /// Makes a note about a resource.
+    pub(super) fn note(&self, name: &str, advice: impl Into<String>) -> Finding {
+        Finding::note(format!("{}: {name}", self.file), advice)
+    }
+
+    /// Makes a warning about a resource or another named entry.
+    pub(super) fn warning(&self, name: &str, advice: impl Into<String>) -> Finding {
+        Finding::warning(format!("{}: {name}", self.file), advice)
     }
 
     /// Makes a finding about a resource or another named entry.

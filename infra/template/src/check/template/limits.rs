@@ -4,7 +4,7 @@ use sam_template::resource_type::{FUNCTION, QUEUE};
 use serde_json::Value;
 
 use super::Document;
-use super::document::as_text;
+use super::document::{Resource, as_text};
 use crate::check::Finding;
 
 /// The maximum number of resources in a stack ("CloudFormation quotas").
@@ -34,7 +34,18 @@ const STACK_NAME: usize = 30;
 /// thirty.
 const MAX_HTTP_TIMEOUT: u64 = 29;
 
-pub(super) fn check(template: &Document<'_>, bytes: usize, findings: &mut Vec<Finding>) {
+/// The account's default quota of concurrent executions, and the part of it that cannot be reserved
+/// ("Lambda quotas").
+const CONCURRENCY: u64 = 1000;
+const UNRESERVED: u64 = 100;
+
+pub(super) fn check(
+    template: &Document<'_>,
+    bytes: usize,
+    concurrency_quota: Option<u64>,
+    findings: &mut Vec<Finding>,
+) {
+    check_concurrency(template, concurrency_quota.unwrap_or(CONCURRENCY), findings);
     let counts = [
         ("resources, as SAM expands them", template.expanded_resources(), MAX_RESOURCES),
         ("routes", template.routes(), MAX_ROUTES),
@@ -45,8 +56,8 @@ pub(super) fn check(template: &Document<'_>, bytes: usize, findings: &mut Vec<Fi
     for (what, count, most) in counts {
         if count > most {
             let advice = format!(
-                "it has {count} {what}, and the limit is {most}; leave out --canary if the \
-                 template was generated with it, or split the app in two"
+                "it has {count} {what}, and the limit is {most}; leave out canary if the \
+                 configuration asks for it, or split the app in two"
             );
             findings.push(template.finding("the whole", advice));
         }
@@ -54,9 +65,9 @@ pub(super) fn check(template: &Document<'_>, bytes: usize, findings: &mut Vec<Fi
     for function in template.of_kind(FUNCTION) {
         let mut find = |advice: String| findings.push(template.finding(function.id, advice));
         match template.number(function.property("MemorySize")) {
-            Some(128..=3008) => {}
+            Some(128..=10_240) => {}
             memory => find(format!(
-                "MemorySize is {}; choose 128 to 3008 MB, and 256 if in doubt",
+                "MemorySize is {}; choose 128 to 10240 MB, and 256 if in doubt",
                 memory.map_or("not set".to_owned(), |memory| memory.to_string()),
             )),
         }
@@ -85,6 +96,39 @@ pub(super) fn check(template: &Document<'_>, bytes: usize, findings: &mut Vec<Fi
             );
             findings.push(template.finding(queue.id, advice));
         }
+    }
+}
+
+/// Checks that the functions leave each other, and the rest of the account, enough executions at
+/// once. Receivers have what handlers leave.
+fn check_concurrency(template: &Document<'_>, quota: u64, findings: &mut Vec<Finding>) {
+    let reserved = |function: &Resource<'_>| {
+        template.number(function.property("ReservedConcurrentExecutions")).unwrap_or_default()
+    };
+    let all: u64 = template.of_kind(FUNCTION).map(|function| reserved(&function)).sum();
+    if all > quota.saturating_sub(UNRESERVED) {
+        let advice = format!(
+            "reservedConcurrency is {all} in all, and {} of the account's quota of {quota} can be \
+             reserved; reserve less, or raise the quota and set concurrencyQuota",
+            quota.saturating_sub(UNRESERVED),
+        );
+        findings.push(template.finding("the whole", advice));
+    }
+    let of_handlers = template.of_kind(FUNCTION).flat_map(|function| {
+        let events = function.events().filter(|event| event.kind == "SQS");
+        events.filter_map(move |event| {
+            let maximum = event.properties.get("ScalingConfig")?.get("MaximumConcurrency");
+            template.number(maximum)
+        })
+    });
+    let of_handlers: u64 = of_handlers.sum();
+    if of_handlers >= quota {
+        let advice = format!(
+            "the handlers take up to {of_handlers} executions at once, all of the account's quota \
+             of {quota}, so that receivers are throttled when many events wait; lower \
+             maximumConcurrency or HandlerConcurrency, or set concurrencyQuota if it was raised"
+        );
+        findings.push(template.warning("the whole", advice));
     }
 }
 

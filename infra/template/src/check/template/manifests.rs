@@ -5,6 +5,7 @@ use sam_template::resource_type::FUNCTION;
 use serde_json::Value;
 
 use super::Document;
+use super::document::Job;
 use crate::check::Finding;
 
 /// Compares with what `cargo metadata` prints.
@@ -19,7 +20,12 @@ pub(super) fn check(template: &Document<'_>, metadata: &Value, findings: &mut Ve
         });
         // That a handler has a file is another check's business.
         let Some(package) = packages.next() else { continue };
-        let of = |key: &str| package["metadata"]["lambda"]["deploy"][key].clone();
+        // What is said of one binary goes before what is said of the package.
+        let lambda = &package["metadata"]["lambda"];
+        let of = |key: &str| match &lambda["bin"][binary]["deploy"][key] {
+            Value::Null => lambda["deploy"][key].clone(),
+            own => own.clone(),
+        };
         let tracing = function.property("Tracing").and_then(|tracing| template.plain(tracing));
         let tracing = tracing.and_then(|tracing| tracing.as_str().map(str::to_ascii_lowercase));
         let rows = [
@@ -29,11 +35,14 @@ pub(super) fn check(template: &Document<'_>, metadata: &Value, findings: &mut Ve
         ];
         for (key, wanted) in rows {
             if of(key) != wanted {
+                // Handlers share a manifest, and one of them can differ from the others.
+                let table = if matches!(function.job(), Some(Job::Handler(_))) {
+                    format!("package.metadata.lambda.bin.{binary}.deploy")
+                } else {
+                    "package.metadata.lambda.deploy".to_owned()
+                };
                 findings.push(Finding::error(
-                    format!(
-                        "{}: package.metadata.lambda.deploy",
-                        package["name"].as_str().unwrap_or_default()
-                    ),
+                    format!("{}: {table}", package["name"].as_str().unwrap_or_default()),
                     format!(
                         "{key} is {}, and {} of the template has {wanted}; make them the same",
                         of(key),

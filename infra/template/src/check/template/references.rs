@@ -21,9 +21,9 @@ pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// The attributes of a type for `Fn::GetAtt`, from "Return values" in the CloudFormation Template
-/// Reference Guide. For any other type, only `Arn`.
-fn attributes(kind: &str) -> &'static [&'static str] {
-    match kind {
+/// Reference Guide. Of other types, which only an app's own resources have, any can be right.
+fn attributes(kind: &str) -> Option<&'static [&'static str]> {
+    Some(match kind {
         FUNCTION | ALARM | LOG_GROUP => &["Arn"],
         HTTP_API => &["ApiEndpoint"],
         QUEUE => &["Arn", "QueueName", "QueueUrl"],
@@ -33,8 +33,8 @@ fn attributes(kind: &str) -> &'static [&'static str] {
         KEY => &["Arn", "KeyId"],
         BUCKET => &["Arn", "DomainName", "RegionalDomainName"],
         TOPIC => &["TopicArn", "TopicName"],
-        _ => &["Arn"],
-    }
+        _ => return None,
+    })
 }
 
 struct Walk<'w, 't> {
@@ -119,8 +119,9 @@ impl Walk<'_, '_> {
         let Some(found) = self.template.resource(resource) else {
             return self.resource(function, resource);
         };
-        let known = attributes(found.kind);
-        if !known.contains(&attribute) {
+        if let Some(known) = attributes(found.kind)
+            && !known.contains(&attribute)
+        {
             self.find(format!(
                 "{function} names {resource}.{attribute}; an {} has {}",
                 found.kind,

@@ -7,8 +7,12 @@ use serde_json::Value;
 use super::Document;
 use super::document::{Job, Resource, as_text};
 use crate::check::Finding;
+use crate::plan::{Handler, Plan};
 
-pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
+/// The policy of a handler's role that has the statements of the app's configuration.
+pub(super) const OWN_POLICY: &str = "Own";
+
+pub(super) fn check(template: &Document<'_>, plan: &Plan, findings: &mut Vec<Finding>) {
     for function in template.of_kind(FUNCTION) {
         if function.property("Policies").is_some() {
             let advice = "SAM adds managed policies to Policies; delete it, and set Role";
@@ -39,9 +43,9 @@ pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
             find("no function uses it; delete it".to_owned());
             continue;
         };
-        let grants = grants(template, *first);
+        let grants = grants(template, plan, *first);
         for other in &functions[1..] {
-            if self::grants(template, *other) != grants {
+            if self::grants(template, plan, *other) != grants {
                 find(format!(
                     "{} and {} have different tasks and share a role; give each its own",
                     first.id, other.id
@@ -66,7 +70,7 @@ struct Grant {
 }
 
 /// The permissions that a function can have.
-fn grants(template: &Document<'_>, function: Resource<'_>) -> Vec<Grant> {
+fn grants(template: &Document<'_>, plan: &Plan, function: Resource<'_>) -> Vec<Grant> {
     let grant = |needed: &[&'static str], resource: &str| Grant {
         needed: needed.to_vec(),
         optional: Vec::new(),
@@ -101,6 +105,9 @@ fn grants(template: &Document<'_>, function: Resource<'_>) -> Vec<Grant> {
         Some(Job::Lifecycle) => {
             grants.push(grant(&["dynamodb:GetItem", "dynamodb:UpdateItem"], "${TenantsTable.Arn}"));
             grants.extend(secrets(&["kms:Encrypt", "kms:Decrypt"]));
+            let queue =
+                arn(variable::QUEUE_URL, QUEUE).filter(|_| plan.lifecycle_handler.is_some());
+            grants.extend(queue.map(|queue| grant(&["sqs:SendMessage"], &queue)));
         }
         Some(Job::Receiver) => {
             grants.push(Grant {
@@ -112,7 +119,19 @@ fn grants(template: &Document<'_>, function: Resource<'_>) -> Vec<Grant> {
             grants.extend(secrets(&["kms:Decrypt"]));
             grants.extend(bodies("s3:PutObject"));
         }
-        Some(Job::Handler(_)) => {
+        Some(Job::Handler(name)) => {
+            let calls =
+                |handler: &Handler| handler.name == name && !handler.settings.calls.is_empty();
+            if plan.handlers.iter().any(calls) {
+                grants.push(Grant {
+                    condition: Some("dynamodb:Attributes"),
+                    ..grant(&["dynamodb:GetItem"], "${TenantsTable.Arn}")
+                });
+                grants.extend(secrets(&["kms:Decrypt"]));
+            }
+            if function.property("VpcConfig").is_some() {
+                grants.push(grant(&VPC_ACTIONS, "*"));
+            }
             let events = function.events().filter(|event| event.kind == "SQS");
             let queues =
                 events.filter_map(|event| template.target(event.properties.get("Queue"), QUEUE));
@@ -139,6 +158,17 @@ fn grants(template: &Document<'_>, function: Resource<'_>) -> Vec<Grant> {
     grants
 }
 
+/// What Lambda does with the role of a function in a VPC, for which AWS has no narrower resource
+/// ("Giving Lambda functions access to resources in an Amazon VPC").
+const VPC_ACTIONS: [&str; 6] = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+];
+
 fn check_trust(role: Resource<'_>, find: &mut impl FnMut(String)) {
     let trusted = role.property("AssumeRolePolicyDocument");
     let mut statements = Vec::new();
@@ -161,7 +191,10 @@ fn check_statements(
     find: &mut impl FnMut(String),
 ) {
     let mut statements = Vec::new();
-    for policy in role.property("Policies").and_then(Value::as_array).into_iter().flatten() {
+    // The app's own statements are judged by rules of their own.
+    let is_ours = |policy: &&Value| policy["PolicyName"] != OWN_POLICY;
+    let policies = role.property("Policies").and_then(Value::as_array).into_iter().flatten();
+    for policy in policies.filter(is_ours) {
         collect(&policy["PolicyDocument"]["Statement"], &mut statements);
     }
     let mut allowed: Vec<(&str, String)> = Vec::new();
@@ -209,7 +242,7 @@ fn check_statements(
 }
 
 /// The statements of a policy, including both branches of an `Fn::If`.
-fn collect<'t>(value: &'t Value, statements: &mut Vec<&'t Value>) {
+pub(super) fn collect<'t>(value: &'t Value, statements: &mut Vec<&'t Value>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| collect(item, statements)),
         Value::Object(entries) => match entries.get("Fn::If") {
@@ -223,7 +256,7 @@ fn collect<'t>(value: &'t Value, statements: &mut Vec<&'t Value>) {
 }
 
 /// One value, or the values of a list.
-fn listed(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn listed(value: &Value) -> impl Iterator<Item = &Value> {
     let (one, many) = match value {
         Value::Array(items) => (None, Some(items)),
         Value::Null => (None, None),

@@ -8,17 +8,44 @@ use sam_template::resource_type::{FUNCTION, QUEUE, TABLE};
 use serde_json::Value;
 
 use super::Document;
-use super::document::{Event, Job, Resource};
+use super::document::{Event, Job, Resource, pointed};
 use crate::check::Finding;
 use crate::plan::{Plan, Url};
 
-pub(super) fn check(template: &Document<'_>, descriptor: &Descriptor, findings: &mut Vec<Finding>) {
-    let plan = Plan::of(descriptor);
+pub(super) fn check(template: &Document<'_>, plan: &Plan, findings: &mut Vec<Finding>) {
     for function in template.of_kind(FUNCTION) {
         check_events(template, function, findings);
     }
-    check_routes(template, &plan, findings);
+    check_routes(template, plan, findings);
+    if let Some(handler) = &plan.lifecycle_handler {
+        let lifecycle = template.of_kind(FUNCTION).filter(|one| one.job() == Some(Job::Lifecycle));
+        for function in lifecycle {
+            let queue = function.variable(variable::QUEUE_URL).and_then(pointed);
+            let wanted = format!("{}Queue", handler.id);
+            if queue != Some(&*wanted) {
+                let advice = format!(
+                    "{} must be {wanted}, the queue of the handler of lifecycle callbacks",
+                    variable::QUEUE_URL
+                );
+                findings.push(template.finding(function.id, advice));
+            }
+        }
+    }
     for handler in &plan.handlers {
+        let has_tenants = |function: &Resource<'_>| {
+            function.job() == Some(Job::Handler(&handler.name))
+                && function.variable(variable::TENANTS_TABLE).is_some()
+        };
+        if handler.settings.calls.is_empty()
+            && template.of_kind(FUNCTION).any(|one| has_tenants(&one))
+        {
+            let advice = format!(
+                "it has {}, and the configuration does not say that it calls its tenants' API; set \
+                 calls, or delete the variable",
+                variable::TENANTS_TABLE
+            );
+            findings.push(template.finding(&format!("{}Handler", handler.id), advice));
+        }
         let runs = |function: &Resource<'_>| function.job() == Some(Job::Handler(&handler.name));
         if !template.of_kind(FUNCTION).any(|function| runs(&function)) {
             let advice = format!("no function runs the handler {}; add it", handler.name);

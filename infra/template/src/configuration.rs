@@ -1,0 +1,366 @@
+//! The app's own configuration: what its handlers need beyond the descriptor, and what else its
+//! stack has.
+//!
+//! The file is `infra/atlassian-hooks.yaml`, beside the descriptor. An app without the file has the
+//! defaults. The tool reads it and never writes it. Values can be CloudFormation's functions in
+//! their short form, such as `!Ref Notes` and `!GetAtt Notes.Arn`, because they are written into
+//! the template as they are.
+
+use std::collections::BTreeMap;
+
+use atlassian_connect::descriptor::Descriptor;
+use sam_template::{TemplateError, is_intrinsic, parse};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::TemplateOptions;
+use crate::plan::Plan;
+
+/// The path of the file in an app.
+pub const PATH: &str = "infra/atlassian-hooks.yaml";
+
+/// The handler of the inspector.
+pub const INSPECTOR: &str = "inspector";
+
+/// An app's configuration.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq)]
+#[serde(default, deny_unknown_fields)]
+pub struct Configuration {
+    /// The optional parts of the template.
+    #[serde(deserialize_with = "or_default")]
+    pub template: TemplateOptions,
+    /// Settings of handlers, by the handler's name.
+    #[serde(deserialize_with = "or_default")]
+    pub handlers: BTreeMap<String, HandlerSettings>,
+    /// What happens with the tenants' lifecycle callbacks besides recording them.
+    pub lifecycle: Option<LifecycleSettings>,
+    /// The URL of the server that an app moves from. It gets every request that is neither for a
+    /// webhook nor for the descriptor, and each lifecycle callback.
+    #[serde(rename = "existingServer")]
+    pub existing_server: Option<Value>,
+    /// The account's quota of concurrent executions of functions. It is 1000 in most accounts, and
+    /// less in a new one.
+    #[serde(rename = "concurrencyQuota")]
+    pub concurrency_quota: Option<u64>,
+    /// Tags of every resource that can have some.
+    #[serde(deserialize_with = "or_default")]
+    pub tags: Map<String, Value>,
+    /// The ARN of the permissions boundary of all roles.
+    #[serde(rename = "permissionsBoundary")]
+    pub permissions_boundary: Option<Value>,
+    /// The path of all roles, such as `/hooks/`.
+    #[serde(rename = "rolePath")]
+    pub role_path: Option<String>,
+    /// Further parameters of the template.
+    #[serde(rename = "Parameters", deserialize_with = "or_default")]
+    pub parameters: Map<String, Value>,
+    /// Further conditions of the template.
+    #[serde(rename = "Conditions", deserialize_with = "or_default")]
+    pub conditions: Map<String, Value>,
+    /// The app's own resources.
+    #[serde(rename = "Resources", deserialize_with = "or_default")]
+    pub resources: Map<String, Value>,
+    /// Further outputs of the template.
+    #[serde(rename = "Outputs", deserialize_with = "or_default")]
+    pub outputs: Map<String, Value>,
+}
+
+/// The settings of one handler. What is not set has the default of all handlers.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all(deserialize = "camelCase"))]
+pub struct HandlerSettings {
+    /// The memory of the function, in MB.
+    pub memory: Option<u32>,
+    /// The timeout of the function, in seconds. The visibility timeout of its queue is six times as
+    /// long, plus the batching window.
+    pub timeout: Option<u32>,
+    /// The maximum number of events in a batch.
+    pub batch_size: Option<u32>,
+    /// How long to wait for a full batch, in seconds.
+    pub batch_window: Option<u32>,
+    /// The maximum number of batches that are handled at the same time. Otherwise the parameter
+    /// `HandlerConcurrency`.
+    pub maximum_concurrency: Option<u32>,
+    /// The concurrency that is reserved for the function, and its maximum.
+    pub reserved_concurrency: Option<u32>,
+    /// Environment variables.
+    #[serde(deserialize_with = "or_default")]
+    pub environment: Map<String, Value>,
+    /// IAM statements of the function's role, as in a policy document.
+    #[serde(deserialize_with = "or_default")]
+    pub statements: Vec<Value>,
+    /// The products whose API the handler calls, as the app or as a user.
+    #[serde(deserialize_with = "or_default")]
+    pub calls: Vec<Product>,
+    /// The subnets and security groups of the function, as `VpcConfig` of a SAM function.
+    pub vpc: Option<Value>,
+    /// ARNs of layers.
+    #[serde(deserialize_with = "or_default")]
+    pub layers: Vec<Value>,
+    /// The log level of the function. Otherwise the parameter `LogLevel`.
+    pub log_level: Option<LogLevel>,
+    /// Thresholds of the handler's alarms.
+    #[serde(deserialize_with = "or_default")]
+    pub alarms: AlarmThresholds,
+}
+
+/// A product whose API a handler can call.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Product {
+    /// Jira.
+    Jira,
+    /// Confluence.
+    Confluence,
+}
+
+/// A log level.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum LogLevel {
+    /// Everything, for the search of an error.
+    Debug,
+    /// What happened to each delivery.
+    Info,
+    /// What should be looked at.
+    Warn,
+    /// What failed.
+    Error,
+}
+
+/// The thresholds of a handler's alarms.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all(deserialize = "camelCase"))]
+pub struct AlarmThresholds {
+    /// How long the oldest event may wait, in seconds.
+    pub backlog: Option<u32>,
+    /// How many dead letters raise the alarm.
+    pub dead_letters: Option<u32>,
+}
+
+/// What happens with lifecycle callbacks besides recording them.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LifecycleSettings {
+    /// The handler that gets each recorded callback through its queue.
+    pub handler: String,
+}
+
+/// What is wrong with a configuration, where, and what to do.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{place}: {advice}")]
+pub struct Problem {
+    /// The path of keys from the top of the file. Empty if the file is not YAML.
+    pub place: String,
+    /// What is wrong, and what to do.
+    pub advice: String,
+}
+
+/// The JSON Schema of the file.
+pub fn schema() -> Value {
+    let mut schema = schemars::schema_for!(Configuration);
+    schema.insert("title".into(), "Configuration of an atlassian-hooks app".into());
+    schema.to_value()
+}
+
+impl Configuration {
+    /// Reads the text of the file. It can be empty.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`Problem`] if it is not YAML, or has a key or a value that it cannot have.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        let document = parse(text).map_err(|error| match error {
+            TemplateError::Syntax(error) => {
+                Problem::at("", format!("it is not valid YAML: {error}"))
+            }
+            TemplateError::Refused { place, problem } => Problem::at(place, problem),
+        })?;
+        if document.is_null() {
+            return Ok(Self::default());
+        }
+        serde_path_to_error::deserialize(document).map_err(|error| {
+            let place = error.path().to_string();
+            Problem::at(place, format!("{}; correct it", error.inner()))
+        })
+    }
+
+    /// Whether a logical id is one of the app's own resources.
+    pub fn owns(&self, logical_id: &str) -> bool {
+        self.resources.contains_key(logical_id)
+    }
+
+    /// The problems that can only be seen together with the descriptor.
+    pub fn problems(&self, descriptor: &Descriptor) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let plan = Plan::of(descriptor, self);
+        let names: Vec<&str> = plan.handlers.iter().map(|handler| &*handler.name).collect();
+        for (name, settings) in &self.handlers {
+            let place = format!("handlers.{name}");
+            if !names.contains(&&**name) {
+                let advice = format!(
+                    "no webhook leads to this handler; correct the name, one of {}",
+                    names.join(", ")
+                );
+                problems.push(Problem::at(&*place, advice));
+            }
+            problems.extend(settings.problems(&place));
+        }
+        if self.template.inspector && !names.contains(&INSPECTOR) {
+            let advice = format!(
+                "the descriptor has no handler {INSPECTOR}; create an app that has with \
+                 `cargo hooks new webhook-inspector --inspector`"
+            );
+            problems.push(Problem::at("template.inspector", advice));
+        }
+        if let Some(lifecycle) = &self.lifecycle
+            && !is_handler_name(&lifecycle.handler)
+        {
+            let advice = "a handler's name has lowercase letters, digits and single hyphens, and at \
+                          most 40 characters; choose another";
+            problems.push(Problem::at("lifecycle.handler", advice));
+        }
+        if let Some(Value::String(url)) = &self.existing_server
+            && url.strip_prefix("https://").is_none_or(str::is_empty)
+            && !url.starts_with("http://127.0.0.1")
+        {
+            problems.push(Problem::at("existingServer", "must be a URL that begins with https://"));
+        }
+        if let Some(path) = &self.role_path
+            && !(path.starts_with('/') && path.ends_with('/'))
+        {
+            problems.push(Problem::at("rolePath", "must begin and end with a slash"));
+        }
+        for (id, resource) in &self.resources {
+            let place = format!("Resources.{id}");
+            if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                problems.push(Problem::at(&*place, "a logical id has letters and digits only"));
+            }
+            if resource.get("Type").and_then(Value::as_str).is_none() {
+                problems.push(Problem::at(place, "Type is missing; add the type of the resource"));
+            }
+        }
+        problems.extend(self.taken(descriptor));
+        problems
+    }
+
+    /// The names that the template uses itself.
+    fn taken(&self, descriptor: &Descriptor) -> Vec<Problem> {
+        let mut bare = Self {
+            parameters: Map::new(),
+            conditions: Map::new(),
+            resources: Map::new(),
+            outputs: Map::new(),
+            ..self.clone()
+        };
+        bare.handlers.values_mut().for_each(|settings| settings.environment.clear());
+        // Both can only fail by a mistake in the generator, which its own tests find.
+        let text = crate::render(descriptor, &bare).unwrap_or_default();
+        let template = parse(&text).unwrap_or_default();
+        let sections = [
+            ("Parameters", &self.parameters),
+            ("Conditions", &self.conditions),
+            ("Resources", &self.resources),
+            ("Outputs", &self.outputs),
+        ];
+        let taken = sections.into_iter().flat_map(|(section, own)| {
+            let taken = own.keys().filter(|name| template[section].get(&**name).is_some());
+            taken.map(move |name| (section, name)).collect::<Vec<_>>()
+        });
+        let mut problems: Vec<Problem> = taken
+            .map(|(section, name)| {
+                let place = format!("{section}.{name}");
+                Problem::at(place, "the template uses this name itself; choose another")
+            })
+            .collect();
+        for handler in &Plan::of(descriptor, self).handlers {
+            let variables =
+                format!("/Resources/{}Handler/Properties/Environment/Variables", handler.id);
+            let written = template.pointer(&variables);
+            let own = handler.settings.environment.keys();
+            let taken = own.filter(|name| written.is_some_and(|set| set.get(&**name).is_some()));
+            problems.extend(taken.map(|name| {
+                let place = format!("handlers.{}.environment.{name}", handler.name);
+                Problem::at(place, "the template sets this variable itself; choose another")
+            }));
+        }
+        problems
+    }
+}
+
+impl HandlerSettings {
+    fn problems(&self, place: &str) -> Vec<Problem> {
+        let numbers = [
+            ("memory", self.memory, 128..=10_240),
+            ("timeout", self.timeout, 1..=900),
+            ("batchSize", self.batch_size, 1..=10_000),
+            ("batchWindow", self.batch_window, 0..=300),
+            ("maximumConcurrency", self.maximum_concurrency, 2..=1000),
+            ("reservedConcurrency", self.reserved_concurrency, 1..=100_000),
+        ];
+        let mut problems = Vec::new();
+        for (key, number, range) in numbers {
+            if number.is_some_and(|number| !range.contains(&number)) {
+                let advice = format!("must be {} to {}", range.start(), range.end());
+                problems.push(Problem::at(format!("{place}.{key}"), advice));
+            }
+        }
+        if self.batch_size.is_some_and(|size| size > 10) && self.batch_window.unwrap_or(0) == 0 {
+            let advice = "a batch of more than 10 needs a batchWindow of at least 1; set it";
+            problems.push(Problem::at(format!("{place}.batchSize"), advice));
+        }
+        if let (Some(reserved), Some(maximum)) =
+            (self.reserved_concurrency, self.maximum_concurrency)
+            && reserved < maximum
+        {
+            let advice = format!(
+                "is less than maximumConcurrency, {maximum}, so batches would be throttled; raise it"
+            );
+            problems.push(Problem::at(format!("{place}.reservedConcurrency"), advice));
+        }
+        for (name, value) in &self.environment {
+            let place = format!("{place}.environment.{name}");
+            let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+            if !name.starts_with(|c: char| c.is_ascii_alphabetic()) || !name.bytes().all(is_word) {
+                let advice =
+                    "a variable's name begins with a letter, and has letters, digits and _";
+                problems.push(Problem::at(place, advice));
+            } else if name.starts_with("AWS_") {
+                problems.push(Problem::at(place, "AWS reserves AWS_; choose another name"));
+            } else if !is_intrinsic(value) && (value.is_object() || value.is_array()) {
+                problems.push(Problem::at(place, "must be one value, or a function such as !Ref"));
+            }
+        }
+        for (number, statement) in self.statements.iter().enumerate() {
+            let has = |key: &str| statement.get(key).is_some();
+            if !has("Effect") || !has("Action") || !has("Resource") {
+                let advice = "a statement needs Effect, Action and Resource; add what is missing";
+                problems.push(Problem::at(format!("{place}.statements[{number}]"), advice));
+            }
+        }
+        problems
+    }
+}
+
+impl Problem {
+    fn at(place: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { place: place.into(), advice: advice.into() }
+    }
+}
+
+/// Reads a value, and takes a key without a value for the default: `handlers:` alone is a map
+/// without entries.
+fn or_default<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+fn is_handler_name(name: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
+    };
+    name.len() <= 40 && name.split('-').all(is_word)
+}
