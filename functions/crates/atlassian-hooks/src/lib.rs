@@ -36,5 +36,10 @@ pub use atlassian_connect::delivery::{Delivery, Webhook};
 pub use atlassian_connect::event::{Event, LifecycleEvent, Product, confluence, jira};
 pub use atlassian_connect::lifecycle::Callback;
 pub use atlassian_connect::payload::Payload;
+/// The REST API of a tenant's site.
+pub mod site {
+    pub use ::site::{Client, Error, Request, Response, segment};
+}
+pub use ::site::Sites;
 #[doc(inline)]
 pub use handler::{Error, LONGEST_DELAY, Runner, give_up, retry_after, run};

@@ -34,8 +34,34 @@
 //! assert_eq!(Outcome::of(&returned), Outcome::DeadLetter);
 //! # }
 //! ```
+//!
+//! [`FakeSite`] is a site on this machine for a handler that calls its tenant's API. It verifies what
+//! arrives, and answers what the test says:
+//!
+//! ```
+//! use atlassian_hooks::testing::{Answer, FakeSite, delivery};
+//! use atlassian_hooks::{Delivery, Error, Product, Sites};
+//! use serde_json::json;
+//!
+//! async fn handle(delivery: Delivery, sites: Sites) -> Result<(), Error> {
+//!     let comment = sites.of(&delivery).post("/rest/api/2/issue/A-1/comment");
+//!     comment.json(&json!({ "body": "Seen." })).send().await?;
+//!     Ok(())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let site = FakeSite::start(Product::Jira).await;
+//! let path = "/rest/api/2/issue/A-1/comment";
+//! site.answers("POST", path, [Answer::json(201, json!({ "id": "1" }))]);
+//! let delivery = delivery("jira:issue_updated", r#"{"issue": {"id": "1", "key": "A-1"}}"#);
+//! handle(delivery, site.sites()).await.unwrap();
+//! assert_eq!(site.requests().len(), 1);
+//! # }
+//! ```
 
 pub use handler::Outcome;
+pub use site::fake::{Answer, FakeSite, Received};
 
 use atlassian_connect::delivery::{Delivery, Webhook};
 use atlassian_connect::event::{EventName, FromPayload, Product, Reading};
@@ -43,14 +69,7 @@ use atlassian_connect::payload::Payload;
 use atlassian_connect::tenant::ClientKey;
 use jiff::Timestamp;
 use serde_json::Value;
-
-/// The base URL of the site that deliveries of a product come from.
-fn base_url(product: Product) -> &'static str {
-    match product {
-        Product::Jira => "https://test.atlassian.net",
-        Product::Confluence => "https://test.atlassian.net/wiki",
-    }
-}
+use site::fake::base_url;
 
 /// A body with one field changed, by its JSON pointer, as in `/issue/fields/labels/0`.
 ///

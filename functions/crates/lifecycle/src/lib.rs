@@ -121,6 +121,7 @@ async fn record(
     let signed = claims.issued_at().ok_or(Untrusted::MissingIssuedAt)?;
     let at = SignedAt { signed, now };
     let product = Product::parse(&tenancy.product_type);
+    let base_url = tenancy.base_url.clone();
     let recorded = match callback {
         Callback::Installed => tenants.install(&installation(tenancy, read(&text)?)?, at).await,
         Callback::Uninstalled => tenants.uninstall(&tenant, at).await,
@@ -134,7 +135,8 @@ async fn record(
     let Some(queue) = queue else { return Ok(()) };
     // Only now: an uninstall that does not say its product removes the secret all the same.
     let product = product.ok_or_else(unknown_product)?;
-    let delivery = event(id, callback, product, tenant, at, &text)?;
+    let delivery =
+        Delivery { base_url: Some(base_url), ..event(id, callback, product, tenant, at, &text)? };
     let patience = receiver::time_until(deadline).min(runtime::aws::CALL_TIMEOUT);
     receiver::send(&delivery, queue, patience).await
 }
@@ -157,6 +159,7 @@ fn event(
         id,
         product,
         tenant,
+        base_url: None,
         received_at: at.now,
         webhook: Webhook { identifier: Some(identifier), ..Webhook::default() },
         params: [].into(),

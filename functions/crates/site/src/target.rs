@@ -129,12 +129,6 @@ mod tests {
             let target = target(base_url, path).unwrap();
             assert_eq!(target.origin(), "https://demo.atlassian.net");
             assert_eq!(target.path_and_query(), requested, "{base_url} {path}");
-            let expected = qsh::Request { method: "GET", path: hashed, query, base_path: "" };
-            assert_eq!(expected.canonical().unwrap(), {
-                let (path, query) = requested.split_once('?').unwrap_or((requested, ""));
-                let base_path = &target.base_path;
-                qsh::Request { method: "GET", path, query, base_path }.canonical().unwrap()
-            });
             let canonical = format!("GET&{}&{query}", hashed.replace("a&b", "a%26b"));
             let hash = qsh::Request::of_url("GET", requested, &target.base_path);
             assert_eq!(hash.canonical().unwrap(), canonical, "{base_url} {path}");
