@@ -35,10 +35,6 @@ pub struct Configuration {
     pub handlers: BTreeMap<String, HandlerSettings>,
     /// What happens with the tenants' lifecycle callbacks besides recording them.
     pub lifecycle: Option<LifecycleSettings>,
-    /// The URL of the server that an app moves from. It gets every request that is neither for a
-    /// webhook nor for the descriptor, and each lifecycle callback.
-    #[serde(rename = "existingServer")]
-    pub existing_server: Option<Value>,
     /// The account's quota of concurrent executions of functions. It is 1000 in most accounts, and
     /// less in a new one.
     #[serde(rename = "concurrencyQuota")]
@@ -220,12 +216,6 @@ impl Configuration {
             let advice = "a handler's name has lowercase letters, digits and single hyphens, and at \
                           most 40 characters; choose another";
             problems.push(Problem::at("lifecycle.handler", advice));
-        }
-        if let Some(Value::String(url)) = &self.existing_server
-            && url.strip_prefix("https://").is_none_or(str::is_empty)
-            && !url.starts_with("http://127.0.0.1")
-        {
-            problems.push(Problem::at("existingServer", "must be a URL that begins with https://"));
         }
         if let Some(path) = &self.role_path
             && !(path.starts_with('/') && path.ends_with('/'))

@@ -18,8 +18,6 @@ pub struct Plan {
     pub lifecycle: BTreeMap<&'static str, String>,
     /// The handler that gets the lifecycle callbacks as well, if there is one.
     pub lifecycle_handler: Option<Handler>,
-    /// The server that the app moves from, if there is one.
-    pub existing_server: Option<serde_json::Value>,
     /// The declared URLs, in the order of the file. Each has a receiver.
     pub urls: Vec<Url>,
     /// The handlers, in the order of their names. Each has a queue and a function.
@@ -90,7 +88,6 @@ impl Plan {
             app_key: descriptor.key.clone(),
             lifecycle: lifecycle.collect(),
             lifecycle_handler,
-            existing_server: configuration.existing_server.clone(),
             urls,
             handlers,
         }

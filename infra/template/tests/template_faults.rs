@@ -485,12 +485,6 @@ fn finds_each_seeded_fault_of_a_configuration() {
             "Resources.my-table",
             "letters and digits",
         ),
-        (
-            "a server in the clear",
-            "existingServer: http://old.example.com",
-            "existingServer",
-            "https://",
-        ),
         ("a path without slashes", "rolePath: hooks", "rolePath", "slash"),
         (
             "a handler that cannot be named",
