@@ -25,6 +25,7 @@ use reqwest::Url;
 use sam_template_runner::Stack;
 use tempfile::TempDir;
 use template::configuration::Configuration;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::timeout;
 
@@ -105,6 +106,8 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     )?;
     let base_path = args.base_url.as_ref().map_or("/", Url::path).to_owned();
     let (url, journeys) = page.serve(&stack, &descriptor, &demo, &base_path);
+    // From before the first line on, so that whoever reads it can stop this.
+    let mut interrupt = signal(SignalKind::interrupt())?;
     eprintln!("every delivery: {url}");
     let outcome = if args.listen {
         let base_url = args.base_url.as_ref().map_or(stack.url(), Url::as_str);
@@ -115,12 +118,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         );
         tokio::select! {
             outcome = listen(&journeys, args.form()) => outcome,
-            told = tokio::signal::ctrl_c() => Ok(told?),
+            _ = interrupt.recv() => Ok(()),
         }
     } else {
         tokio::select! {
             outcome = generate(&args, &events, &demo, &journeys) => outcome,
-            told = tokio::signal::ctrl_c() => Ok(told?),
+            _ = interrupt.recv() => Ok(()),
         }
     };
     stack.stop().await;
