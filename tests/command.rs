@@ -409,12 +409,13 @@ fn inspect_listens_behind_a_tunnel() {
     let mut inspect = hooks(&["inspect", "--listen", "--base-url", "https://tunnel.test/app/"]);
     inspect.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut inspect = Running(inspect.arg("--json").spawn().unwrap());
-    let errors = BufReader::new(inspect.0.stderr.take().unwrap()).lines().map(Result::unwrap);
-    let page =
-        errors.take(2).find_map(|line| line.strip_prefix("every delivery: ").map(str::to_owned));
+    // Held until the end, because a program cannot write to a pipe that nobody reads.
+    let mut errors = BufReader::new(inspect.0.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let mut lines = errors.by_ref().take(2);
+    let page = lines.find_map(|line| line.strip_prefix("every delivery: ").map(str::to_owned));
     assert!(page.unwrap().starts_with("http://127.0.0.1:"));
     inspect.interrupt();
-    assert!(inspect.0.wait().unwrap().success());
+    assert!(inspect.0.wait().unwrap().success(), "{:?}", errors.collect::<Vec<_>>());
 }
 
 #[test]
