@@ -58,13 +58,17 @@ pub struct Journey {
 }
 
 impl Journey {
-    /// Whether nothing more will happen by itself, and the reason of a refusal is known.
+    /// Whether nothing more will happen by itself, and it is known why a request was refused, or what
+    /// the body of a handled one was read as.
     ///
-    /// The log line with the reason comes through a pipe, and can be read after the answer.
+    /// The log line that says so comes through a pipe of its own, and can be read after the answer, or
+    /// after the handler's line.
     pub fn is_settled(&self) -> bool {
         let waits_for_reason =
             (400..500).contains(&self.status) && self.reason.is_none() && self.function.is_some();
-        self.outcome.is_final() && !waits_for_reason
+        // The receiver's line about the queue has the message's id.
+        let waits_for_reading = self.outcome == Outcome::Handled && self.message.is_none();
+        self.outcome.is_final() && !waits_for_reason && !waits_for_reading
     }
 
     pub(crate) fn end(&mut self, at_ms: u64, outcome: Outcome) {
