@@ -1,7 +1,7 @@
 //! A stack that was really deployed: `sam deploy`, then this. It is the repository's own app.
 //!
 //! Runs where `HOOKS_DEPLOYED` is the base URL of a stack, `HOOKS_STACK` its name, and
-//! `HOOKS_INSTALL_KEYS` the address that its parameter `InstallKeysUrl` names. A stack that trusts
+//! `HOOKS_ATLASSIAN` the address that its parameters `InstallKeysUrl` and `AtlassianUrl` name. A stack that trusts
 //! Atlassian's own keys cannot be tested so, which is as it should be.
 
 use std::net::SocketAddr;
@@ -22,9 +22,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 async fn a_deployed_stack_handles_only_signed_events() {
     let base_url = required("HOOKS_DEPLOYED").unwrap();
     let stack = required("HOOKS_STACK").unwrap();
-    let keys: SocketAddr = required("HOOKS_INSTALL_KEYS").unwrap().parse().unwrap();
+    let address: SocketAddr = required("HOOKS_ATLASSIAN").unwrap().parse().unwrap();
     let descriptor = cargo_hooks::app::App::find().unwrap().descriptor().unwrap();
-    let atlassian = Atlassian::start_on(keys, InstallKey::generate().unwrap()).await.unwrap();
+    let atlassian = Atlassian::start_on(address, InstallKey::generate().unwrap()).await.unwrap();
     let queues = Queues::of(&stack);
 
     let served = atlassian.client().get(format!("{base_url}/atlassian-connect.json"));

@@ -36,6 +36,7 @@ fn the_tests_run_beside_any_app() {
         { "event": "jira:issue_updated", "url": "/issue", "params": { "handler": "issue-created" } },
     ]);
     std::fs::write(descriptor, document.to_string()).unwrap();
+    std::fs::write(at("infra/atlassian-hooks.yaml"), "").unwrap();
 
     cargo(copy.path(), &["run", "--quiet", "-p", "cargo-hooks", "--", "template"]);
     cargo(copy.path(), &["run", "--quiet", "-p", "cargo-hooks", "--", "check"]);

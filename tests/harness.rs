@@ -3,4 +3,5 @@
 pub(crate) mod app;
 pub(crate) mod fault_proxy;
 pub(crate) mod log;
+pub(crate) mod process;
 pub(crate) mod tamper;

@@ -269,7 +269,7 @@ impl Lifecycle {
             tenant_hosts: vec![".atlassian.net".into()],
             other_base_urls: Vec::new(),
         };
-        Self { app, keys: InstallKeys::new(atlassian.keys_url()), atlassian, queue: None }
+        Self { app, keys: InstallKeys::new(atlassian.url()), atlassian, queue: None }
     }
 
     async fn receive(

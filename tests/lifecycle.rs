@@ -360,7 +360,7 @@ async fn asks_to_try_again_when_the_key_server_is_gone() {
 async fn asks_for_an_install_key_once() {
     let app = TestApp::empty(|template| template).await;
     app.installed(Product::Jira).await;
-    app.atlassian.stop_serving_keys();
+    app.atlassian.stop_serving();
     app.installed(Product::Confluence).await;
     app.stack.stop().await;
 }

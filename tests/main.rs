@@ -28,6 +28,7 @@ mod records;
 mod recover;
 mod rejections;
 mod retries;
+mod sample_app;
 mod send;
 mod soak;
 mod state;

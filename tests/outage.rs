@@ -10,6 +10,7 @@ use serde_json::json;
 use crate::harness::app::TestApp;
 use crate::harness::fault_proxy::{Fault, FaultProxy};
 use crate::harness::log::Logged;
+use crate::harness::process::kill;
 use crate::harness::tamper::Tamper as _;
 
 async fn webhook(app: &TestApp, url: &str, site: &Site) -> u16 {
@@ -160,23 +161,6 @@ async fn a_receiver_killed_before_its_response_causes_one_repetition() {
     app.drained("ScriptedQueue").await;
     assert_eq!(app.logged(Logged::ScriptDone, 2).await.len(), 2);
     app.stack.stop().await;
-}
-
-/// Kills the processes of a binary that are configured with a service at this URL.
-fn kill(binary: &str, url: &str) {
-    let mut killed = 0;
-    for process in std::fs::read_dir("/proc").unwrap().flatten() {
-        let path = process.path();
-        let runs = std::fs::read_link(path.join("exe")).is_ok_and(|exe| exe.ends_with(binary));
-        let told = std::fs::read(path.join("environ"))
-            .is_ok_and(|environ| String::from_utf8_lossy(&environ).contains(url));
-        if runs && told {
-            let id = process.file_name();
-            let status = std::process::Command::new("kill").arg("-9").arg(id).status().unwrap();
-            killed += usize::from(status.success());
-        }
-    }
-    assert!(killed > 0, "no process of {binary} was there to be killed");
 }
 
 /// Everything stops while messages are queued, under way and locked, and starts again from disk.

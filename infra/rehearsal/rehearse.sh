@@ -94,7 +94,7 @@ du --bytes "$build"/*/bootstrap
 
 say "Starting an AWS on this machine"
 port=$(free_port)
-keys=127.0.0.1:$(free_port)
+atlassian=127.0.0.1:$(free_port)
 BIND_HOST=127.0.0.1 GATEWAY_PORT=$port IOT_MTLS_ENABLED=0 \
     PATH="$rehearsal/cloud/bin:$PATH" "$rehearsal/cloud/bin/ministack" >"$rehearsal/cloud.log" 2>&1 &
 cloud=$!
@@ -105,13 +105,13 @@ say "Deploying with sam deploy"
 "$tools/python" infra/rehearsal/strip_unsupported.py "$build/template.yaml"
 "$tools/sam" deploy --template "$build/template.yaml" --stack-name "$stack" --resolve-s3 \
     --capabilities CAPABILITY_IAM --no-confirm-changeset --no-progressbar \
-    --parameter-overrides "Architecture=$architecture" "InstallKeysUrl=http://$keys" \
+    --parameter-overrides "Architecture=$architecture" "InstallKeysUrl=http://$atlassian" "AtlassianUrl=http://$atlassian" \
     >"$rehearsal/deploy.log" 2>&1 || { tail -n 60 "$rehearsal/deploy.log"; exit 1; }
 base_url=$("$tools/python" infra/rehearsal/patch_emulator.py "$stack" "$build/template.yaml")
 echo "deployed to $base_url"
 
 say "Sending signed and forged webhooks through it"
-HOOKS_DEPLOYED=$base_url HOOKS_STACK=$stack HOOKS_INSTALL_KEYS=$keys \
+HOOKS_DEPLOYED=$base_url HOOKS_STACK=$stack HOOKS_ATLASSIAN=$atlassian \
     cargo test --workspace --test end_to_end -- --ignored deployed:: || { tail -n 40 "$rehearsal/cloud.log"; exit 1; }
 handled=$(grep -ac '"message":"delivery handled"' "$rehearsal/cloud.log" || true)
 [ "$handled" -gt 0 ] || { echo "no handler says that it handled a delivery" >&2; exit 1; }

@@ -11,6 +11,8 @@ use atlassian_connect::event::Product;
 use atlassian_connect::lifecycle::Callback;
 use atlassian_simulator::{Answer, Atlassian, InstallKey, Site, Webhook};
 use aws_sdk_sqs::types::QueueAttributeName;
+use cargo_hooks::app::App;
+use cargo_hooks::binaries::{self, Profile};
 use cargo_hooks::template;
 use cargo_hooks::template::configuration::Configuration;
 use sam_template_runner::{Options, Stack};
@@ -59,6 +61,7 @@ pub(crate) struct TestApp {
     pub(crate) jira: Site,
     pub(crate) confluence: Site,
     log: watch::Receiver<Vec<Value>>,
+    key: String,
     options: Options,
     folder: TempDir,
 }
@@ -111,16 +114,35 @@ impl TestApp {
         concurrency: usize,
         tamper: impl FnOnce(String) -> String,
     ) -> Self {
+        let text = template::render(&DESCRIPTOR, &Configuration::default()).unwrap();
+        Self::start(&DESCRIPTOR.key, &tamper(text), functions(), concurrency).await
+    }
+
+    /// The repository's own app instead, with its template and its functions as cargo builds them,
+    /// before any site installed it.
+    pub(crate) async fn of_the_repository(tamper: impl FnOnce(String) -> String) -> Self {
+        let app = App::find().unwrap();
+        let functions = binaries::build(app, Profile::Dev).await.unwrap();
+        let text = std::fs::read_to_string(app.template_path()).unwrap();
+        let key = app.descriptor().unwrap().key;
+        Self::start(&key, &tamper(text), &functions, 2).await
+    }
+
+    async fn start(key: &str, template: &str, binaries: &Path, concurrency: usize) -> Self {
         let atlassian = Atlassian::start(INSTALL_KEY.clone()).await.unwrap();
+        let mut parameters =
+            BTreeMap::from([("InstallKeysUrl".to_owned(), atlassian.url().to_owned())]);
+        if template.contains("AtlassianUrl") {
+            parameters.insert("AtlassianUrl".into(), atlassian.url().into());
+        }
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("template.yaml");
-        let text = template::render(&DESCRIPTOR, &Configuration::default()).unwrap();
-        std::fs::write(&path, tamper(text)).unwrap();
+        std::fs::write(&path, template).unwrap();
         let options = Options {
             template: path,
-            binaries: functions().into(),
+            binaries: binaries.into(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            parameters: BTreeMap::from([("InstallKeysUrl".into(), atlassian.keys_url().into())]),
+            parameters,
             url_parameter: Some("BaseUrl".to_owned()),
             variables: BTreeMap::new(),
             state: None,
@@ -134,6 +156,7 @@ impl TestApp {
             jira: Site::new(Product::Jira, "stranger"),
             confluence: Site::new(Product::Confluence, "stranger"),
             log,
+            key: key.to_owned(),
             options,
             folder,
         }
@@ -165,8 +188,8 @@ impl TestApp {
     }
 
     pub(crate) async fn call_back(&self, callback: Callback, site: &Site) -> Answer {
-        let (key, url) = (&DESCRIPTOR.key, format!("/{callback}"));
-        self.atlassian.call_back(callback, key, self.stack.url(), &url, site).await.unwrap()
+        let url = format!("/{callback}");
+        self.atlassian.call_back(callback, &self.key, self.stack.url(), &url, site).await.unwrap()
     }
 
     /// Sends a body as a site does.
@@ -230,7 +253,7 @@ impl TestApp {
         let lifecycle = &self.stack.deployment().functions["Lifecycle"].environment;
         let key = lifecycle.get("TENANTS_KEY").cloned();
         let kms = self.aws(self.stack.kms_endpoint());
-        let secrets = tenants::Secrets::new(&kms, key, &DESCRIPTOR.key);
+        let secrets = tenants::Secrets::new(&kms, key, &self.key);
         let dynamodb = self.aws(self.stack.dynamodb_endpoint());
         tenants::Table::new(&dynamodb, &lifecycle["TENANTS_TABLE"], secrets)
     }

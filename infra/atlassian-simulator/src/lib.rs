@@ -1,11 +1,13 @@
-//! A simulator of Jira and Confluence for a Connect app: signed installs, signed webhooks, and a
-//! sample body for every event.
+//! A simulator of Jira and Confluence for a Connect app: signed installs, signed webhooks, a sample
+//! body for every event, and the REST API of the sites that have the app.
 
+mod api;
 mod client;
 mod install_key;
 pub mod samples;
 mod site;
 
+pub use api::{Call, Caller, Disturbance};
 pub use client::{Answer, Webhook, client, qsh_of, send};
 pub use install_key::InstallKey;
 pub use site::Site;
@@ -22,25 +24,28 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::routing::get;
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 
+use api::Api;
 use client::post;
 
-/// A simulated Atlassian: a server of install keys, and a client that signs.
+/// A simulated Atlassian: a server of install keys and of the sites' API, and a client that signs.
 #[derive(Debug)]
 pub struct Atlassian {
     client: reqwest::Client,
-    keys_url: String,
+    url: String,
     key: InstallKey,
-    key_server: JoinHandle<()>,
+    api: Api,
+    server: JoinHandle<()>,
     /// When the last callback of each tenant was signed.
     signed: Mutex<HashMap<ClientKey, i64>>,
 }
 
 impl Atlassian {
-    /// Serves an install key.
+    /// Serves an install key and the sites.
     ///
     /// # Errors
     ///
@@ -49,14 +54,14 @@ impl Atlassian {
         Self::start_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), key).await
     }
 
-    /// Serves an install key on a given address.
+    /// Serves an install key and the sites on a given address.
     ///
     /// # Errors
     ///
     /// Fails if the address is in use.
     pub async fn start_on(address: SocketAddr, key: InstallKey) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        let keys_url = format!("http://{}", listener.local_addr()?);
+        let url = format!("http://{}", listener.local_addr()?);
         let known = key.clone();
         let serve = async move |Path(id): Path<String>| {
             if id == known.id() {
@@ -65,22 +70,50 @@ impl Atlassian {
                 Err(StatusCode::NOT_FOUND)
             }
         };
-        let router = Router::new().route("/{key_id}", get(serve));
-        let key_server = tokio::spawn(async move {
+        let api = Api::new();
+        // No resource of a site has a path of one segment.
+        let router = Router::new().route("/{key_id}", get(serve)).merge(api.router());
+        let server = tokio::spawn(async move {
             // It ends with the task; an error of one connection concerns its client.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { client: client()?, keys_url, key, key_server, signed: Mutex::default() })
+        Ok(Self { client: client()?, url, key, api, server, signed: Mutex::default() })
     }
 
-    /// The URL of the key server, for the template's parameter `InstallKeysUrl`.
-    pub fn keys_url(&self) -> &str {
-        &self.keys_url
+    /// The URL of the server, for the template's parameters `InstallKeysUrl` and `AtlassianUrl`.
+    pub fn url(&self) -> &str {
+        &self.url
     }
 
-    /// Stops the key server.
-    pub fn stop_serving_keys(&self) {
-        self.key_server.abort();
+    /// Lets an app call a site that has it from an earlier run. [`Atlassian::call_back`] does it for
+    /// an install.
+    pub fn has_installed(&self, app_key: &str, site: &Site) {
+        self.api.install(app_key, site);
+    }
+
+    /// The requests to sites that have the app, so far.
+    pub fn calls(&self) -> Vec<Call> {
+        self.api.calls()
+    }
+
+    /// The requests to sites that have the app, from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<Call> {
+        self.api.subscribe()
+    }
+
+    /// The comments of an issue that were created through the API, oldest first.
+    pub fn comments(&self, site: &Site, issue: &str) -> Vec<Value> {
+        self.api.comments(&site.client_key, issue)
+    }
+
+    /// Disturbs the next requests to sites, one each. A GET is not disturbed.
+    pub fn disturb(&self, disturbances: impl IntoIterator<Item = Disturbance>) {
+        self.api.disturb(disturbances);
+    }
+
+    /// Stops the server.
+    pub fn stop_serving(&self) {
+        self.server.abort();
     }
 
     /// The HTTP client, for other requests.
@@ -110,6 +143,7 @@ impl Atlassian {
             "clientKey": site.client_key,
             "baseUrl": site.base_url,
             "productType": site.product,
+            "oauthClientId": site.oauth_client_id(),
             "description": format!("Atlassian {} at {} ", site.product, site.base_url),
             "eventType": callback.as_str(),
         });
@@ -127,7 +161,16 @@ impl Atlassian {
         if callback == Callback::Installed {
             body["sharedSecret"] = site.secret.expose().into();
         }
-        self.post(&target, Some(&token), body.to_string(), None).await
+        // Before the response: the app may call the site as soon as it has the secret.
+        let before = (callback == Callback::Installed).then(|| self.api.install(app_key, site));
+        let answer = self.post(&target, Some(&token), body.to_string(), None).await;
+        let is_accepted = answer.as_ref().is_ok_and(|answer| answer.status.is_success());
+        match before {
+            Some(before) if !is_accepted => self.api.restore(before),
+            None if callback == Callback::Uninstalled => self.api.uninstall(&site.client_key),
+            _ => {}
+        }
+        answer
     }
 
     fn next_second(&self, tenant: &ClientKey) -> anyhow::Result<Timestamp> {
@@ -178,6 +221,6 @@ impl Atlassian {
 
 impl Drop for Atlassian {
     fn drop(&mut self) {
-        self.key_server.abort();
+        self.server.abort();
     }
 }

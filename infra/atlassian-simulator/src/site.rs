@@ -32,6 +32,11 @@ impl Site {
         }
     }
 
+    /// The OAuth 2.0 client of the app on this site, by which it acts as a user.
+    pub fn oauth_client_id(&self) -> String {
+        format!("client-{}", self.client_key)
+    }
+
     /// The same site with a new secret, as after a re-install.
     pub fn with_new_secret(&self) -> Self {
         Self { secret: Self::new(self.product, "").secret, ..self.clone() }

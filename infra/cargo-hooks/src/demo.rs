@@ -174,7 +174,7 @@ impl Demo {
         self.published().take();
     }
 
-    /// Whether the app knows a site and its secret.
+    /// Whether the app knows a site and its secret. If so, it may call the site.
     ///
     /// A webhook without a body finds out. It is refused anyway: as one that cannot be read if it
     /// comes from a tenant, and as one that is not trusted otherwise.
@@ -191,7 +191,11 @@ impl Demo {
             body: String::new(),
             identifier: None,
         };
-        Ok(atlassian.send(empty, site).await?.status == StatusCode::BAD_REQUEST)
+        let is_installed = atlassian.send(empty, site).await?.status == StatusCode::BAD_REQUEST;
+        if is_installed {
+            atlassian.has_installed(&descriptor.key, site);
+        }
+        Ok(is_installed)
     }
 
     /// Sends the callback `installed` or `uninstalled` of a site.

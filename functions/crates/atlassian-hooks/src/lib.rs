@@ -43,3 +43,5 @@ pub mod site {
 pub use ::site::Sites;
 #[doc(inline)]
 pub use handler::{Error, LONGEST_DELAY, Runner, give_up, retry_after, run};
+#[doc(inline)]
+pub use runtime::aws::config as aws_config;

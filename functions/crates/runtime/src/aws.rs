@@ -26,7 +26,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(2);
 /// seconds.
 pub const CALL_TIMEOUT: Duration = Duration::from_millis(4500);
 
-/// Reads the configuration from the variables that Lambda and the template set.
+/// Reads the configuration of AWS's SDK clients from the variables that Lambda sets.
+///
+/// An attempt of a call may take two seconds, and a call 4.5 seconds.
 ///
 /// `AWS_ENDPOINT_URL` and `AWS_ENDPOINT_URL_<SERVICE>` replace AWS's endpoints, as the SDKs'
 /// reference guide says.

@@ -171,7 +171,7 @@ async fn start(
         let base_url = args.base_url.as_ref().map(|url| url.as_str().trim_end_matches('/').into());
         parameters.extend(base_url.map(|url| ("BaseUrl".to_owned(), url)));
     } else {
-        parameters.insert("InstallKeysUrl".to_owned(), atlassian.keys_url().to_owned());
+        parameters.insert("InstallKeysUrl".to_owned(), atlassian.url().to_owned());
     }
     let stack = Stack::start(sam_template_runner::Options {
         template,

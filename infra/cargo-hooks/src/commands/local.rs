@@ -8,7 +8,7 @@ mod watch;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 use anyhow::bail;
@@ -107,7 +107,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let start = Instant::now();
     let key = tokio::task::spawn_blocking(InstallKey::generate).await??;
     let atlassian = Atlassian::start(key).await?;
-    given.parameters.insert(INSTALL_KEYS_URL.into(), atlassian.keys_url().to_owned());
+    given.parameters.insert(INSTALL_KEYS_URL.into(), atlassian.url().to_owned());
+    if declares(&template, ATLASSIAN_URL) {
+        given.parameters.insert(ATLASSIAN_URL.into(), atlassian.url().to_owned());
+    }
     let stack = Stack::start(sam_template_runner::Options {
         template: template.clone(),
         binaries,
@@ -192,6 +195,7 @@ impl Run<'_> {
         let mut stop = std::pin::pin!(told_to_stop());
         let mut changes = self.journeys.subscribe();
         let mut lines = self.stack.subscribe();
+        let mut calls = self.demo.atlassian().subscribe();
         let scene = async {
             self.install().await?;
             self.demo.publish()?;
@@ -209,9 +213,17 @@ impl Run<'_> {
                 }
             }
         };
+        let called = async {
+            loop {
+                if let Ok(call) = calls.recv().await {
+                    console::called(&call);
+                }
+            }
+        };
         tokio::select! {
             scene = scene => scene?,
             () = printed => {}
+            () = called => {}
             told = &mut stop => return told,
         }
         console::step("Ready", &format!("in {:.1} s", start.elapsed().as_secs_f64()));
@@ -225,12 +237,16 @@ impl Run<'_> {
             rows.skip(&journey);
         }
         let mut watching = std::pin::pin!(watching);
+        let mut calls = self.demo.atlassian().subscribe();
         loop {
             tokio::select! {
                 told = &mut stop => return told,
                 never = &mut watching => match never {},
                 journey = changes.recv() => if let Ok(journey) = journey {
                     rows.show(&journey);
+                },
+                call = calls.recv() => if let Ok(call) = call {
+                    console::called(&call);
                 },
                 line = lines.recv() => match line {
                     Ok(line) if args.verbose => console::raw(&line),
@@ -276,6 +292,8 @@ impl Args {
 /// The parameters that this command sets by itself, and that of `--fast`.
 const BASE_URL: &str = "BaseUrl";
 const INSTALL_KEYS_URL: &str = "InstallKeysUrl";
+/// Declared only where a handler calls a site.
+const ATLASSIAN_URL: &str = "AtlassianUrl";
 const RETRY_DELAY: &str = "RetryDelay";
 
 /// Reads `NAME=VALUE`.
@@ -296,6 +314,9 @@ fn parameters(args: &Args) -> anyhow::Result<BTreeMap<String, String>> {
                 "{name} is the URL of this command's own keys, which sign the installs of its demo \
                  sites; leave it out"
             ),
+            ATLASSIAN_URL => bail!(
+                "{name} is the URL of this command's own sites, which handlers call; leave it out"
+            ),
             BASE_URL => bail!(
                 "{name} is the URL that this command listens on; for the URL of a tunnel in front \
                  of it use --parameter OtherBaseUrls={value}"
@@ -313,6 +334,12 @@ fn parameters(args: &Args) -> anyhow::Result<BTreeMap<String, String>> {
         parameters.insert(RETRY_DELAY.into(), "0".into());
     }
     Ok(parameters)
+}
+
+/// Whether a template has a parameter. One that cannot be read is refused when the stack starts.
+fn declares(template: &Path, parameter: &str) -> bool {
+    let text = std::fs::read_to_string(template).unwrap_or_default();
+    sam_template::parse(&text).unwrap_or_default()["Parameters"].get(parameter).is_some()
 }
 
 fn summary(stack: &Stack) -> String {
@@ -365,11 +392,12 @@ mod tests {
 
     #[test]
     fn says_what_is_wrong_with_a_parameter() {
-        let rows: [(&[&str], &str); 7] = [
+        let rows: [(&[&str], &str); 8] = [
             (&["--parameter", "RetryDelay"], "write a parameter as NAME=VALUE"),
             (&["--parameter", "=5"], "write a parameter as NAME=VALUE"),
             (&["--parameter", "A=1", "--parameter", "A=2"], "given twice; leave out one"),
             (&["--parameter", "InstallKeysUrl=http://a"], "leave it out"),
+            (&["--parameter", "AtlassianUrl=http://a"], "leave it out"),
             (&["--parameter", "BaseUrl=https://a"], "--parameter OtherBaseUrls=https://a"),
             (&["--fast", "--parameter", "RetryDelay=5"], "leave out either --fast or"),
             (&["--watch", "--once"], "cannot be used with"),

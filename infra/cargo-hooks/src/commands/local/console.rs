@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use sam_template_runner::{LogLine, LogStream};
 use serde_json::{Map, Value};
 
-use atlassian_simulator::Answer;
+use atlassian_simulator::{Answer, Call, Caller};
 
 use crate::deliveries::MESSAGES;
 use crate::terminal::escaped;
@@ -26,6 +26,17 @@ pub(crate) fn step(verb: &str, what: &str) {
 pub(crate) fn answered(verb: &str, what: &str, answer: &Answer) {
     let (status, took) = (answer.status.as_u16(), answer.took.as_millis());
     step(verb, &format!("{what}: {status} in {took} ms"));
+}
+
+/// A request of a handler to a site.
+pub(crate) fn called(call: &Call) {
+    let Call { site, method, path, caller, status } = call;
+    let caller = match caller {
+        Caller::App => "as the app".to_owned(),
+        Caller::User(user) => format!("as the user {user}"),
+        Caller::Stranger(why) => format!("but {why}"),
+    };
+    step("called", &format!("{method} {path} of {site}, {caller}: {}", status.as_u16()));
 }
 
 /// What can be done now.
