@@ -31,3 +31,4 @@ mod retries;
 mod send;
 mod soak;
 mod state;
+mod transfer;
