@@ -104,7 +104,7 @@ pub struct Stack {
 
 impl Stack {
     /// The stack in CloudFormation's answer to `DescribeStacks`.
-    fn described(name: &str, answer: &str) -> anyhow::Result<Self> {
+    pub(crate) fn described(name: &str, answer: &str) -> anyhow::Result<Self> {
         let document = roxmltree::Document::parse(answer)
             .context("the response of CloudFormation is not XML; try again later")?;
         Ok(Self {

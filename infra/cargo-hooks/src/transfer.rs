@@ -268,3 +268,37 @@ pub async fn import(
     }
     Ok(summary)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(outputs: &[(&str, &str)], parameters: &[(&str, &str)]) -> Stack {
+        let list = |kind: &str, members: &[(&str, &str)]| {
+            let members = members.iter().map(|(key, value)| {
+                format!("<member><{kind}Key>{key}</{kind}Key><{kind}Value>{value}</{kind}Value></member>")
+            });
+            members.collect::<String>()
+        };
+        let members = list("Output", outputs) + &list("Parameter", parameters);
+        Stack::described("my-app", &format!("<Answer>{members}</Answer>")).unwrap()
+    }
+
+    #[test]
+    fn opens_no_deployed_store_without_its_key() {
+        let (table, key) = (("TenantsTable", "table"), ("TenantsKey", "arn:key"));
+        let hosts = ("TenantHosts", ".atlassian.net, jira.example.com");
+        let config = local("http://127.0.0.1:1");
+        let open = |stack| Store::deployed(&config, &stack, "com.example.app");
+        let store = open(stack(&[table, key], &[hosts])).unwrap();
+        assert_eq!(store.rules.hosts, [".atlassian.net", "jira.example.com"]);
+        for (lacking, name) in [
+            (stack(&[table], &[hosts]), "output TenantsKey"),
+            (stack(&[key], &[hosts]), "output TenantsTable"),
+            (stack(&[table, key], &[]), "parameter TenantHosts"),
+        ] {
+            let error = open(lacking).unwrap_err().to_string();
+            assert!(error.contains(&format!("my-app has no {name}; deploy")), "{error}");
+        }
+    }
+}
