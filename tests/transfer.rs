@@ -332,6 +332,23 @@ async fn an_import_replaces_no_callback_that_is_not_older() {
     app.stack.stop().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_beside_an_uninstall_does_not_bring_the_tenant_back() {
+    let app = TestApp::empty(|template| template).await;
+    let table = app.tenants();
+    for round in 0..40 {
+        let site = Site::new(Product::Jira, "site");
+        let now = Timestamp::now();
+        let at = SignedAt { signed: now, now };
+        let uninstall = table.uninstall(&site.client_key, at);
+        let (imported, recorded) = tokio::join!(import(&table, &site, None, false), uninstall);
+        assert_eq!(recorded.unwrap(), Recorded::Yes);
+        let row = row(&app, &site.client_key).await.unwrap();
+        assert!(!row.contains_key("sharedSecret"), "round {round}: {imported:?}");
+    }
+    app.stack.stop().await;
+}
+
 async fn import(
     table: &Table,
     site: &Site,
@@ -457,6 +474,8 @@ async fn the_command_lists_exports_and_imports() {
     let output = home.tenants(&["import", path, "--dry-run"], "").await;
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert!(text(&output.stdout).contains("0 would be imported, 2 unchanged"));
+    let output = home.tenants(&["import"], "\n[\n]\n").await;
+    assert!(!output.status.success() && text(&output.stderr).contains("there was no line"));
     let output = home.tenants(&["import", "/none"], "").await;
     assert!(text(&output.stderr).contains("/none cannot be read; name a file"));
     app.stack.stop().await;

@@ -170,6 +170,11 @@ async fn import(args: ImportArgs) -> anyhow::Result<()> {
             transfer::import(&store, lines, args.dry_run, &mut out, &mut problems).await?
         }
     };
+    // What failed before a pipe leaves no other trace.
+    ensure!(
+        summary != Summary::default(),
+        "there was no line to import; check the file, or the command that should have written lines"
+    );
     let Summary { imported, unchanged, outdated, uninstalled, others, invalid } = summary;
     let verb = if args.dry_run { "would be imported" } else { "imported" };
     println!(
