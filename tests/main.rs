@@ -32,3 +32,4 @@ mod sample_app;
 mod send;
 mod soak;
 mod state;
+mod transfer;

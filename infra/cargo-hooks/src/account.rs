@@ -77,8 +77,7 @@ impl Account {
     ///
     /// Fails if there is no such stack, or AWS does not answer.
     pub async fn stack(config: &SdkConfig, name: &str) -> anyhow::Result<Stack> {
-        let outputs = outputs(&cloudformation(config, name, "DescribeStacks", &[]).await?)?;
-        Ok(Stack { name: name.to_owned(), outputs })
+        Stack::described(name, &cloudformation(config, name, "DescribeStacks", &[]).await?)
     }
 
     /// The name in the account of a stack's resource, by its name in `template.yaml`.
@@ -100,9 +99,21 @@ impl Account {
 pub struct Stack {
     name: String,
     outputs: BTreeMap<String, String>,
+    parameters: BTreeMap<String, String>,
 }
 
 impl Stack {
+    /// The stack in CloudFormation's answer to `DescribeStacks`.
+    pub(crate) fn described(name: &str, answer: &str) -> anyhow::Result<Self> {
+        let document = roxmltree::Document::parse(answer)
+            .context("the response of CloudFormation is not XML; try again later")?;
+        Ok(Self {
+            name: name.to_owned(),
+            outputs: members(&document, "OutputKey", "OutputValue"),
+            parameters: members(&document, "ParameterKey", "ParameterValue"),
+        })
+    }
+
     /// The value of an output, as `template.yaml` declares it.
     ///
     /// # Errors
@@ -112,6 +123,21 @@ impl Stack {
         self.outputs.get(key).cloned().with_context(|| {
             format!(
                 "the stack {} has no output {key}; deploy this app's template to it, or name \
+                 another stack",
+                self.name
+            )
+        })
+    }
+
+    /// The value of a parameter, as `template.yaml` declares it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the stack has no such parameter.
+    pub fn parameter(&self, key: &str) -> anyhow::Result<String> {
+        self.parameters.get(key).cloned().with_context(|| {
+            format!(
+                "the stack {} has no parameter {key}; deploy this app's template to it, or name \
                  another stack",
                 self.name
             )
@@ -228,18 +254,14 @@ pub(crate) async fn credentials(config: &SdkConfig) -> anyhow::Result<Credential
     )
 }
 
-/// The outputs in CloudFormation's answer to `DescribeStacks`.
-fn outputs(answer: &str) -> anyhow::Result<BTreeMap<String, String>> {
-    let document = roxmltree::Document::parse(answer)
-        .context("the response of CloudFormation is not XML; try again later")?;
+/// The values in lists of names and values.
+fn members(document: &roxmltree::Document<'_>, key: &str, value: &str) -> BTreeMap<String, String> {
     let members = document.descendants().filter(|node| node.tag_name().name() == "member");
     let named = |node: roxmltree::Node<'_, '_>, name: &str| {
         let child = node.children().find(|child| child.tag_name().name() == name);
-        child.and_then(|child| child.text()).map(str::to_owned)
+        child.map(|child| child.text().unwrap_or_default().to_owned())
     };
-    Ok(members
-        .filter_map(|node| Some((named(node, "OutputKey")?, named(node, "OutputValue")?)))
-        .collect())
+    members.filter_map(|node| Some((named(node, key)?, named(node, value)?))).collect()
 }
 
 /// What CloudFormation says in place of an answer.
@@ -261,7 +283,8 @@ mod tests {
     const ANSWER: &str = r#"<DescribeStacksResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/">
       <DescribeStacksResult><Stacks><member>
         <StackName>hooks</StackName>
-        <Parameters><member><ParameterKey>BaseUrl</ParameterKey><ParameterValue/></member></Parameters>
+        <Parameters><member><ParameterKey>BaseUrl</ParameterKey><ParameterValue/></member>
+          <member><ParameterKey>TenantHosts</ParameterKey><ParameterValue>.atlassian.net,.jira.com</ParameterValue></member></Parameters>
         <Outputs>
           <member><OutputKey>TenantsTable</OutputKey><OutputValue>hooks-Tenants&amp;1</OutputValue></member>
           <member><Description>d</Description><OutputKey>TenantsKey</OutputKey><OutputValue>arn:k</OutputValue></member>
@@ -269,12 +292,16 @@ mod tests {
       </member></Stacks></DescribeStacksResult></DescribeStacksResponse>"#;
 
     #[test]
-    fn reads_the_outputs_of_a_stack() {
-        let stack = Stack { name: "hooks".into(), outputs: outputs(ANSWER).unwrap() };
+    fn reads_the_outputs_and_parameters_of_a_stack() {
+        let stack = Stack::described("hooks", ANSWER).unwrap();
         assert_eq!(stack.outputs.len(), 2);
         assert_eq!(stack.output("TenantsTable").unwrap(), "hooks-Tenants&1");
         let missing = stack.output("IssueQueueUrl").unwrap_err().to_string();
         assert!(missing.contains("hooks has no output IssueQueueUrl; deploy"), "{missing}");
+        assert_eq!(stack.parameter("BaseUrl").unwrap(), "");
+        assert_eq!(stack.parameter("TenantHosts").unwrap(), ".atlassian.net,.jira.com");
+        let missing = stack.parameter("Kettle").unwrap_err().to_string();
+        assert!(missing.contains("hooks has no parameter Kettle; deploy"), "{missing}");
     }
 
     #[test]

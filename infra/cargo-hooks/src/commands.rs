@@ -16,3 +16,4 @@ pub mod replay;
 pub mod schema;
 pub mod send;
 pub mod template;
+pub mod tenants;

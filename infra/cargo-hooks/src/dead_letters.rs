@@ -10,7 +10,7 @@ pub use replay::{Moved, Replay, replay};
 
 use std::io::Write;
 
-use crate::terminal::{escaped, escaped_json};
+use crate::terminal::{escaped_json, write_table};
 
 /// A filter for dead letters.
 #[derive(Clone, Debug, Default)]
@@ -104,25 +104,13 @@ fn table(letters: &[DeadLetter], out: &mut impl Write) -> std::io::Result<()> {
                     "none: SQS moved it, because the function could not start or was killed each time".into()
                 }),
             ]
-            .map(|cell| escaped(&cell).into_owned())
         })
         .collect();
     if rows.is_empty() {
         return writeln!(out, "no dead letters");
     }
     let heads = ["HANDLER", "EVENT", "TENANT", "FIRST SEEN (UTC)", "TRIES", "BYTES", "REASON"];
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([heads[column].len()]).max().unwrap_or_default()
-    };
-    let widths: Vec<usize> = (0..heads.len() - 1).map(width).collect();
-    for row in std::iter::once(&heads.map(str::to_owned)).chain(&rows) {
-        for (cell, width) in row.iter().zip(&widths) {
-            write!(out, "{cell:width$}  ")?;
-        }
-        writeln!(out, "{}", row[heads.len() - 1])?;
-    }
-    Ok(())
+    write_table(heads, rows, out)
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::dead_letters::{Filter, Pair, Queues, Replay, replay};
-use crate::session::{Published, Session};
+use crate::session::{LocalTenants, Published, Session};
 
 /// The demo sites of a local stack. A clone is the same sites.
 #[derive(Clone, Debug)]
@@ -42,6 +42,7 @@ struct Inner {
     base_url: String,
     sqs: String,
     page: String,
+    tenants: Option<LocalTenants>,
     queues: Vec<Pair>,
     opened: Vec<DemoSite>,
     sites: Mutex<Vec<Site>>,
@@ -76,6 +77,7 @@ impl Page {
             base_url: stack.url().into(),
             sqs: stack.sqs_endpoint().into(),
             page: self.url.clone(),
+            tenants: LocalTenants::of(stack),
         }
     }
 
@@ -108,6 +110,8 @@ pub struct Addresses {
     pub sqs: String,
     /// The page of the inspector.
     pub page: String,
+    /// The table of tenants.
+    pub tenants: Option<LocalTenants>,
 }
 
 impl Demo {
@@ -124,7 +128,7 @@ impl Demo {
         sites: Vec<Site>,
         state: Option<&Path>,
     ) -> anyhow::Result<Self> {
-        let Addresses { base_url, sqs, page } = addresses;
+        let Addresses { base_url, sqs, page, tenants } = addresses;
         let queues = pairs(deployment);
         let opened = sites::open(state, sites)?;
         let sites = Mutex::new(opened.iter().map(|demo| demo.site.clone()).collect());
@@ -134,6 +138,7 @@ impl Demo {
             base_url,
             sqs,
             page,
+            tenants,
             queues,
             opened,
             sites,
@@ -277,8 +282,8 @@ impl Demo {
     }
 
     fn session(&self) -> Session {
-        let Inner { base_url, sqs, page, .. } = &*self.inner;
-        Session::new(base_url, sqs, page, &self.sites())
+        let Inner { base_url, sqs, page, tenants, .. } = &*self.inner;
+        Session::new(base_url, sqs, page, &self.sites()).with_tenants(tenants.clone())
     }
 
     fn published(&self) -> MutexGuard<'_, Option<Published>> {

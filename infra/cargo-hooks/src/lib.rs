@@ -7,12 +7,13 @@
 //!   commands.
 //! - [`demo`] has the demo sites of a local stack, which the inspector's page acts for.
 //! - [`account`] finds a deployed stack, [`dead_letters`] lists and replays its dead letters, and [`recover`]
-//!   fetches the webhooks that Jira could not deliver.
+//!   fetches the webhooks that Jira could not deliver. [`transfer`] lists, exports and imports its
+//!   tenants.
 //! - [`deliveries`] makes one row a delivery from lines of log, and [`logs`] reads those of a deployed
 //!   stack.
 //! - [`doctor`] looks for what this machine lacks.
 //! - [`schema`] is the JSON Schema of the app descriptor.
-//! - [`terminal`] escapes foreign text before any of these prints it.
+//! - [`terminal`] escapes foreign text before any of these prints it, and prints tables.
 
 pub mod account;
 pub mod addition;
@@ -29,6 +30,7 @@ pub mod scaffold;
 pub mod schema;
 pub mod session;
 pub mod terminal;
+pub mod transfer;
 
 pub use ::template;
 pub use template::{check, plan};

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use cargo_hooks::commands::{
     add, check, completions, dead, doctor, events, inspect, local, logs, new, plan, recover,
-    replay, schema, send, template,
+    replay, schema, send, template, tenants,
 };
 use cargo_hooks::terminal::escaped;
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -41,6 +41,7 @@ enum Command {
     Dead(dead::Args),
     Replay(replay::Args),
     Recover(recover::Args),
+    Tenants(tenants::Args),
     Logs(logs::Args),
     Doctor(doctor::Args),
     Schema(schema::Args),
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         Command::Dead(args) => wait_for(dead::run(args)),
         Command::Replay(args) => wait_for(replay::run(args)),
         Command::Recover(args) => wait_for(recover::run(args)),
+        Command::Tenants(args) => wait_for(tenants::run(args)),
         Command::Logs(args) => wait_for(logs::run(args)),
         Command::Doctor(args) => wait_for(doctor::run(args)),
         Command::Schema(args) => schema::run(&args),

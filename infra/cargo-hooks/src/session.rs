@@ -14,8 +14,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use atlassian_connect::event::{EventName, Product};
 use atlassian_connect::tenant::{ClientKey, SharedSecret};
+use contract::variable;
 use inspector::Journey;
 use runtime::environment;
+use sam_template_runner::Stack;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -30,7 +32,37 @@ pub struct Session {
     pub sqs: String,
     /// The URL of its page, which also tells what became of a webhook.
     pub page: String,
+    /// Its table of tenants, if it has one.
+    pub(crate) tenants: Option<LocalTenants>,
     sites: Vec<DemoSite>,
+}
+
+/// The table of tenants of a local stack.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct LocalTenants {
+    pub(crate) dynamodb: String,
+    pub(crate) kms: String,
+    pub(crate) table: String,
+    pub(crate) key: Option<String>,
+    /// Separated by commas.
+    pub(crate) hosts: String,
+}
+
+impl LocalTenants {
+    /// The table that the stack's lifecycle function writes; `None` without such a function.
+    pub fn of(stack: &Stack) -> Option<Self> {
+        let mut functions = stack.deployment().functions.values();
+        functions.find_map(|function| {
+            let variable = |name| function.environment.get(name).cloned();
+            Some(Self {
+                hosts: variable(variable::TENANT_HOSTS)?,
+                table: variable(variable::TENANTS_TABLE)?,
+                key: variable(variable::TENANTS_KEY),
+                dynamodb: stack.dynamodb_endpoint().into(),
+                kms: stack.kms_endpoint().into(),
+            })
+        })
+    }
 }
 
 /// A demo site as it is written down.
@@ -105,7 +137,13 @@ impl Session {
         sites: impl IntoIterator<Item = &'a Site>,
     ) -> Self {
         let sites = sites.into_iter().map(DemoSite::of).collect();
-        Self { url: url.into(), sqs: sqs.into(), page: page.into(), sites }
+        Self { url: url.into(), sqs: sqs.into(), page: page.into(), tenants: None, sites }
+    }
+
+    /// The session with the stack's table of tenants.
+    #[must_use]
+    pub fn with_tenants(self, tenants: Option<LocalTenants>) -> Self {
+        Self { tenants, ..self }
     }
 
     /// The session of the stack that runs on this port, or of the only one that runs.

@@ -1,7 +1,8 @@
-//! Escaping of untrusted text for a terminal.
+//! Untrusted text for a terminal: escaped, and in tables.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::io::{self, Write};
 
 /// The text with control characters escaped.
 ///
@@ -20,6 +21,32 @@ pub fn escaped_json(json: &str) -> Cow<'_, str> {
             text
         })
     })
+}
+
+/// Writes a table with a heading, one line a row. Cells are escaped.
+///
+/// # Errors
+///
+/// Fails if it cannot be written.
+pub fn write_table<const COLUMNS: usize>(
+    heads: [&str; COLUMNS],
+    rows: impl IntoIterator<Item = [String; COLUMNS]>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let rows = rows.into_iter().map(|row| row.map(|cell| escaped(&cell).into_owned()));
+    let rows: Vec<_> = std::iter::once(heads.map(str::to_owned)).chain(rows).collect();
+    let width = |column: usize| {
+        rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..COLUMNS).map(width).collect();
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
 }
 
 fn replaced(text: &str, escape: impl Fn(char) -> String) -> Cow<'_, str> {

@@ -186,12 +186,13 @@ fn is_among(audience: Option<&str>, base_urls: &[&str]) -> bool {
     audience.is_some_and(|audience| base_urls.iter().any(|url| bare(url) == bare(audience)))
 }
 
-/// Whether a URL consists of `https`, one of the hosts, and a plain path.
+/// Whether the base URL of a site consists of `https`, one of the hosts, and a plain path. The hosts are
+/// those of [`Expected::tenant_hosts`].
 ///
 /// Tools send tokens to this URL, so all parsers must read the same host from it. A URL that
 /// parsing changes is refused: one with a default port, a full stop of another script, a backslash,
 /// or `..`.
-fn is_hosted_by(base_url: &str, hosts: &[&str]) -> bool {
+pub fn is_hosted_by(base_url: &str, hosts: &[&str]) -> bool {
     let Ok(url) = Url::parse(base_url) else { return false };
     let Some(host) = url.host_str() else { return false };
     let path = url.path();

@@ -8,16 +8,13 @@ use jiff::Timestamp;
 use lifecycle::install_keys::InstallKeys;
 use lifecycle::{App, receive};
 use receiver::Queue;
-use runtime::environment::{optional, required};
+use runtime::environment::{listed, optional, required};
 use tenants::{Secrets, Table};
 
 /// Runs the function until Lambda stops it. The template sets its environment variables.
 pub fn run() -> ExitCode {
     runtime::start(async {
         let lifecycle: Lifecycle = serde_json::from_str(&required(variable::LIFECYCLE)?)?;
-        let listed = |list: &str| -> Vec<String> {
-            list.split(',').map(|item| item.trim().to_owned()).filter(|i| !i.is_empty()).collect()
-        };
         let app = App {
             key: required(variable::APP_KEY)?,
             lifecycle,

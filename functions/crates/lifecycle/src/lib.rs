@@ -22,7 +22,9 @@ use receiver::Enqueue;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use tenants::{Find, Install, Installation, Recorded, SignedAt, Switch, Unavailable, Uninstall};
+use tenants::{
+    Find, Install, Installation, MAX_SECRET_LEN, Recorded, SignedAt, Switch, Unavailable, Uninstall,
+};
 
 use crate::install_keys::{InstallKeys, TooManyUnknownKeys};
 
@@ -204,10 +206,6 @@ fn installation(
     let LifecycleBody { client_key: key, base_url, .. } = tenancy;
     Ok(Installation { key, product, secret, base_url, particulars })
 }
-
-/// The maximum length of a secret, in bytes. Atlassian's have at most 128 characters, and KMS
-/// encrypts 4096 bytes.
-const MAX_SECRET_LEN: usize = 1024;
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, Rejection> {
     serde_json::from_str(text).map_err(malformed)

@@ -33,6 +33,12 @@ where
         .map_err(|error: T::Err| Misconfigured::Invalid { name, reason: error.to_string() })
 }
 
+/// The items of a list that is separated by commas. Spaces around an item do not belong to it, and
+/// empty items are left out.
+pub fn listed(list: &str) -> Vec<String> {
+    list.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+}
+
 /// A variable that is missing or invalid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Misconfigured {

@@ -3,7 +3,8 @@
 //! There is one trait for each operation, so that a function's signature shows which permissions it
 //! needs. Receivers only [`Find`]; the lifecycle function also needs [`Install`], [`Switch`] and
 //! [`Uninstall`]. [`Table`] implements all of them on DynamoDB, and receivers use it through
-//! [`Cached`].
+//! [`Cached`]. What only tools do has no trait: [`Table::entries`] lists all rows, and
+//! [`Table::import`] records a tenant of another app's store.
 
 mod cached;
 mod secrets;
@@ -12,6 +13,7 @@ mod table;
 pub use cached::Cached;
 pub use secrets::Secrets;
 pub use table::Table;
+pub use table::transfer::{Entry, Import, Imported, State};
 
 use std::time::Duration;
 
@@ -27,6 +29,10 @@ use jiff::Timestamp;
 /// in transit: a token lives for three minutes, and a refused webhook is lost. Fifteen minutes also
 /// cover Jira's first retry.
 pub const PREVIOUS_SECRET_GRACE: Duration = Duration::from_secs(15 * 60);
+
+/// The maximum length of a secret, in bytes. Atlassian's have at most 128 characters, and KMS encrypts
+/// 4096 bytes.
+pub const MAX_SECRET_LEN: usize = 1024;
 
 /// How long the row of an uninstalled tenant is kept before DynamoDB deletes it.
 ///

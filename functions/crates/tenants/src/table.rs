@@ -1,5 +1,7 @@
 //! The tenants table on DynamoDB.
 
+pub(crate) mod transfer;
+
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -96,10 +98,8 @@ impl Table {
         &self,
         now: Timestamp,
     ) -> Result<Vec<(ClientKey, String, Tenant)>, Unavailable> {
-        let scan = self.client.scan().table_name(&self.name).consistent_read(true);
-        let rows: Result<Vec<Row>, _> = scan.into_paginator().items().send().collect().await;
         let mut sites = Vec::new();
-        for row in rows.map_err(|error| self.unavailable(error))? {
+        for row in self.rows().await? {
             let text = |name| row.get(name).and_then(|value: &AttributeValue| value.as_s().ok());
             let key = text(KEY).and_then(|key| ClientKey::new(key.as_str()).ok());
             let (Some(key), Some(base_url)) = (key, text(BASE_URL)) else { continue };
@@ -108,6 +108,13 @@ impl Table {
             }
         }
         Ok(sites)
+    }
+
+    /// All rows, page by page.
+    async fn rows(&self) -> Result<Vec<Row>, Unavailable> {
+        let scan = self.client.scan().table_name(&self.name).consistent_read(true);
+        let rows: Result<Vec<Row>, _> = scan.into_paginator().items().send().collect().await;
+        rows.map_err(|error| self.unavailable(error))
     }
 
     async fn tenant(
@@ -145,14 +152,19 @@ impl Install for Table {
             let row = self.row(&installation.key, &[SECRET, SIGNED_AT]).await?.unwrap_or_default();
             let stored = row.get(SECRET);
             let before = self.before(installation, stored).await?;
+            let order = match before {
+                Before::Same => Order::NotEarlier,
+                Before::None | Before::Other => Order::Later,
+            };
             let signed = row.get(SIGNED_AT).and_then(timestamp);
-            if signed.is_some_and(|signed| match before {
-                Before::Same => at.signed < signed,
-                Before::None | Before::Other => at.signed <= signed,
+            if signed.is_some_and(|signed| match order {
+                Order::NotEarlier => at.signed < signed,
+                Order::Later | Order::First => at.signed <= signed,
             }) {
                 return Ok(Recorded::Outdated);
             }
-            let update = self.installed(installation, at, stored, before).await?;
+            let change = Change { order, signed: Some(at.signed), now: at.now, enabled: None };
+            let update = self.installed(installation, change, stored, before).await?;
             // Otherwise another callback was recorded since the row was read: compare again.
             if let Held::Yes = self.conditional(update).await? {
                 return Ok(Recorded::Yes);
@@ -160,6 +172,29 @@ impl Install for Table {
         }
         Err(self.unavailable("other callbacks of the same tenant got in the way"))
     }
+}
+
+/// What an update for an install writes besides the installation, and its place in the order of
+/// callbacks.
+#[derive(Clone, Copy)]
+struct Change {
+    order: Order,
+    /// When it was signed, if that is known.
+    signed: Option<Timestamp>,
+    now: Timestamp,
+    /// Whether the app is enabled, for a row that does not say.
+    enabled: Option<bool>,
+}
+
+/// How an update relates to the callback that the row has recorded. A row without one takes any.
+#[derive(Clone, Copy)]
+enum Order {
+    /// It was signed later.
+    Later,
+    /// It was signed later, or in the same second.
+    NotEarlier,
+    /// The row has recorded no callback.
+    First,
 }
 
 /// The stored secret, compared with the one that an install brings.
@@ -195,22 +230,30 @@ impl Table {
     async fn installed(
         &self,
         installation: &Installation,
-        at: SignedAt,
+        Change { order, signed, now, enabled }: Change,
         stored: Option<&AttributeValue>,
         before: Before,
     ) -> Result<UpdateItemFluentBuilder, Unavailable> {
         let Installation { key, product, secret, base_url, particulars } = installation;
         let mut update = self
-            .update(key, at)
+            .update_of(key, now)
             .expression_attribute_values(":product", string(product.as_str()))
             .expression_attribute_values(":base_url", string(base_url));
         let mut set = vec![
-            format!("{SIGNED_AT} = :signed"),
             format!("{PRODUCT} = :product"),
             format!("{BASE_URL} = :base_url"),
             format!("{UPDATED_AT} = :now"),
         ];
         let mut remove = vec![EXPIRES_AT];
+        if let Some(signed) = signed {
+            set.push(format!("{SIGNED_AT} = :signed"));
+            update = update.expression_attribute_values(":signed", seconds(signed));
+        }
+        if let Some(enabled) = enabled {
+            set.push(format!("{ENABLED} = if_not_exists({ENABLED}, :enabled)"));
+            let enabled = AttributeValue::Bool(enabled);
+            update = update.expression_attribute_values(":enabled", enabled);
+        }
         for (name, value) in particulars.named() {
             // Not every install has all details; those that are missing keep their values.
             let Some(value) = value else { continue };
@@ -222,20 +265,17 @@ impl Table {
             Before::Same => {}
             Before::Other => {
                 update = update
-                    .expression_attribute_values(":until", seconds(at.now + PREVIOUS_SECRET_GRACE));
+                    .expression_attribute_values(":until", seconds(now + PREVIOUS_SECRET_GRACE));
                 set.push(format!("{PREVIOUS_SECRET} = :stored"));
                 set.push(format!("{PREVIOUS_UNTIL} = :until"));
             }
             Before::None => remove.extend([PREVIOUS_SECRET, PREVIOUS_UNTIL]),
         }
-        let order = if let Before::Same = before {
-            "<="
-        } else {
+        if !matches!(before, Before::Same) {
             let sealed = self.secrets.seal(secret, key).await?;
             update = update.expression_attribute_values(":secret", sealed);
             set.push(format!("{SECRET} = :secret"));
-            "<"
-        };
+        }
         let unchanged = match stored {
             Some(stored) => {
                 update = update.expression_attribute_values(":stored", stored.clone());
@@ -243,11 +283,15 @@ impl Table {
             }
             None => format!("attribute_not_exists({SECRET})"),
         };
+        let first = format!("attribute_not_exists({SIGNED_AT})");
+        let in_order = match order {
+            Order::Later => format!("{first} OR {SIGNED_AT} < :signed"),
+            Order::NotEarlier => format!("{first} OR {SIGNED_AT} <= :signed"),
+            Order::First => first,
+        };
         Ok(update
             .update_expression(format!("SET {} REMOVE {}", set.join(", "), remove.join(", ")))
-            .condition_expression(format!(
-                "(attribute_not_exists({SIGNED_AT}) OR {SIGNED_AT} {order} :signed) AND {unchanged}"
-            )))
+            .condition_expression(format!("({in_order}) AND {unchanged}")))
     }
 }
 
@@ -315,12 +359,16 @@ enum Held {
 impl Table {
     /// Starts an update with the values `:signed` and `:now`.
     fn update(&self, key: &ClientKey, at: SignedAt) -> UpdateItemFluentBuilder {
+        self.update_of(key, at.now).expression_attribute_values(":signed", seconds(at.signed))
+    }
+
+    /// Starts an update with the value `:now`.
+    fn update_of(&self, key: &ClientKey, now: Timestamp) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
             .table_name(&self.name)
             .key(KEY, string(key.as_str()))
-            .expression_attribute_values(":signed", seconds(at.signed))
-            .expression_attribute_values(":now", seconds(at.now))
+            .expression_attribute_values(":now", seconds(now))
     }
 
     /// Sends a conditional update.

@@ -1,0 +1,213 @@
+//! `cargo hooks tenants`
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, IsTerminal as _, Write as _, stderr, stdin, stdout};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail, ensure};
+use zeroize::Zeroizing;
+
+use crate::account::Account;
+use crate::app::App;
+use crate::dead_letters::{Form, Queues};
+use crate::session::write_private;
+use crate::transfer::{self, Store, Summary};
+
+/// List the tenants of a stack, and move tenants from and to other stores
+///
+/// A tenant is a site that has the app installed. Without --stack, the tenants are those of the running
+/// local stack.
+#[derive(clap::Args, Debug)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(clap::Subcommand, Debug)]
+enum Action {
+    List(ListArgs),
+    Export(ExportArgs),
+    Import(ImportArgs),
+}
+
+/// Which stack is meant.
+#[derive(clap::Args, Debug)]
+struct StackArgs {
+    /// Name of a deployed stack [default: the running local stack]
+    #[arg(long, value_name = "NAME")]
+    stack: Option<String>,
+    /// Port of the local stack, if several run
+    #[arg(long, conflicts_with = "stack")]
+    port: Option<u16>,
+    #[command(flatten)]
+    account: Account,
+}
+
+/// List who has the app installed, and who uninstalled it in the last ninety days
+///
+/// A tenant that is `imported` has sent no install since it was imported without a date.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  \
+        cargo hooks tenants list --stack my-app\n  \
+        cargo hooks tenants list --stack my-app --json\n\n\
+        AWS permissions: cloudformation:DescribeStacks, dynamodb:Scan")]
+struct ListArgs {
+    #[command(flatten)]
+    stack: StackArgs,
+    /// Print one JSON object per line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Write one JSON object per tenant, for an import or another program
+///
+/// Secrets are left out, unless --with-secrets asks for them. Whoever has a tenant's secret can sign
+/// webhooks as that tenant, and call its site as the app.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  \
+        cargo hooks tenants export --stack my-app > tenants.jsonl\n  \
+        cargo hooks tenants export --stack old --with-secrets | cargo hooks tenants import --stack new\n\n\
+        AWS permissions: cloudformation:DescribeStacks, dynamodb:Scan, and kms:Decrypt for secrets")]
+struct ExportArgs {
+    #[command(flatten)]
+    stack: StackArgs,
+    /// Write the decrypted secrets too; not to a terminal
+    #[arg(long)]
+    with_secrets: bool,
+    /// New file that only you can read [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// Import tenants from another stack, atlassian-connect-express or atlassian-connect-spring-boot
+///
+/// Each line is a JSON object: a line of `cargo hooks tenants export`, the body of an install, a row of
+/// AddonSettings, or a row of atlassian_host. infra/OPERATIONS.md has a command for each store.
+///
+/// A tenant that a callback has recorded is replaced only by a line with a later `signedAt`, in seconds
+/// since 1970. Without one an import is provisional: the tenant's next install replaces it. The same
+/// lines can be imported again. Tenants that uninstalled the app are skipped.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  \
+        cargo hooks tenants import tenants.jsonl --stack my-app --dry-run\n  \
+        sqlite3 store.db \"SELECT val FROM AddonSettings WHERE key = 'clientInfo'\" |\n    \
+        cargo hooks tenants import --stack my-app\n\n\
+        AWS permissions: cloudformation:DescribeStacks, dynamodb:GetItem, dynamodb:UpdateItem,\n\
+        kms:Decrypt, kms:Encrypt")]
+struct ImportArgs {
+    /// File with the lines [default: standard input]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    stack: StackArgs,
+    /// Say what would be imported, and import nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Runs it.
+///
+/// # Errors
+///
+/// Fails if there is no such stack, AWS does not answer, or a line could not be imported.
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    match args.action {
+        Action::List(args) => list(args).await,
+        Action::Export(args) => export(args).await,
+        Action::Import(args) => import(args).await,
+    }
+}
+
+async fn list(args: ListArgs) -> anyhow::Result<()> {
+    let store = args.stack.store().await?;
+    let form = if args.json { Form::Json } else { Form::Table };
+    transfer::list(&store, form, &mut stdout().lock()).await?;
+    Ok(())
+}
+
+async fn export(args: ExportArgs) -> anyhow::Result<()> {
+    let file = args.output.as_deref();
+    if args.with_secrets && file.is_none() && stdout().is_terminal() {
+        bail!("secrets are not printed to a terminal; name a file with --output, or use a pipe");
+    }
+    if let Some(file) = file {
+        ensure!(
+            !file.exists(),
+            "{} exists; remove it, or name another file with --output",
+            file.display()
+        );
+    }
+    let store = args.stack.store().await?;
+    let Some(file) = file else {
+        let mut out = BufWriter::new(stdout().lock());
+        transfer::export(&store, args.with_secrets, &mut out).await?;
+        return Ok(out.flush()?);
+    };
+    let mut lines = Zeroizing::new(Vec::new());
+    let count = transfer::export(&store, args.with_secrets, &mut *lines).await?;
+    write_private(file, &lines)?;
+    eprintln!("{}: {count} tenants", file.display());
+    Ok(())
+}
+
+async fn import(args: ImportArgs) -> anyhow::Result<()> {
+    let file = args.file.as_ref().map(|path| {
+        let unreadable = || format!("{} cannot be read; name a file of lines", path.display());
+        File::open(path).with_context(unreadable)
+    });
+    let file = file.transpose()?;
+    if file.is_none() && stdin().is_terminal() {
+        bail!("there is nothing to import; name a file, or pipe the lines to this command");
+    }
+    let store = args.stack.store_to_write().await?;
+    let (mut out, mut problems) = (stdout(), stderr());
+    let summary = match file {
+        Some(file) => {
+            let lines = BufReader::new(file);
+            transfer::import(&store, lines, args.dry_run, &mut out, &mut problems).await?
+        }
+        None => {
+            let lines = BufReader::new(stdin());
+            transfer::import(&store, lines, args.dry_run, &mut out, &mut problems).await?
+        }
+    };
+    // What failed before a pipe leaves no other trace.
+    ensure!(
+        summary != Summary::default(),
+        "there was no line to import; check the file, or the command that should have written lines"
+    );
+    let Summary { imported, unchanged, outdated, uninstalled, others, invalid } = summary;
+    let verb = if args.dry_run { "would be imported" } else { "imported" };
+    println!(
+        "{imported} {verb}, {unchanged} unchanged, {outdated} kept; skipped: {uninstalled} \
+         uninstalled, {others} other settings, {invalid} invalid"
+    );
+    ensure!(
+        invalid == 0,
+        "{invalid} lines were not imported, see above; correct them and run it again: the others stay \
+         the same"
+    );
+    Ok(())
+}
+
+impl StackArgs {
+    async fn store(&self) -> anyhow::Result<Store> {
+        self.opened(false).await
+    }
+
+    /// A store to import to. The stack must have the handlers of the app in this folder: secrets are
+    /// encrypted for that app, and another one could not decrypt them.
+    async fn store_to_write(&self) -> anyhow::Result<Store> {
+        self.opened(true).await
+    }
+
+    async fn opened(&self, to_write: bool) -> anyhow::Result<Store> {
+        let app_key = App::find()?.descriptor()?.key;
+        let Some(name) = &self.stack else { return Store::local(self.port, &app_key) };
+        let config = self.account.config().await;
+        let stack = Account::stack(&config, name).await?;
+        if to_write {
+            Queues::deployed(&config, &stack, None)?;
+        }
+        Store::deployed(&config, &stack, &app_key)
+    }
+}

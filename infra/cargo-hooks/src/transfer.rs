@@ -1,0 +1,304 @@
+//! The tenants of a stack: who they are, and their way from one store to another.
+
+pub mod line;
+
+use std::io::{BufRead, Write};
+
+use anyhow::Context as _;
+use atlassian_connect::event::Product;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use jiff::Timestamp;
+use runtime::environment::listed;
+use sam_template_runner::deployment::REGION;
+use serde::Serialize;
+use serde_json::json;
+use tenants::{Entry, Import, Imported, Secrets, State, Table};
+use zeroize::Zeroizing;
+
+use crate::account::Stack;
+use crate::dead_letters::Form;
+use crate::session::{LocalTenants, Session};
+use crate::terminal::{escaped, escaped_json, write_table};
+use line::{Line, Rules};
+
+/// The tenants of a stack, local or deployed.
+#[derive(Clone, Debug)]
+pub struct Store {
+    table: Table,
+    rules: Rules,
+}
+
+impl Store {
+    /// A table, and what is imported into it.
+    pub fn new(table: Table, rules: Rules) -> Self {
+        Self { table, rules }
+    }
+
+    /// The tenants of a deployed stack, by its outputs and parameters.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the stack lacks one of them. Without its key, secrets would not be encrypted.
+    pub fn deployed(config: &SdkConfig, stack: &Stack, app_key: &str) -> anyhow::Result<Self> {
+        let secrets = Secrets::new(config, Some(stack.output("TenantsKey")?), app_key);
+        let table = Table::new(config, stack.output("TenantsTable")?, secrets);
+        Ok(Self::of(table, app_key, &stack.parameter("TenantHosts")?))
+    }
+
+    /// The tenants of the local stack on this port, or of the only one that is running.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is no such local stack, or it has no table of tenants.
+    pub fn local(port: Option<u16>, app_key: &str) -> anyhow::Result<Self> {
+        let Session { url, tenants, .. } = Session::read(port)?;
+        let tenants = tenants.with_context(|| {
+            format!("the local stack {url} has no lifecycle function; run `cargo hooks template`")
+        })?;
+        let LocalTenants { dynamodb, kms, table, key, hosts } = tenants;
+        let secrets = Secrets::new(&local(&kms), key, app_key);
+        Ok(Self::of(Table::new(&local(&dynamodb), table, secrets), app_key, &hosts))
+    }
+
+    fn of(table: Table, app_key: &str, hosts: &str) -> Self {
+        Self { table, rules: Rules { app_key: app_key.to_owned(), hosts: listed(hosts) } }
+    }
+
+    /// All rows, by site.
+    async fn entries(&self) -> anyhow::Result<Vec<Entry>> {
+        let entries = self.table.entries().await;
+        let mut entries =
+            entries.context("the tenants cannot be listed; your credentials need dynamodb:Scan")?;
+        entries.sort_by(|one, other| (&one.base_url, &one.key).cmp(&(&other.base_url, &other.key)));
+        Ok(entries)
+    }
+}
+
+/// What leads an SDK client to a service of a local stack.
+fn local(endpoint: &str) -> SdkConfig {
+    let credentials = Credentials::new("test", "test", None, None, "local stack");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(Region::from_static(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .endpoint_url(endpoint)
+        .build()
+}
+
+/// Lists the tenants, and returns how many they are.
+///
+/// # Errors
+///
+/// Fails if the table does not answer, or the list cannot be written.
+pub async fn list(store: &Store, form: Form, out: &mut impl Write) -> anyhow::Result<usize> {
+    let entries = store.entries().await?;
+    match form {
+        Form::Json => {
+            for entry in &entries {
+                let line = json!({
+                    "site": entry.base_url,
+                    "product": entry.product,
+                    "clientKey": entry.key,
+                    "state": entry.state.to_string(),
+                    "since": entry.since,
+                    "installationId": entry.particulars.installation_id,
+                });
+                writeln!(out, "{}", escaped_json(&line.to_string()))?;
+            }
+        }
+        Form::Table if entries.is_empty() => writeln!(out, "no tenants")?,
+        Form::Table => {
+            let heads = ["SITE", "PRODUCT", "CLIENT KEY", "STATE", "SINCE (UTC)", "INSTALLATION"];
+            let unsaid = || "-".to_owned();
+            let rows = entries.iter().map(|entry| {
+                [
+                    entry.base_url.clone().unwrap_or_else(unsaid),
+                    entry.product.map_or_else(unsaid, |product| product.to_string()),
+                    entry.key.to_string(),
+                    entry.state.to_string(),
+                    entry.since.map_or_else(unsaid, |time| time.strftime("%F %T").to_string()),
+                    entry.particulars.installation_id.clone().unwrap_or_else(unsaid),
+                ]
+            });
+            write_table(heads, rows, out)?;
+        }
+    }
+    Ok(entries.len())
+}
+
+/// A line of an export. Its names are those of an `installed` callback, besides `installed`, `enabled`
+/// and `signedAt`.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ExportedLine<'a> {
+    client_key: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shared_secret: Option<&'a str>,
+    base_url: Option<&'a str>,
+    product_type: Option<Product>,
+    installed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enabled: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_at: Option<i64>,
+    #[serde(flatten)]
+    particulars: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Writes one JSON object for each tenant, and returns how many they are. Previous secrets are left
+/// out.
+///
+/// # Errors
+///
+/// Fails if the table or its key does not answer, a secret cannot be decrypted, or the lines cannot be
+/// written.
+pub async fn export(
+    store: &Store,
+    with_secrets: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<usize> {
+    let entries = store.entries().await?;
+    for entry in &entries {
+        let secret = if with_secrets {
+            let secret = store.table.secret_of(entry).await;
+            secret.context("a secret cannot be decrypted; your credentials need kms:Decrypt")?
+        } else {
+            None
+        };
+        let named = entry.particulars.named().into_iter();
+        let line = ExportedLine {
+            client_key: entry.key.as_str(),
+            shared_secret: secret.as_ref().map(|secret| secret.expose()),
+            base_url: entry.base_url.as_deref(),
+            product_type: entry.product,
+            installed: entry.state != State::Uninstalled,
+            enabled: (entry.state == State::Disabled).then_some(false),
+            signed_at: entry.signed.map(Timestamp::as_second),
+            particulars: named
+                .filter_map(|(name, value)| Some((name.into(), value?.into())))
+                .collect(),
+        };
+        let line = Zeroizing::new(serde_json::to_string(&line)?);
+        writeln!(out, "{}", escaped_json(&line))?;
+    }
+    Ok(entries.len())
+}
+
+/// What became of the lines of an import.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Summary {
+    /// Tenants that were recorded, or would be.
+    pub imported: usize,
+    /// Tenants that the table has already as the line says.
+    pub unchanged: usize,
+    /// Tenants of which the table has a later callback, or one and the line no date.
+    pub outdated: usize,
+    /// Lines of tenants that uninstalled the app.
+    pub uninstalled: usize,
+    /// Lines that are no tenants.
+    pub others: usize,
+    /// Lines that were not imported, because something is wrong with them.
+    pub invalid: usize,
+}
+
+/// Imports the tenants of lines as [`Line`] reads them. A line that is wrong is reported, and does not
+/// stop the others.
+///
+/// # Errors
+///
+/// Fails if the lines cannot be read, the table or its key does not answer, or what is reported cannot
+/// be written.
+pub async fn import(
+    store: &Store,
+    mut lines: impl BufRead,
+    is_dry_run: bool,
+    out: &mut impl Write,
+    problems: &mut impl Write,
+) -> anyhow::Result<Summary> {
+    let now = Timestamp::now();
+    let mut summary = Summary::default();
+    let mut line = Zeroizing::new(Vec::new());
+    for number in 1_u64.. {
+        line.clear();
+        let read = lines.read_until(b'\n', &mut line);
+        if read.context("the lines cannot be read; check the file")? == 0 {
+            break;
+        }
+        let import = match Line::read(line.trim_ascii_end(), &store.rules, now) {
+            Ok(Line::Tenant(import)) => import,
+            Ok(Line::Blank) => continue,
+            Ok(Line::Uninstalled) => {
+                summary.uninstalled += 1;
+                continue;
+            }
+            Ok(Line::Other) => {
+                summary.others += 1;
+                continue;
+            }
+            Err(invalid) => {
+                summary.invalid += 1;
+                writeln!(problems, "line {number}: {}", escaped(&invalid.to_string()))?;
+                continue;
+            }
+        };
+        let imported = store.table.import(&import, now, is_dry_run).await.with_context(|| {
+            format!(
+                "line {number} cannot be imported; your credentials need dynamodb:GetItem, \
+                 dynamodb:UpdateItem, kms:Decrypt and kms:Encrypt. Run it again then: what was \
+                 imported stays the same"
+            )
+        })?;
+        let verb = match imported {
+            Imported::Yes if is_dry_run => "would import",
+            Imported::Yes => "imported",
+            Imported::Unchanged => "unchanged",
+            Imported::Outdated => "kept, as a callback of it is recorded that is not older",
+        };
+        *match imported {
+            Imported::Yes => &mut summary.imported,
+            Imported::Unchanged => &mut summary.unchanged,
+            Imported::Outdated => &mut summary.outdated,
+        } += 1;
+        let Import { installation, .. } = &*import;
+        let site = format!("{} of {}", installation.key, installation.base_url);
+        writeln!(out, "line {number}: {verb}: {} {}", installation.product, escaped(&site))?;
+    }
+    Ok(summary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stack(outputs: &[(&str, &str)], parameters: &[(&str, &str)]) -> Stack {
+        let list = |kind: &str, members: &[(&str, &str)]| {
+            let members = members.iter().map(|(key, value)| {
+                format!("<member><{kind}Key>{key}</{kind}Key><{kind}Value>{value}</{kind}Value></member>")
+            });
+            members.collect::<String>()
+        };
+        let members = list("Output", outputs) + &list("Parameter", parameters);
+        Stack::described("my-app", &format!("<Answer>{members}</Answer>")).unwrap()
+    }
+
+    #[test]
+    fn opens_no_deployed_store_without_its_key() {
+        let (table, key) = (("TenantsTable", "table"), ("TenantsKey", "arn:key"));
+        let hosts = ("TenantHosts", ".atlassian.net, jira.example.com");
+        let config = local("http://127.0.0.1:1");
+        let open = |stack| Store::deployed(&config, &stack, "com.example.app");
+        let store = open(stack(&[table, key], &[hosts])).unwrap();
+        assert_eq!(store.rules.hosts, [".atlassian.net", "jira.example.com"]);
+        for (lacking, name) in [
+            (stack(&[table], &[hosts]), "output TenantsKey"),
+            (stack(&[key], &[hosts]), "output TenantsTable"),
+            (stack(&[table, key], &[]), "parameter TenantHosts"),
+        ] {
+            let error = open(lacking).unwrap_err().to_string();
+            assert!(error.contains(&format!("my-app has no {name}; deploy")), "{error}");
+        }
+    }
+}
