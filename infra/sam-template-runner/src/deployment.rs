@@ -16,7 +16,7 @@ mod resources;
 mod table;
 mod unsupported;
 
-pub use events::{EventSource, Route};
+pub use events::{EventSource, Integration, Route};
 pub use function::Function;
 pub use queue::Queue;
 pub use table::Table;
@@ -118,7 +118,9 @@ impl Deployment {
             .extend(unknown.map(|resource| format!("{} ({})", resource.logical_id, resource.kind)));
         let of_kind = |kind| resources.iter().filter(move |resource| resource.kind == kind);
         for resource in of_kind(HTTP_API) {
-            http_api::check(resource, &resolver)?;
+            let definition = http_api::read(resource, &resolver)?;
+            deployment.routes.extend(definition.routes);
+            deployment.skipped.extend(definition.skipped);
         }
         for resource in of_kind(TABLE) {
             let table = table::read(resource, &resolver)?;
@@ -302,7 +304,7 @@ Outputs:
             [Route {
                 method: "POST".to_owned(),
                 path: "/issue-created".to_owned(),
-                function: "Receiver".to_owned(),
+                integration: Integration::Function("Receiver".to_owned()),
                 timeout: Duration::from_secs(30),
             }]
         );
