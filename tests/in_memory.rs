@@ -268,6 +268,7 @@ impl Lifecycle {
             lifecycle: DESCRIPTOR.lifecycle.clone(),
             tenant_hosts: vec![".atlassian.net".into()],
             other_base_urls: Vec::new(),
+            existing_server: None,
         };
         Self { app, keys: InstallKeys::new(atlassian.url()), atlassian, queue: None }
     }

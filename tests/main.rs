@@ -9,6 +9,7 @@ mod dead_letters;
 mod deployed;
 mod end_to_end;
 mod events;
+mod existing;
 mod foreign_app;
 mod foreign_signer;
 mod gateway;

@@ -315,7 +315,7 @@ const KEPT: usize = 1000;
 const CHANGES: usize = 4096;
 
 /// Reasons of requests whose token was trusted.
-const AFTER_VERIFICATION: [&str; 7] = [
+const AFTER_VERIFICATION: [&str; 8] = [
     "not_text",
     "not_json",
     "undeclared_event",
@@ -323,6 +323,7 @@ const AFTER_VERIFICATION: [&str; 7] = [
     "ambiguous_event",
     "too_large",
     "queue_unavailable",
+    "not_forwarded",
 ];
 
 /// Reasons of requests whose token could not be judged.

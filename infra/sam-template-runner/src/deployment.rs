@@ -16,7 +16,7 @@ mod resources;
 mod table;
 mod unsupported;
 
-pub use events::{EventSource, Route};
+pub use events::{EventSource, Integration, Route};
 pub use function::Function;
 pub use queue::Queue;
 pub use table::Table;
@@ -118,7 +118,9 @@ impl Deployment {
             .extend(unknown.map(|resource| format!("{} ({})", resource.logical_id, resource.kind)));
         let of_kind = |kind| resources.iter().filter(move |resource| resource.kind == kind);
         for resource in of_kind(HTTP_API) {
-            http_api::check(resource, &resolver)?;
+            let definition = http_api::read(resource, &resolver)?;
+            deployment.routes.extend(definition.routes);
+            deployment.skipped.extend(definition.skipped);
         }
         for resource in of_kind(TABLE) {
             let table = table::read(resource, &resolver)?;
@@ -302,7 +304,7 @@ Outputs:
             [Route {
                 method: "POST".to_owned(),
                 path: "/issue-created".to_owned(),
-                function: "Receiver".to_owned(),
+                integration: Integration::Function("Receiver".to_owned()),
                 timeout: Duration::from_secs(30),
             }]
         );
@@ -444,6 +446,83 @@ Outputs:
 
         let error = read(&twice).unwrap_err().to_string();
         assert!(error.contains("`POST /issue-created` leads to Handler already"), "{error}");
+    }
+
+    /// The API's definition, in place of its other properties.
+    const DEFINITION: &str = "Properties:
+      StageName: $default
+      DefinitionBody:
+        openapi: 3.0.1
+        info: { title: !Ref AWS::StackName, version: '1.0' }
+        paths:
+          /$default:
+            x-amazon-apigateway-any-method:
+              isDefaultRoute: true
+              x-amazon-apigateway-integration:
+                type: http_proxy
+                httpMethod: ANY
+                uri: !Ref Server
+                payloadFormatVersion: '1.0'
+                timeoutInMillis: 20000
+                requestParameters: { 'overwrite:path': $request.path }
+";
+
+    fn defined(server: &str) -> String {
+        let template = TEMPLATE.replace("Properties: { StageName: $default }\n", DEFINITION);
+        let parameter = format!("Parameters:\n  Server: {{ Type: String, Default: '{server}' }}\n");
+        template.replace("Parameters:\n", &parameter)
+    }
+
+    #[test]
+    fn reads_the_routes_to_servers_beside_those_of_events() {
+        let deployment = read(&defined("http://localhost:3001/")).unwrap();
+
+        let [default, receiver] = &deployment.routes[..] else { panic!("{deployment:?}") };
+        let expected = Route {
+            method: "ANY".to_owned(),
+            path: Route::DEFAULT.to_owned(),
+            integration: Integration::Server("http://localhost:3001".to_owned()),
+            timeout: Duration::from_secs(20),
+        };
+        assert_eq!(*default, expected);
+        assert_eq!(receiver.integration, Integration::Function("Receiver".to_owned()));
+
+        let nowhere = read(&defined("")).unwrap();
+        assert_eq!(nowhere.routes.len(), 1);
+        assert_eq!(nowhere.skipped, ["/$default of Api (no server)"]);
+    }
+
+    #[test]
+    fn refuses_what_a_definition_would_do_elsewhere() {
+        let good = defined("https://origin.example.com");
+        assert!(read(&good).is_ok());
+        for (written, wrong, problem) in [
+            ("type: http_proxy", "type: aws_proxy", "events of the type HttpApi"),
+            ("httpMethod: ANY", "httpMethod: GET", "set ANY"),
+            ("'overwrite:path': $request.path", "'append:header.a': b", "keeps the path"),
+            ("/$default:", "/pages:", ""),
+            ("/$default:", "/issue-created:", ""),
+            ("x-amazon-apigateway-any-method:", "post:", ""),
+            ("timeoutInMillis: 20000", "timeoutInMillis: 30001", "from 50 to 30000"),
+            ("timeoutInMillis", "timeoutInMilis", "known are"),
+            ("        paths:", "        path:", "known are"),
+            ("https://origin", "http://origin", "loopback"),
+        ] {
+            let changed = good.replacen(written, wrong, 1);
+            assert_ne!(changed, good, "{written}");
+            match (read(&changed), problem) {
+                (Ok(_), "") => {}
+                (Ok(_), _) => panic!("{wrong} was not refused"),
+                (Err(error), problem) => {
+                    let error = error.to_string();
+                    assert!(!problem.is_empty() && error.contains(problem), "{wrong}: {error}");
+                }
+            }
+        }
+        let twice = good.replacen("/$default:", "/issue-created:", 1);
+        let twice = twice.replacen("x-amazon-apigateway-any-method:", "post:", 1);
+        let error = read(&twice).unwrap_err().to_string();
+        assert!(error.contains("leads to https://origin.example.com already"), "{error}");
     }
 
     fn read(template: &str) -> Result<Deployment, TemplateError> {

@@ -10,6 +10,7 @@
 //! JavaScript; everything else, forms included, is passed as base64.
 
 mod event;
+mod proxy;
 mod routing;
 
 use std::collections::BTreeMap;
@@ -32,9 +33,10 @@ use tokio::sync::broadcast;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use crate::deployment::Route;
+use crate::deployment::{Integration, Route};
 use crate::lambda::{self, MAX_EVENT};
 use event::{event, response};
+use proxy::Proxy;
 use routing::best_match;
 
 /// A request to the HTTP API, with its answer.
@@ -91,7 +93,8 @@ pub(crate) async fn serve(
     exchanges: broadcast::Sender<Arc<Exchange>>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) {
-    let api = Arc::new(HttpApi { routes, functions, exchanges });
+    let proxy = Proxy::new();
+    let api = Arc::new(HttpApi { routes, functions, proxy, exchanges });
     let service = Router::new()
         .fallback(handle)
         .with_state(api)
@@ -113,6 +116,7 @@ const MAX_HEADERS: usize = 10_240;
 struct HttpApi {
     routes: Vec<Route>,
     functions: BTreeMap<String, lambda::Function>,
+    proxy: Proxy,
     exchanges: broadcast::Sender<Arc<Exchange>>,
 }
 
@@ -174,15 +178,19 @@ async fn answer(
 ) -> Result<Response, StatusCode> {
     let matched = best_match(&api.routes, &request.method, request.uri.path())
         .ok_or(StatusCode::NOT_FOUND)?;
-    let function =
-        api.functions.get(&matched.route.function).ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
+    let logical_id = match &matched.route.integration {
+        Integration::Function(logical_id) => logical_id,
+        Integration::Server(origin) => {
+            return api.proxy.send(origin, request, body, matched.route.timeout).await;
+        }
+    };
+    let function = api.functions.get(logical_id).ok_or(StatusCode::INTERNAL_SERVER_ERROR)?;
     let event = event(request, body, &matched, client, request_id, Timestamp::now());
     if event.len() > MAX_EVENT {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
     let id = Uuid::new_v4().to_string();
-    *invocation =
-        Some(Invocation { function: matched.route.function.clone(), request_id: id.clone() });
+    *invocation = Some(Invocation { function: logical_id.clone(), request_id: id.clone() });
     let answer = timeout(matched.route.timeout, function.invoke_as(id, event.into())).await;
     let answer = answer
         .map_err(|_| {

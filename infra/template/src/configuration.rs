@@ -35,6 +35,11 @@ pub struct Configuration {
     pub handlers: BTreeMap<String, HandlerSettings>,
     /// What happens with the tenants' lifecycle callbacks besides recording them.
     pub lifecycle: Option<LifecycleSettings>,
+    /// The server that the app ran on before, such as `https://origin.example.com`. The API sends it
+    /// every request that is not for a webhook, a lifecycle callback or the descriptor, and the
+    /// lifecycle function forwards recorded callbacks to it.
+    #[serde(rename = "existingServer")]
+    pub existing_server: Option<Value>,
     /// The account's quota of concurrent executions of functions. It is 1000 in most accounts, and
     /// less in a new one.
     #[serde(rename = "concurrencyQuota")]
@@ -217,6 +222,7 @@ impl Configuration {
                           most 40 characters; choose another";
             problems.push(Problem::at("lifecycle.handler", advice));
         }
+        problems.extend(self.existing_server.as_ref().and_then(|url| self.server_problem(url)));
         if let Some(path) = &self.role_path
             && !(path.starts_with('/') && path.ends_with('/'))
         {
@@ -233,6 +239,23 @@ impl Configuration {
         }
         problems.extend(self.taken(descriptor));
         problems
+    }
+
+    /// What is wrong with the URL of the existing server: the text, or the default of the app's own
+    /// parameter that it refers to. Other functions are left to CloudFormation.
+    fn server_problem(&self, url: &Value) -> Option<Problem> {
+        let refers_to = url.get("Ref").and_then(Value::as_str);
+        let parameter = refers_to.and_then(|name| Some((name, self.parameters.get(name)?)));
+        let (place, url) = match parameter {
+            Some((name, parameter)) => {
+                (format!("Parameters.{name}.Default"), parameter.get("Default")?)
+            }
+            None if is_intrinsic(url) => return None,
+            None => ("existingServer".to_owned(), url),
+        };
+        let advice = "must be https:// and a host, such as https://origin.example.com, without a \
+                      path, because requests keep their own; correct it";
+        (!url.as_str().is_some_and(is_https_origin)).then(|| Problem::at(place, advice))
     }
 
     /// The names that the template uses itself.
@@ -345,6 +368,13 @@ fn or_default<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Whether a text is a URL of HTTPS with a host, perhaps a port, and nothing else.
+pub(crate) fn is_https_origin(url: &str) -> bool {
+    let host = url.strip_prefix("https://").unwrap_or_default();
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);
+    host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[') && host.bytes().all(is_part)
 }
 
 fn is_handler_name(name: &str) -> bool {

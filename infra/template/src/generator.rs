@@ -117,6 +117,7 @@ pub fn render(
             base_url => variable::BASE_URL,
             bodies_bucket => variable::BODIES_BUCKET,
             dead_letter_queue_url => variable::DEAD_LETTER_QUEUE_URL,
+            existing_server => variable::EXISTING_SERVER,
             idempotency_table => variable::IDEMPOTENCY_TABLE,
             install_keys_url => variable::INSTALL_KEYS_URL,
             lifecycle => variable::LIFECYCLE,
@@ -157,6 +158,7 @@ pub fn render(
         canary => configuration.template.canary,
         bodies => configuration.template.bodies,
         inspector => configuration.template.inspector,
+        existing_server => Serde(&configuration.existing_server),
         calls => plan.handlers.iter().any(|handler| !handler.settings.calls.is_empty()),
         own => context! {
             parameters => Serde(&configuration.parameters),

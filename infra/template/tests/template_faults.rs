@@ -389,6 +389,127 @@ fn finds_each_seeded_fault_of_a_bucket() {
     }
 }
 
+/// With a server that the app ran on before: the name of the fault, the words that are replaced, what
+/// by, the resource that is named, and what is said of it.
+#[test]
+fn finds_each_seeded_fault_of_an_existing_server() {
+    let configuration = Configuration::parse(EXISTING_SERVER).unwrap();
+    assert_eq!(configuration.problems(&descriptor()), []);
+    let good = render(&descriptor(), &configuration).unwrap();
+    let found = |text: &str| -> Vec<String> {
+        let findings = invariants(&descriptor(), &configuration, "template.yaml", text);
+        findings.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(found(&good), Vec::<String>::new());
+    let route = good.split_once("          /$default:\n").unwrap().1;
+    let route = route.split_once("      FailOnWarnings").unwrap().0;
+    let route = format!("          /$default:\n{route}");
+    let webhook = route.replace("/$default", "/issue-created");
+    let webhook = webhook.replace("x-amazon-apigateway-any-method", "post");
+    let rows = [
+        ("no route", &*route, "", "Api", "/$default to the existing server is missing"),
+        (
+            "a webhook's path shadowed",
+            "          /$default:\n",
+            &format!("{webhook}          /$default:\n"),
+            "Api",
+            "post /issue-created besides /$default",
+        ),
+        (
+            "a path for a part of the pages",
+            "          /$default:\n",
+            "          /{page+}:\n",
+            "Api",
+            "/{page+} besides",
+        ),
+        (
+            "one method only",
+            "            x-amazon-apigateway-any-method:",
+            "            get:",
+            "Api",
+            "missing",
+        ),
+        ("no default", "isDefaultRoute: true", "isDefaultRoute: false", "Api", "isDefaultRoute"),
+        ("a function", "type: http_proxy", "type: aws_proxy", "Api", "type of the route"),
+        ("another method", "httpMethod: ANY", "httpMethod: GET", "Api", "httpMethod of the route"),
+        (
+            "another path",
+            "\"overwrite:path\": $request.path",
+            "\"overwrite:path\": /",
+            "Api",
+            "requestParameters of the route",
+        ),
+        (
+            "another server",
+            "uri: !Ref ExistingServer",
+            "uri: https://other.example.com",
+            "Api",
+            "leads to https://other.example.com, and the configuration's",
+        ),
+        (
+            "in the clear",
+            "Default: https://origin.example.com",
+            "Default: http://origin.example.com",
+            "Api",
+            "not https://",
+        ),
+        (
+            "secrets in the clear",
+            "EXISTING_SERVER: !Ref ExistingServer",
+            "EXISTING_SERVER: http://origin.example.com",
+            "Lifecycle",
+            "not https://",
+        ),
+        (
+            "installs that end here",
+            "          EXISTING_SERVER: !Ref ExistingServer\n",
+            "",
+            "Lifecycle",
+            "EXISTING_SERVER is missing",
+        ),
+        (
+            "installs to elsewhere",
+            "EXISTING_SERVER: !Ref ExistingServer",
+            "EXISTING_SERVER: https://other.example.com",
+            "Lifecycle",
+            "EXISTING_SERVER is https://other.example.com",
+        ),
+        (
+            "known to a receiver",
+            "          WEBHOOKS: ",
+            "          EXISTING_SERVER: !Ref ExistingServer\n          WEBHOOKS: ",
+            "IssueCreatedReceiver",
+            "lifecycle function alone",
+        ),
+        (
+            "a definition elsewhere",
+            "      StageName: $default\n",
+            "      StageName: $default\n      DefinitionUri: api.yaml\n",
+            "Api",
+            "DefinitionUri hides",
+        ),
+    ];
+    for (fault, words, by, resource, advice) in rows {
+        let bad = good.replacen(words, by, 1);
+        assert_ne!(bad, good, "{fault}: the template does not say {words}");
+        let findings = found(&bad);
+        let named = |finding: &&String| finding.contains(resource) && finding.contains(advice);
+        assert!(findings.iter().any(|finding| named(&finding)), "{fault}: {findings:#?}");
+    }
+    // Of an app that does not say that it moves.
+    let findings = invariants(&descriptor(), &Configuration::default(), "template.yaml", &good);
+    let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    for words in ["Api: the definition has the route", "Lifecycle: EXISTING_SERVER names a server"]
+    {
+        assert!(findings.iter().any(|finding| finding.contains(words)), "{words}: {findings:#?}");
+    }
+}
+
+const EXISTING_SERVER: &str = "
+existingServer: !Ref ExistingServer
+Parameters: { ExistingServer: { Type: String, Default: 'https://origin.example.com' } }
+";
+
 /// What a configuration can have wrong: the fault, the text, the entry that is named, and what is said
 /// of it.
 #[test]
@@ -485,6 +606,24 @@ fn finds_each_seeded_fault_of_a_configuration() {
             "Resources.my-table",
             "letters and digits",
         ),
+        (
+            "an existing server in the clear",
+            "existingServer: http://origin.example.com",
+            "existingServer",
+            "must be https://",
+        ),
+        (
+            "an existing server with a path",
+            "existingServer: https://origin.example.com/app",
+            "existingServer",
+            "without a path",
+        ),
+        (
+            "an existing server by default in the clear",
+            "existingServer: !Ref Old\nParameters: { Old: { Type: String, Default: 'http://a' } }",
+            "Parameters.Old.Default",
+            "must be https://",
+        ),
         ("a path without slashes", "rolePath: hooks", "rolePath", "slash"),
         (
             "a handler that cannot be named",
@@ -539,6 +678,8 @@ fn finds_each_seeded_fault_of_what_an_app_adds() {
         ("a variable that leads nowhere", "handlers: { issue-created: { environment: { A: !Ref Nothing } } }".to_owned(), "IssueCreatedHandler", "Nothing"),
         ("an environment that is too large", format!("handlers: {{ issue-created: {{ environment: {{ A: {} }} }} }}", "x".repeat(4000)), "IssueCreatedHandler", "4096"),
         ("a queue that is opened", own("AWS::SQS::QueuePolicy", "Queues: [!Ref IssueCreatedQueue]"), "Mine", "only receivers send"),
+        ("a server that is nowhere", "existingServer: !Ref Nothing".to_owned(), "Api", "Nothing"),
+        ("a route that is lost", own("AWS::ApiGatewayV2::Route", "ApiId: !Ref Api"), "Mine", "next update removes"),
         ("a second reader", own("AWS::Lambda::EventSourceMapping", "EventSourceArn: !GetAtt PageCreatedQueue.Arn"), "Mine", "only its handler receives"),
         ("a way around the receiver", own("AWS::Lambda::Permission", "FunctionName: !Ref IssueCreatedHandler"), "Mine", "not be verified"),
         ("an own role with every table", own("AWS::IAM::Role", "Policies: [{ PolicyName: x, PolicyDocument: { Statement: [{ Effect: Allow, Action: 'dynamodb:Scan', Resource: '*' }] } }]"), "Mine", "name the resources"),

@@ -1,4 +1,5 @@
-//! The lifecycle function: records who installs and uninstalls the app, and tells a handler.
+//! The lifecycle function: records who installs and uninstalls the app, and tells a handler and the
+//! server that the app ran on before.
 
 use std::process::ExitCode;
 
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use lifecycle::install_keys::InstallKeys;
 use lifecycle::{App, receive};
 use receiver::Queue;
-use runtime::environment::{listed, optional, required};
+use runtime::environment::{listed, optional, parsed, required};
 use tenants::{Secrets, Table};
 
 /// Runs the function until Lambda stops it. The template sets its environment variables.
@@ -20,6 +21,10 @@ pub fn run() -> ExitCode {
             lifecycle,
             tenant_hosts: listed(&required(variable::TENANT_HOSTS)?),
             other_base_urls: listed(&optional(variable::OTHER_BASE_URLS).unwrap_or_default()),
+            // Only an app that moves has one.
+            existing_server: optional(variable::EXISTING_SERVER)
+                .map(|_| parsed(variable::EXISTING_SERVER))
+                .transpose()?,
         };
         let aws = runtime::aws::config()?;
         let secrets = Secrets::new(&aws, optional(variable::TENANTS_KEY), &app.key);

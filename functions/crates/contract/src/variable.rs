@@ -12,6 +12,9 @@ pub const BASE_URL: &str = "BASE_URL";
 pub const BODIES_BUCKET: &str = "BODIES_BUCKET";
 /// The URL of a handler's dead-letter queue.
 pub const DEAD_LETTER_QUEUE_URL: &str = "DEAD_LETTER_QUEUE_URL";
+/// The origin of the server that the app ran on before, such as `https://origin.example.com`.
+/// Optional. For the lifecycle function, which forwards recorded callbacks to it.
+pub const EXISTING_SERVER: &str = "EXISTING_SERVER";
 /// The idempotency table. For handlers.
 pub const IDEMPOTENCY_TABLE: &str = "IDEMPOTENCY_TABLE";
 /// The URL of the server of install keys. For the lifecycle function.

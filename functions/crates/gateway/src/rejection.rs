@@ -113,6 +113,12 @@ pub enum Rejection {
     /// The queue did not take the delivery.
     #[error("the delivery could not be queued; check SQS and what the function's role may do")]
     QueueUnavailable(#[source] runtime::Error),
+    /// The existing server did not accept a lifecycle callback.
+    #[error(
+        "the callback is recorded, and the existing server did not accept it; correct the server, or \
+         existingServer in the app's configuration"
+    )]
+    NotForwarded(#[source] runtime::Error),
     /// Atlassian's key server did not answer.
     #[error("the install key could not be fetched; check the key server's URL and the network")]
     KeysUnavailable(#[source] runtime::Error),
@@ -167,6 +173,7 @@ impl Rejection {
 
             Self::TenantsUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "tenants_unavailable"),
             Self::QueueUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "queue_unavailable"),
+            Self::NotForwarded(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_forwarded"),
             Self::KeysUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable"),
         }
     }

@@ -5,7 +5,10 @@
 //! the callback fails, and its repetition sends the event again: recording a callback twice changes
 //! nothing. Repetitions of one callback are one event to the handler, because they have the same
 //! identity: the tenant, the callback's name, and when its token was signed.
+//!
+//! An app that moves has an [`existing_server`], which gets the callback between the two.
 
+pub mod existing_server;
 pub mod install_keys;
 
 use atlassian_connect::delivery::{Delivery, Webhook};
@@ -26,6 +29,7 @@ use tenants::{
     Find, Install, Installation, MAX_SECRET_LEN, Recorded, SignedAt, Switch, Unavailable, Uninstall,
 };
 
+use crate::existing_server::ExistingServer;
 use crate::install_keys::{InstallKeys, TooManyUnknownKeys};
 
 /// What the lifecycle function knows of the app.
@@ -40,6 +44,8 @@ pub struct App {
     /// Further base URLs that an install can be addressed to. While an app moves from one domain
     /// to another, it has two.
     pub other_base_urls: Vec<String>,
+    /// The server that recorded callbacks are forwarded to.
+    pub existing_server: Option<ExistingServer>,
 }
 
 impl App {
@@ -49,12 +55,13 @@ impl App {
     }
 }
 
-/// Authenticates a callback, records it, and sends it to the queue if there is one.
+/// Authenticates a callback, records it, forwards it to the existing server if there is one, and
+/// sends it to the queue if there is one.
 ///
 /// # Errors
 ///
-/// Returns a [`Rejection`] if nothing was written, or if the queue did not take the event after the
-/// callback was recorded.
+/// Returns a [`Rejection`] if nothing was written, or if the existing server or the queue did not
+/// take the callback after it was recorded.
 pub async fn receive<T>(
     call: Request,
     app: &App,
@@ -109,6 +116,7 @@ async fn record(
 ) -> Result<(), Rejection> {
     let base_url = call.base_url.clone();
     let (id, deadline) = (call.id.clone(), call.deadline);
+    let existing = app.existing_server.as_ref().map(|server| (server, server.forwarded(&call)));
     let text = Zeroizing::new(call.into_text()?);
     let tenancy: LifecycleBody = read(&text)?;
     let base_urls: Vec<&str> =
@@ -134,6 +142,11 @@ async fn record(
         return Err(Rejection::OutdatedCallback);
     }
     tracing::info!(tenant.key = %tenant, callback = %callback, "tenant recorded");
+    // Before the queue: the handler hears of an install that the whole app has taken.
+    if let Some((server, forwarded)) = existing {
+        server.send(forwarded, &text, deadline).await?;
+        tracing::info!(tenant.key = %tenant, callback = %callback, "callback forwarded");
+    }
     let Some(queue) = queue else { return Ok(()) };
     // Only now: an uninstall that does not say its product removes the secret all the same.
     let product = product.ok_or_else(unknown_product)?;

@@ -53,6 +53,7 @@ const REASONS = {
   too_large: "The delivery is larger than a message of the queue can be.",
   tenants_unavailable: "The tenants could not be read, so nothing could be verified.",
   queue_unavailable: "The queue did not take the delivery.",
+  not_forwarded: "The existing server did not accept the callback.",
 };
 
 function sentence(text) {

@@ -107,6 +107,7 @@ fn says_what_a_refusal_means_for_the_token() {
         (400, "empty_body", Verdict::Verified),
         (413, "too_large", Verdict::Verified),
         (503, "queue_unavailable", Verdict::Verified),
+        (503, "not_forwarded", Verdict::Verified),
         (503, "tenants_unavailable", Verdict::NotChecked),
         (400, "not_an_event", Verdict::NotChecked),
     ] {

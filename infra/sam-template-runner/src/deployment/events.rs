@@ -9,17 +9,35 @@ use super::resources::Resource;
 use super::{API_ID, Deployment, Function, unsupported};
 use sam_template::{Resolver, TemplateError};
 
-/// A route of the HTTP API: an event of type `HttpApi`.
+/// A route of the HTTP API: an event of type `HttpApi`, or a path of the API's definition.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Route {
     /// The method in capitals, or `ANY`.
     pub method: String,
-    /// The path, with `{name}` for one segment and `{name+}` for all that follow.
+    /// The path, with `{name}` for one segment and `{name+}` for all that follow, or
+    /// [`Route::DEFAULT`].
     pub path: String,
-    /// The logical id of the function behind it.
-    pub function: String,
-    /// How long the API waits for the function.
+    /// What answers its requests.
+    pub integration: Integration,
+    /// How long the API waits for the response.
     pub timeout: Duration,
+}
+
+impl Route {
+    /// The path of the route for requests that no other route fits.
+    pub const DEFAULT: &str = "$default";
+
+    /// How long an HTTP API waits at most, which is also its default, in milliseconds.
+    pub(super) const MAX_TIMEOUT: u64 = 30_000;
+}
+
+/// What answers the requests of a route.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Integration {
+    /// A function, by its logical id.
+    Function(String),
+    /// A server that gets the request as it is, by its origin: scheme, host and port.
+    Server(String),
 }
 
 /// A queue that a function is invoked from: an event of type `SQS`.
@@ -93,7 +111,7 @@ impl Deployment {
         if path.split_once("+}").is_some_and(|(_, rest)| !rest.is_empty()) {
             return Err(event.refused("Path", "nothing can follow a `{name+}`"));
         }
-        let timeout = event.whole("TimeoutInMillis", 50..=30_000)?.unwrap_or(30_000);
+        let timeout = event.whole("TimeoutInMillis", 50..=Route::MAX_TIMEOUT)?;
         if event.text("PayloadFormatVersion")?.is_some_and(|version| version != "2.0") {
             return Err(event.refused("PayloadFormatVersion", "the local stack speaks 2.0 only"));
         }
@@ -107,15 +125,18 @@ impl Deployment {
         if let Some(other) =
             self.routes.iter().find(|route| route.method == method && route.path == path)
         {
-            let problem = format!("`{method} {path}` leads to {} already", other.function);
+            let other = match &other.integration {
+                Integration::Function(other) | Integration::Server(other) => other,
+            };
+            let problem = format!("`{method} {path}` leads to {other} already");
             return Err(event.refused("Path", &problem));
         }
         event.finish()?;
         self.routes.push(Route {
             method,
             path,
-            function: function.logical_id.clone(),
-            timeout: Duration::from_millis(timeout),
+            integration: Integration::Function(function.logical_id.clone()),
+            timeout: Duration::from_millis(timeout.unwrap_or(Route::MAX_TIMEOUT)),
         });
         Ok(())
     }

@@ -206,7 +206,7 @@ fn is_text(content_type: &str) -> bool {
 }
 
 /// Headers about one connection, which no gateway passes on.
-fn is_hop_by_hop(name: &HeaderName) -> bool {
+pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
     ["connection", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"]
         .contains(&name.as_str())
 }
@@ -220,7 +220,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::deployment::Route;
+    use crate::deployment::{Integration, Route};
     use crate::http_api::routing::best_match;
 
     #[test]
@@ -378,7 +378,7 @@ mod tests {
         let routes = [Route {
             method: method.to_owned(),
             path: path.to_owned(),
-            function: "Function".to_owned(),
+            integration: Integration::Function("Function".to_owned()),
             timeout: Duration::from_secs(30),
         }];
         let matched = best_match(&routes, &request.method, request.uri.path()).unwrap();

@@ -16,7 +16,8 @@ pub(super) struct Match<'r> {
 }
 
 /// The most specific route for a request: a literal segment goes before a parameter, a parameter
-/// before a greedy one, and a route for the method before one for any.
+/// before a greedy one, a route for the method before one for any, and every route before the
+/// default one.
 pub(super) fn best_match<'r>(
     routes: &'r [Route],
     method: &Method,
@@ -25,10 +26,16 @@ pub(super) fn best_match<'r>(
     routes
         .iter()
         .filter(|route| route.method == "ANY" || route.method == method.as_str())
-        .filter_map(|route| Some((route, path_parameters(&route.path, path)?)))
+        .filter_map(|route| {
+            let parameters = match route.path.as_str() {
+                Route::DEFAULT => BTreeMap::new(),
+                template => path_parameters(template, path)?,
+            };
+            Some((route, parameters))
+        })
         .max_by_key(|(route, _)| {
             let segments = route.path.split('/').map(specificity).collect::<Vec<_>>();
-            (segments, route.method != "ANY")
+            (route.path != Route::DEFAULT, segments, route.method != "ANY")
         })
         .map(|(route, parameters)| Match { route, parameters })
 }
@@ -81,6 +88,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::deployment::Integration;
 
     #[test]
     fn matches_the_method_and_every_segment() {
@@ -126,6 +134,22 @@ mod tests {
     }
 
     #[test]
+    fn the_default_route_takes_what_no_other_route_fits() {
+        let routes = routes(&["ANY $default", "POST /a", "ANY /b/{rest+}"]);
+
+        for (method, path, expected) in [
+            ("POST", "/a", "POST /a"),
+            ("GET", "/a", "ANY $default"),
+            ("POST", "/a/", "ANY $default"),
+            ("GET", "/", "ANY $default"),
+            ("GET", "/b/c", "ANY /b/{rest+}"),
+            ("GET", "/$default", "ANY $default"),
+        ] {
+            assert_eq!(key(&routes, method, path).as_deref(), Some(expected), "{method} {path}");
+        }
+    }
+
+    #[test]
     fn path_parameters_are_decoded() {
         let parameters = |template: &str, path: &str| {
             let pairs = path_parameters(template, path)?.into_iter();
@@ -144,7 +168,7 @@ mod tests {
             Route {
                 method: method.to_owned(),
                 path: path.to_owned(),
-                function: "Function".to_owned(),
+                integration: Integration::Function("Function".to_owned()),
                 timeout: Duration::from_secs(30),
             }
         };

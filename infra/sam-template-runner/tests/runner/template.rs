@@ -90,6 +90,49 @@ async fn a_request_reaches_the_function_of_its_route() {
 }
 
 #[tokio::test]
+async fn what_no_function_has_comes_from_a_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = format!("http://{}", listener.local_addr().unwrap());
+    let echo = async |request: axum::extract::Request| {
+        let (head, body) = request.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let told = format!("{} {} {:?}", head.method, head.uri, head.headers.get("te"));
+        (axum::http::StatusCode::IM_A_TEAPOT, [("x-told", told)], body)
+    };
+    tokio::spawn(async move { axum::serve(listener, axum::Router::new().fallback(echo)).await });
+    // Nothing listens there once it is dropped.
+    let down = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let route = |path: &str, server: &str| {
+        format!(
+            "'{path}': {{ x-amazon-apigateway-any-method: {{ x-amazon-apigateway-integration: {{ \
+             type: http_proxy, httpMethod: ANY, uri: '{server}', \
+             requestParameters: {{ 'overwrite:path': $request.path }} }} }} }}"
+        )
+    };
+    let (default, down) =
+        (route("/$default", &server), route("/down/{rest+}", &format!("http://{down}")));
+    let definition = format!(
+        "StageName: $default, DefinitionBody: {{ openapi: 3.0.1, paths: {{ {default}, {down} }} }}"
+    );
+    let template = changed(TEMPLATE, "StageName: $default", &definition);
+    let stack = Setting::new().start_with(&template).await.unwrap();
+
+    let url = format!("{}/a%20b/?c=%7e&c=+", stack.url());
+    let request = client().delete(&url).header("te", "trailers").body(&b"\xff"[..]);
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+    assert_eq!(response.headers()["x-told"], "DELETE /a%20b/?c=%7e&c=+ None");
+    assert!(response.headers().contains_key("apigw-requestid"));
+    assert_eq!(&*response.bytes().await.unwrap(), b"\xff");
+    let response = told(&stack, "/post", json!({"do": "environment"})).await;
+    assert_eq!(response.status(), StatusCode::OK, "a function's route goes before");
+
+    let response = client().get(format!("{}/down/a", stack.url())).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn functions_know_the_stack_by_their_environment() {
     let stack = Setting::new().start().await.unwrap();
 

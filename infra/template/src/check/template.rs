@@ -5,6 +5,7 @@
 //! and the generator itself.
 
 mod document;
+mod existing_server;
 mod limits;
 mod manifests;
 mod own;
@@ -110,6 +111,7 @@ pub fn invariants(
     references::check(&template, &mut findings);
     limits::check(&template, text.len(), configuration.concurrency_quota, &mut findings);
     wiring::check(&template, &plan, &mut findings);
+    existing_server::check(&template, &mut findings);
     state::check(&template, &mut findings);
     roles::check(&template, &plan, &mut findings);
     own::check(&template, &mut findings);

@@ -133,7 +133,14 @@ impl<'t> Document<'t> {
     /// The number of routes of the API.
     pub(crate) fn routes(&self) -> usize {
         let events = self.of_kind(FUNCTION).flat_map(|function| function.events());
-        events.filter(|event| event.kind == "HttpApi").count()
+        let of_events = events.filter(|event| event.kind == "HttpApi").count();
+        let defined = self.of_kind(HTTP_API).flat_map(|api| api.defined_routes());
+        of_events + defined.count()
+    }
+
+    /// The server that the app ran on before, as the configuration has it.
+    pub(super) fn existing_server(&self) -> Option<&'t Value> {
+        self.configuration.existing_server.as_ref()
     }
 
     /// Makes a note about a resource.
@@ -185,6 +192,18 @@ impl<'t> Resource<'t> {
 
     pub(super) fn variable(&self, name: &str) -> Option<&'t Value> {
         self.variables().find(|(other, _)| *other == name).map(|(_, value)| value)
+    }
+
+    /// The routes that the definition of an API has by itself: path, method and operation.
+    pub(super) fn defined_routes(
+        &self,
+    ) -> impl Iterator<Item = (&'t String, &'t String, &'t Value)> + use<'t> {
+        let paths =
+            self.body.pointer("/Properties/DefinitionBody/paths").and_then(Value::as_object);
+        paths.into_iter().flatten().flat_map(|(path, methods)| {
+            let methods = methods.as_object().into_iter().flatten();
+            methods.map(move |(method, operation)| (path, method, operation))
+        })
     }
 
     pub(super) fn events(&self) -> impl Iterator<Item = Event<'t>> + use<'t> {

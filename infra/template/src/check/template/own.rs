@@ -1,7 +1,7 @@
 //! Checks what an app adds to its template: it must not reach what belongs to other handlers, or to
 //! all.
 
-use sam_template::resource_type::{FUNCTION, QUEUE, ROLE};
+use sam_template::resource_type::{FUNCTION, HTTP_API, QUEUE, ROLE};
 use sam_template::{Part, parts};
 use serde_json::Value;
 
@@ -92,6 +92,9 @@ fn check_access(template: &Document<'_>, resource: Resource<'_>, findings: &mut 
     let reached: Vec<&Value> = match resource.kind {
         "AWS::SQS::QueuePolicy" => property("Queues").collect(),
         "AWS::Lambda::EventSourceMapping" => property("EventSourceArn").collect(),
+        "AWS::ApiGatewayV2::Integration" | "AWS::ApiGatewayV2::Route" => {
+            property("ApiId").collect()
+        }
         "AWS::Lambda::Permission" | "AWS::Lambda::Url" => {
             property("FunctionName").chain(property("TargetFunctionArn")).collect()
         }
@@ -102,11 +105,16 @@ fn check_access(template: &Document<'_>, resource: Resource<'_>, findings: &mut 
         let Some(name) = pointed(value).filter(|name| template.is_generated(name)) else {
             continue;
         };
-        let is_queue = template.resource(name).is_some_and(|other| other.kind == QUEUE);
-        let advice = if is_queue {
+        let is = |kind| template.resource(name).is_some_and(|other| other.kind == kind);
+        let advice = if is(QUEUE) {
             format!(
                 "it reaches {name}, from which only its handler receives, and to which only \
                  receivers send; use a queue of your own"
+            )
+        } else if is(HTTP_API) {
+            format!(
+                "it adds to {name}, whose routes are one definition: the next update removes what \
+                 is added; set existingServer, or use an API of your own"
             )
         } else {
             format!(
