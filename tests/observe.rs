@@ -3,7 +3,8 @@
 use atlassian_connect::event::{EventName, Product};
 use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_simulator::samples::sample;
-use atlassian_simulator::{Site, qsh_of};
+use atlassian_simulator::{Site, Webhook, qsh_of};
+use cargo_hooks::template::cost::Rates;
 use jiff::Timestamp;
 use lifecycle::install_keys::InstallKeys;
 use serde_json::{Value, json};
@@ -112,6 +113,32 @@ async fn counts_what_it_accepts_and_what_it_refuses_by_reason() {
         let described = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(described["Namespace"], "AtlassianHooks");
         assert_eq!(described["Dimensions"][0], json!(["LogGroup"]));
+    }
+    app.stack.stop().await;
+}
+
+/// The lengths by which `cargo hooks cost` prices the logs.
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_are_as_long_as_their_price_assumes() {
+    let app = TestApp::new().await;
+    let webhook = Webhook {
+        base_url: app.stack.url(),
+        url: "/issue-created",
+        body: sample(Product::Jira, &EventName::IssueCreated).unwrap().to_owned(),
+        identifier: Some(uuid::Uuid::new_v4().to_string()),
+    };
+    assert_eq!(app.atlassian.send(webhook, &app.jira).await.unwrap().status, 204);
+    let assumptions = &Rates::us_east_1().assumptions;
+    for (what, assumed) in [
+        (Logged::DeliveryQueued, &assumptions.queued_line_bytes),
+        (Logged::DeliveryHandled, &assumptions.handled_line_bytes),
+    ] {
+        let mut line = app.logged(what, 1).await.remove(0);
+        // The harness says who printed it.
+        line.as_object_mut().unwrap().remove("function");
+        let line = line.to_string();
+        let differs = (line.len() as f64 / assumed.value - 1.0).abs();
+        assert!(differs < 0.05, "{} bytes, and {} assumed: {line}", line.len(), assumed.value);
     }
     app.stack.stop().await;
 }

@@ -140,7 +140,9 @@ pub enum CostError {
     )]
     TooLarge(u64),
     /// The bodies are too long for Lambda.
-    #[error("bodies of {0} KB exceed what Lambda takes in a request, 6000 KB; choose a smaller --size")]
+    #[error(
+        "bodies of {0} KB exceed what Lambda takes in a request, 6000 KB; choose a smaller --size"
+    )]
     BeyondLambda(u64),
 }
 
@@ -522,8 +524,8 @@ impl Model<'_> {
             let events = receiver.events * self.stack.copies;
             (events * tenants, events * secrets)
         });
-        let (reads, decrypts) =
-            misses.fold((0.0, 0.0), |(reads, all), (tenants, secrets)| (reads + tenants, all + secrets));
+        let (reads, decrypts) = misses
+            .fold((0.0, 0.0), |(reads, all), (tenants, secrets)| (reads + tenants, all + secrets));
         sheet.usage("DynamoDB, reads of tenants", reads, &prices.dynamodb_reads);
         let decrypts = if self.stack.has(KEY) { decrypts } else { 0.0 };
         sheet.usage("KMS, secrets decrypted", decrypts, &prices.kms_requests);
@@ -533,7 +535,8 @@ impl Model<'_> {
         });
         // Of the tenants' table those are receivers, of the idempotency table handlers.
         let roles = self.stack.receivers.len() as f64 * self.stack.copies;
-        let asked = sealed.count() as f64 * roles * a.table_key_requests.value * a.month_hours.value;
+        let asked =
+            sealed.count() as f64 * roles * a.table_key_requests.value * a.month_hours.value;
         sheet.usage("KMS, keys of tables", asked, &prices.kms_requests);
         let copies = self.stack.copies;
         let writes: f64 =
@@ -586,9 +589,9 @@ impl Model<'_> {
         let receivers = self.stack.receivers.iter().map(|one| (one.function, one.events));
         let batches = |handler: &Handler<'_>| self.reading(handler).batches;
         let handlers = self.stack.handlers.iter().map(|one| (one.function, batches(one)));
-        let traced = receivers.chain(handlers).filter(|(function, _)| {
-            function.tracing.as_deref() == Some("Active")
-        });
+        let traced = receivers
+            .chain(handlers)
+            .filter(|(function, _)| function.tracing.as_deref() == Some("Active"));
         let traces: f64 = traced.map(|(_, requests)| self.traces(requests) * copies).sum();
         sheet.usage("X-Ray", traces, &prices.xray_traces);
     }
@@ -605,8 +608,7 @@ impl Model<'_> {
         let Rates { prices, assumptions: a, .. } = self.rates;
         let copies = self.stack.copies;
         let handlers = self.stack.handlers.iter();
-        let polling: f64 =
-            handlers.map(|handler| self.idle_receives(handler) * copies).sum();
+        let polling: f64 = handlers.map(|handler| self.idle_receives(handler) * copies).sum();
         sheet.idle("SQS, idle polling", polling, &prices.sqs_requests);
         sheet.idle("KMS, keys", self.stack.count(KEY), &prices.kms_keys);
         let alarms = self.stack.all().filter(|resource| resource.kind == ALARM);

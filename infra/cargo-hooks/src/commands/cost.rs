@@ -95,8 +95,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         },
     };
     let bill = Bill::of(&resources, &workload, Rates::us_east_1())?;
-    let text =
-        if args.json { serde_json::to_string_pretty(&bill)? + "\n" } else { bill.table() };
+    let text = if args.json { serde_json::to_string_pretty(&bill)? + "\n" } else { bill.table() };
     // A reader that has seen enough, such as `head`, closes the pipe.
     let _ = std::io::stdout().write_all(text.as_bytes());
     Ok(())
