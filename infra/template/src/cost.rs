@@ -229,6 +229,8 @@ impl Sheet {
     }
 
     fn add(&mut self, component: &'static str, occurs: Occurs, quantity: f64, price: &Price) {
+        // The sum of nothing is -0.
+        let quantity = quantity + 0.0;
         let month = quantity * price.usd / price.per;
         let million = month * 1e6 / self.events;
         let price = price.clone();

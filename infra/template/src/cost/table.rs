@@ -94,8 +94,7 @@ fn price(price: &Price) -> String {
 }
 
 fn dollars(amount: f64) -> String {
-    // Never -0.00.
-    format!("{:.2}", amount.max(0.0))
+    format!("{amount:.2}")
 }
 
 fn quantity(amount: f64) -> String {
