@@ -558,8 +558,8 @@ impl Model<'_> {
             let level = function.variables.get(variable::LOG_LEVEL).and_then(Value::as_str);
             !matches!(level, Some("WARN" | "ERROR"))
         };
-        // The line of a receiver has a metric, so it is written at every level.
-        let of_receivers: f64 = self.stack.receivers.iter().map(|one| one.events * copies).sum();
+        let of_receivers = self.stack.receivers.iter().filter(|one| says(one.function));
+        let of_receivers: f64 = of_receivers.map(|one| one.events * copies).sum();
         let queued = of_receivers * (a.queued_line_bytes.value + overhead);
         let of_handlers = self.stack.handlers.iter().filter(|one| says(one.function));
         let of_handlers: f64 = of_handlers.map(|one| one.events * copies).sum();
@@ -583,10 +583,9 @@ impl Model<'_> {
         sheet.usage("Logs, kept", kept, &prices.log_storage);
         // The share of hours with a value, if events come at random.
         let hours = 1.0 - (-self.workload.events / a.month_hours.value).exp();
-        let regular = METRICS_OF_EVERY_DELIVERY as f64;
-        // Rejected counts in total and by reason.
-        let unusual = (metric::ALL.len() + 1) as f64 - regular;
-        let months = hours * (regular + unusual * a.failure_hours.value);
+        // Rejected counts in total and by reason. All count what is unusual.
+        let metrics = (metric::ALL.len() + 1) as f64;
+        let months = hours * metrics * a.failure_hours.value;
         sheet.usage("Metrics", months, &prices.metrics);
         let receivers = self.stack.receivers.iter().map(|one| (one.function, one.events));
         let batches = |handler: &Handler<'_>| self.reading(handler).batches;
@@ -660,8 +659,6 @@ const LAMBDA_KB: f64 = 6000.0;
 const BODIES_DAYS: f64 = crate::generator::BODIES_DAYS as f64;
 /// How long a line is kept if the template does not say so, in days.
 const DEFAULT_RETENTION: f64 = 30.0;
-/// How many metrics count each delivery: [`metric::QUEUED`].
-const METRICS_OF_EVERY_DELIVERY: usize = 1;
 
 const DASHBOARD: &str = "AWS::CloudWatch::Dashboard";
 const SECRET: &str = "AWS::SecretsManager::Secret";

@@ -122,8 +122,10 @@ fn the_template_s_parameters_count() {
     assert_eq!(month("Tracing", "PassThrough", "X-Ray"), 0.0);
     // Nearly each request is the first of its second.
     assert!(month("Tracing", "Active", "X-Ray") > 8.0);
-    assert_eq!(month("LogLevel", "WARN", "Logs, handlers"), 0.0);
-    assert!(month("LogLevel", "INFO", "Logs, handlers") > 0.1);
+    for component in ["Logs, receivers", "Logs, handlers"] {
+        assert_eq!(month("LogLevel", "WARN", component), 0.0);
+        assert!(month("LogLevel", "INFO", component) > 0.1);
+    }
     let duration = |architecture| month("Architecture", architecture, "Lambda, handlers' duration");
     assert!(is_near(duration("x86_64") / duration("arm64"), 1.25));
     let polling = |most| month("HandlerConcurrency", most, "SQS, idle polling");
