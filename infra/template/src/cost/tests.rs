@@ -135,6 +135,14 @@ fn the_template_s_parameters_count() {
 }
 
 #[test]
+fn a_stack_costs_less_than_three_dollars_without_events() {
+    let workload = Workload::default();
+    let idle = |parameters: &[(&str, &str)]| bill("", parameters, &workload).totals.idle;
+    assert!(idle(&[]) <= 3.0);
+    assert!(is_near(idle(&[("WithDashboard", "true")]) - idle(&[]), 3.0));
+}
+
+#[test]
 fn x_ray_traces_a_busy_app_s_share() {
     let bill = bill("", &[("Tracing", "Active")], &BUSY);
     let traces = line(&bill, "X-Ray").quantity;
