@@ -35,7 +35,6 @@ async fn takes_an_event_of_jira_to_its_handler() {
     let handled = &app.logged(Logged::DeliveryHandled, 1).await[0];
     assert_eq!(handled["function"], "IssueCreatedHandler");
     assert_eq!(handled["delivery.id"], queued["delivery.id"]);
-    assert_eq!(handled["message.id"], queued["message.id"]);
     app.stack.stop().await;
 }
 
@@ -130,7 +129,7 @@ async fn hands_over_what_it_can_read_and_says_what_it_left_out() {
     assert_eq!(partly["delivery.reading"], "partly");
     assert_eq!(partly["left_out"], "issue.fields.description");
     assert!(!partly.to_string().contains("s3cr3t"), "{partly}");
-    assert_eq!(app.logged(Logged::Metric, 2).await[0]["PartlyTyped"], 1);
+    assert_eq!(app.logged(Logged::Metric, 1).await[0]["PartlyTyped"], 1);
     // Its handler asks for the type, and is called.
     assert_eq!(app.logged(Logged::IssueCreated, 1).await[0]["issue.key"], "DEMO-42");
     app.stack.stop().await;

@@ -3,7 +3,8 @@
 use atlassian_connect::event::{EventName, Product};
 use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_simulator::samples::sample;
-use atlassian_simulator::{Site, qsh_of};
+use atlassian_simulator::{Site, Webhook, qsh_of};
+use cargo_hooks::template::cost::Rates;
 use jiff::Timestamp;
 use lifecycle::install_keys::InstallKeys;
 use serde_json::{Value, json};
@@ -90,20 +91,16 @@ async fn counts_what_it_accepts_and_what_it_refuses_by_reason() {
     let stranger = Site::new(Product::Jira, "stranger");
     assert_eq!(app.send("/issue-created", &body, &stranger).await.status, 401);
 
-    let lines = app.logged(Logged::Metric, 3).await;
+    let lines = app.logged(Logged::Metric, 2).await;
     let counted = |name: &str| -> Vec<&Value> {
         lines.iter().filter(|line| line.get(name).is_some()).collect()
     };
-    let [accepted] = counted("Queued")[..] else { panic!("{lines:?}") };
     let [untyped] = counted("Untyped")[..] else { panic!("{lines:?}") };
     let [rejected] = counted("Rejected")[..] else { panic!("{lines:?}") };
     assert_eq!(rejected["reason"], "unknown_tenant");
     // One line says what happened and counts it, at the level that it deserves.
-    let rows = [
-        (accepted, "INFO", Logged::DeliveryQueued),
-        (untyped, "WARN", Logged::DeliveryUntyped),
-        (rejected, "WARN", Logged::RequestRejected),
-    ];
+    let rows =
+        [(untyped, "WARN", Logged::DeliveryUntyped), (rejected, "WARN", Logged::RequestRejected)];
     for (line, level, message) in rows {
         assert!(message.is(line) && line["level"] == level, "{line}");
         // One group for the whole stack: it is what an alarm is set on.
@@ -112,6 +109,35 @@ async fn counts_what_it_accepts_and_what_it_refuses_by_reason() {
         let described = &line["_aws"]["CloudWatchMetrics"][0];
         assert_eq!(described["Namespace"], "AtlassianHooks");
         assert_eq!(described["Dimensions"][0], json!(["LogGroup"]));
+    }
+    // SQS counts what is usual, and nothing is charged for it.
+    let queued = app.logged(Logged::DeliveryQueued, 1).await;
+    assert!(queued[0]["level"] == "INFO" && queued[0].get("_aws").is_none(), "{queued:?}");
+    app.stack.stop().await;
+}
+
+/// The lengths by which `cargo hooks cost` prices the logs.
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_are_as_long_as_their_price_assumes() {
+    let app = TestApp::new().await;
+    let webhook = Webhook {
+        base_url: app.stack.url(),
+        url: "/issue-created",
+        body: sample(Product::Jira, &EventName::IssueCreated).unwrap().to_owned(),
+        identifier: Some(uuid::Uuid::new_v4().to_string()),
+    };
+    assert_eq!(app.atlassian.send(webhook, &app.jira).await.unwrap().status, 204);
+    let assumptions = &Rates::us_east_1().assumptions;
+    for (what, assumed) in [
+        (Logged::DeliveryQueued, &assumptions.queued_line_bytes),
+        (Logged::DeliveryHandled, &assumptions.handled_line_bytes),
+    ] {
+        let mut line = app.logged(what, 1).await.remove(0);
+        // The harness says who printed it.
+        line.as_object_mut().unwrap().remove("function");
+        let line = line.to_string();
+        let differs = (line.len() as f64 / assumed.value - 1.0).abs();
+        assert!(differs < 0.05, "{} bytes, and {} assumed: {line}", line.len(), assumed.value);
     }
     app.stack.stop().await;
 }
@@ -128,15 +154,15 @@ async fn counts_at_every_level_and_calls_no_success_an_error() {
         assert_eq!(app.send("/issue-created", "{}", &stranger).await.status, 401);
         // The handler's own lines are below the level, so this waits for the queue.
         app.logged(Logged::DeliveryFailed, 1).await;
-        let lines = app.logged(Logged::Metric, 6).await;
-        for (metric, times, its) in
-            [("Queued", 2, "INFO"), ("Rejected", 1, "WARN"), ("Failed", 1, "ERROR")]
-        {
+        let lines = app.logged(Logged::Metric, 4).await;
+        for (metric, times, its) in [("Rejected", 1, "WARN"), ("Failed", 1, "ERROR")] {
             let counted: Vec<_> = lines.iter().filter(|line| line[metric] == 1).collect();
             assert_eq!(counted.len(), times, "{metric}: {lines:#?}");
             assert!(counted.iter().all(|line| line["level"] == its), "{counted:#?}");
         }
-        assert!(!app.printed().contains(Logged::DeliveryHandled.message()));
+        for usual in [Logged::DeliveryQueued, Logged::DeliveryHandled] {
+            assert!(!app.printed().contains(usual.message()), "{level}");
+        }
         app.stack.stop().await;
     }
 }
@@ -151,8 +177,8 @@ async fn counts_a_message_that_a_handler_does_not_handle() {
 
     app.logged(Logged::DeliveryDeadLettered, 1).await;
     app.logged(Logged::DeliveryFailed, 1).await;
-    // Untyped and Accepted twice, DeadLetters and BatchItemFailures.
-    let lines = app.logged(Logged::Metric, 6).await;
+    // Untyped twice, DeadLetters and Failed.
+    let lines = app.logged(Logged::Metric, 4).await;
     for name in ["DeadLetters", "Failed"] {
         assert_eq!(lines.iter().filter(|line| line[name] == 1).count(), 1, "{name}: {lines:?}");
     }

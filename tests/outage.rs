@@ -187,3 +187,24 @@ async fn a_restart_loses_nothing_that_was_queued() {
     assert_eq!(payloads.collect::<BTreeSet<_>>().len(), 60, "none is missing");
     app.stack.stop().await;
 }
+
+/// KMS is asked once for a secret, not each time when the tenant's row is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_is_read_again_needs_no_key_again() {
+    let proxy = FaultProxy::new().await;
+    let app = TestApp::without_handlers_behind(&[("AWS_ENDPOINT_URL_KMS", proxy.url())]).await;
+    proxy.forward_to(app.stack.kms_endpoint());
+    let known = app.installed(Product::Jira).await;
+    assert_eq!(webhook(&app, "/issue-created", &known).await, 204);
+    proxy.inject(Fault::Refuse);
+    // The row is read once more before a signature is refused. Without the secret it would be 503.
+    let forger = known.with_new_secret();
+    assert_eq!(webhook(&app, "/issue-created", &forger).await, 401);
+    assert_eq!(webhook(&app, "/issue-created", &known).await, 204);
+
+    // A new secret has another ciphertext.
+    proxy.inject(Fault::None);
+    assert_eq!(app.call_back(Callback::Installed, &forger).await.status, 204);
+    assert_eq!(webhook(&app, "/issue-created", &forger).await, 204);
+    app.stack.stop().await;
+}

@@ -3,6 +3,7 @@
 pub mod add;
 pub mod check;
 pub mod completions;
+pub mod cost;
 pub mod dead;
 pub mod doctor;
 pub mod events;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use cargo_hooks::commands::{
-    add, check, completions, dead, doctor, events, inspect, local, logs, new, plan, recover,
+    add, check, completions, cost, dead, doctor, events, inspect, local, logs, new, plan, recover,
     replay, schema, send, template, tenants,
 };
 use cargo_hooks::terminal::escaped;
@@ -37,6 +37,7 @@ enum Command {
     Template(template::Args),
     Check(check::Args),
     Plan(plan::Args),
+    Cost(cost::Args),
     Events(events::Args),
     Dead(dead::Args),
     Replay(replay::Args),
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         Command::Template(args) => template::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Cost(args) => cost::run(&args),
         Command::Events(args) => events::run(&args),
         Command::Dead(args) => wait_for(dead::run(args)),
         Command::Replay(args) => wait_for(replay::run(args)),

@@ -292,7 +292,7 @@ mod tests {
 
     /// What cargo says of a workspace with one function.
     fn metadata(binary: &str, timeout: u32) -> Value {
-        let deploy = json!({"memory": crate::MEMORY, "timeout": timeout, "tracing": "active"});
+        let deploy = json!({"memory": crate::MEMORY, "timeout": timeout, "tracing": "passthrough"});
         json!({"packages": [{
             "name": binary,
             "targets": [{"kind": ["bin"], "name": binary}],

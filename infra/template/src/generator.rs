@@ -42,7 +42,7 @@ pub const MAX_RECEIVES: u32 = 100;
 
 /// How long objects in the bucket are kept, in days: longer than a message that waits for four
 /// days, is a dead letter for fourteen, is replayed, and then waits and is a dead letter again.
-const BODIES_DAYS: u32 = 40;
+pub(crate) const BODIES_DAYS: u32 = 40;
 
 /// The memory of a function, in MB. Lambda assigns CPU in proportion to it, and a cold start spends
 /// most of its CPU on TLS.

@@ -4,11 +4,13 @@
 //! - [`plan`] derives from both which functions and queues there are.
 //! - [`render`] writes `template.yaml`.
 //! - [`resources`] reads what it deploys from it, for other tools.
+//! - [`cost`] computes from them what the app costs.
 //! - [`check`] checks that descriptor, handlers, manifests and template agree.
 
 pub mod check;
 mod checksum;
 pub mod configuration;
+pub mod cost;
 mod generator;
 pub mod plan;
 pub mod resources;

@@ -419,15 +419,15 @@ mod tests {
         let domain =
             |resources: &Resources| resources.others.iter().any(|resource| resource.id == "Domain");
         assert!(!domain(&defaults));
-        let values = [("DomainName", "hooks.example.com"), ("Tracing", "PassThrough")];
+        let values = [("DomainName", "hooks.example.com"), ("Tracing", "Active")];
         let values = values.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let resources = Resources::of(&template, &values.into()).unwrap();
         assert!(domain(&resources));
-        assert_eq!(resources.parameters["Tracing"], "PassThrough");
+        assert_eq!(resources.parameters["Tracing"], "Active");
         let x_ray = |resources: &Resources| {
             serde_json::to_string(&resources.roles).unwrap().contains("xray:")
         };
-        assert!(x_ray(&defaults) && !x_ray(&resources));
+        assert!(!x_ray(&defaults) && x_ray(&resources));
         let unknown = BTreeMap::from([("Nothing".to_owned(), String::new())]);
         assert!(Resources::of(&template, &unknown).is_err());
     }

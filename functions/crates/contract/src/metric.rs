@@ -1,4 +1,7 @@
 //! The metrics for alarms and the dashboard.
+//!
+//! Each counts something unusual, so that most hours have no value, which CloudWatch would charge. How
+//! many events are queued and handled is in the metrics of SQS and Lambda, which are free.
 
 /// The namespace of all metrics.
 pub const NAMESPACE: &str = "AtlassianHooks";
@@ -10,8 +13,6 @@ pub const LOG_GROUP: &str = "LogGroup";
 /// The additional dimension of [`REJECTED`]: the reason.
 pub const REASON: &str = "reason";
 
-/// Events that were queued.
-pub const QUEUED: &str = "Queued";
 /// Requests that were refused, in total and by [`REASON`].
 pub const REJECTED: &str = "Rejected";
 /// Installs and uninstalls that Atlassian signed and that were refused, and lifecycle callbacks
@@ -36,8 +37,7 @@ pub const DEAD_LETTERS: &str = "DeadLetters";
 pub const LATE: &str = "Late";
 
 /// The names of all metrics.
-pub const ALL: [&str; 10] = [
-    QUEUED,
+pub const ALL: [&str; 9] = [
     REJECTED,
     INSTALL_REJECTED,
     ENQUEUE_FAILED,

@@ -241,11 +241,11 @@ impl<H> Invocation<'_, H> {
             return Err(fails(failure, Some(attempt)));
         }
         self.complete(&attempt, message).await;
+        // The one line of most deliveries, so without what the receiver's line has for the same id.
         tracing::info!(
             delivery.id = id,
             delivery.event = %event,
             tenant.key = %tenant,
-            message.id = message.id,
             message.attempts = number,
             "delivery handled"
         );

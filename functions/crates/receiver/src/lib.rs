@@ -102,7 +102,7 @@ pub async fn receive(
     send(&delivery, queue, patience).await
 }
 
-/// Queues a delivery that can be trusted, and says so in metrics and logs. The lifecycle function
+/// Queues a delivery that can be trusted, and logs it. The lifecycle function
 /// sends its events in the same way.
 ///
 /// # Errors
@@ -124,7 +124,6 @@ pub async fn send(
         }
     })?;
     tracing::info!(
-        metric = metric::QUEUED,
         delivery.id,
         delivery.event = %delivery.event,
         tenant.key = %delivery.tenant,

@@ -142,7 +142,7 @@ mod tests {
     use std::io::Write;
     use std::sync::{Arc, Mutex, PoisonError};
 
-    use contract::metric::{QUEUED, REJECTED};
+    use contract::metric::{DUPLICATES, REJECTED};
     use serde_json::Value;
 
     use super::*;
@@ -173,19 +173,19 @@ mod tests {
     #[test]
     fn counts_in_the_line_itself_by_names_that_are_in_it() {
         let lines = printed(LevelFilter::INFO, || {
-            tracing::info!(metric = QUEUED, delivery.id = "a", "delivery queued");
+            tracing::info!(metric = DUPLICATES, delivery.id = "a", "duplicate delivery skipped");
             tracing::warn!(metric = REJECTED, reason = "qsh", "request rejected");
             tracing::info!("tenant recorded");
         });
-        let [queued, rejected, recorded] = &lines[..] else { panic!("{lines:#?}") };
+        let [skipped, rejected, recorded] = &lines[..] else { panic!("{lines:#?}") };
         assert_eq!(
-            (&queued["level"], &queued["message"]),
-            (&"INFO".into(), &"delivery queued".into())
+            (&skipped["level"], &skipped["message"]),
+            (&"INFO".into(), &"duplicate delivery skipped".into())
         );
-        assert_eq!((&queued["delivery.id"], &queued[QUEUED]), (&"a".into(), &1.into()));
+        assert_eq!((&skipped["delivery.id"], &skipped[DUPLICATES]), (&"a".into(), &1.into()));
         assert_eq!(rejected["level"], "WARN");
         assert!(recorded.get("_aws").is_none() && recorded.get(LOG_GROUP).is_none(), "{recorded}");
-        for (line, sets) in [(queued, 1), (rejected, 2)] {
+        for (line, sets) in [(skipped, 1), (rejected, 2)] {
             let now = line["_aws"]["Timestamp"].as_u64().unwrap();
             assert!((1_700_000_000_000..4_000_000_000_000).contains(&now), "milliseconds: {now}");
             let described = &line["_aws"]["CloudWatchMetrics"][0];
@@ -203,14 +203,17 @@ mod tests {
         for level in [LevelFilter::DEBUG, LevelFilter::INFO, LevelFilter::WARN, LevelFilter::ERROR]
         {
             let lines = printed(level, || {
-                tracing::info!(metric = QUEUED, "delivery queued");
+                tracing::info!(metric = DUPLICATES, "duplicate delivery skipped");
                 tracing::info!("delivery handled");
                 tracing::error!("delivery failed");
             });
             let said: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
             let handled = (level >= LevelFilter::INFO).then_some("delivery handled");
-            let wanted: Vec<_> =
-                ["delivery queued"].into_iter().chain(handled).chain(["delivery failed"]).collect();
+            let wanted: Vec<_> = ["duplicate delivery skipped"]
+                .into_iter()
+                .chain(handled)
+                .chain(["delivery failed"])
+                .collect();
             assert_eq!(said, wanted, "{level}");
         }
     }

@@ -191,7 +191,7 @@ mod tests {
         let text = render(&descriptor(), &Configuration::default()).unwrap();
         let document = parse(&text).unwrap();
         let found = |key: &str, value: serde_json::Value| {
-            let mut deploy = json!({"memory": 256, "timeout": 10, "tracing": "active"});
+            let mut deploy = json!({"memory": 256, "timeout": 10, "tracing": "passthrough"});
             deploy[key] = value;
             let target = json!({"kind": ["bin"], "name": "receiver"});
             let metadata = json!({"lambda": {"deploy": deploy}});
@@ -205,7 +205,7 @@ mod tests {
         };
         assert_eq!(found("memory", json!(256)), []);
         for (key, value) in
-            [("memory", json!(128)), ("timeout", json!(null)), ("tracing", json!("passthrough"))]
+            [("memory", json!(128)), ("timeout", json!(null)), ("tracing", json!("active"))]
         {
             let findings = found(key, value);
             assert_eq!(findings.len(), 2, "{key}: one for each receiver");
