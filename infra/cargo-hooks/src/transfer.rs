@@ -255,7 +255,7 @@ pub async fn import(
             Imported::Yes if is_dry_run => "would import",
             Imported::Yes => "imported",
             Imported::Unchanged => "unchanged",
-            Imported::Outdated => "kept, as a callback of it is recorded that is not older",
+            Imported::Outdated => "kept (the table has a callback that is not older)",
         };
         *match imported {
             Imported::Yes => &mut summary.imported,
