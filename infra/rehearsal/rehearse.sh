@@ -85,12 +85,20 @@ aarch64 | arm64) architecture=arm64 ;;
 esac
 # What is shown is that it builds and runs, not how fast it is: hardly optimised and without LTO, it
 # takes a fraction of the time.
-PATH="$tools:$PATH" RUSTFLAGS="" CARGO_TERM_COLOR=never \
-    CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-    CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
-    "$tools/sam" build --build-dir "$build" --cache-dir "$rehearsal/cache" \
-    --parameter-overrides "Architecture=$architecture"
+sam_build() {
+    PATH="$tools:$PATH" RUSTFLAGS="" CARGO_TERM_COLOR=never \
+        CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+        CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
+        "$tools/sam" build --build-dir "$build" --cache-dir "$rehearsal/cache" \
+        --parameter-overrides "Architecture=$architecture"
+}
+sam_build
 du --bytes "$build"/*/bootstrap
+for rebuild in $(seq "${REHEARSAL_REBUILDS:-1}"); do
+    touch functions/handlers/src/bin/*.rs functions/receiver/src/*.rs
+    sam_build >"$rehearsal/rebuild.log" 2>&1 || { tail -n 40 "$rehearsal/rebuild.log"; exit 1; }
+    say "Built again with touched sources, $rebuild of ${REHEARSAL_REBUILDS:-1}"
+done
 
 say "Starting an AWS on this machine"
 port=$(free_port)

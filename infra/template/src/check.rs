@@ -1,5 +1,6 @@
 //! Checks that descriptor, events, handlers and template agree.
 
+mod built;
 mod descriptor;
 mod handlers;
 mod payloads;
@@ -34,6 +35,10 @@ pub struct Files<'a> {
     pub metadata: &'a Value,
     /// The lock file of the workspace, for the versions of its crates.
     pub lock: &'a Path,
+    /// The configuration of the SAM CLI. It need not be there.
+    pub samconfig: &'a Path,
+    /// The folder into which `sam build` builds. It need not be there.
+    pub built: &'a Path,
 }
 
 /// Something that is wrong, or looks wrong, and what to do about it.
@@ -133,6 +138,7 @@ pub fn check(files: &Files<'_>) -> Report {
             report.agreement.extend(findings);
             let manifests = template::manifests(files.metadata, &file, &written, &configuration);
             report.agreement.extend(manifests);
+            report.agreement.extend(built::check(files.built, files.samconfig, &written));
             report.safety = invariants(&descriptor, &configuration, &file, &written);
         }
         Err(error) => {
@@ -285,6 +291,8 @@ mod tests {
             handlers: &folder.path().join(HANDLERS),
             metadata: &metadata("receiver", crate::HTTP_TIMEOUT),
             lock: &folder.path().join("Cargo.lock"),
+            samconfig: &folder.path().join("samconfig.toml"),
+            built: &folder.path().join(".aws-sam/build"),
         };
         let report = check(&files);
         report.agreement.iter().chain(&report.safety).map(Finding::to_string).collect()

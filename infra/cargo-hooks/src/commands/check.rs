@@ -49,6 +49,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         handlers: &app.handlers_path(),
         metadata: app.metadata(),
         lock: &app.root().join("Cargo.lock"),
+        samconfig: &app.root().join("samconfig.toml"),
+        built: &app.root().join(".aws-sam/build"),
     });
     print("what the app's files ask for", &report.agreement);
     print("whether the template is safe and whole", &report.safety);
