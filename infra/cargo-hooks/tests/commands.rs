@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of tests is test code as well")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -73,6 +74,7 @@ fn creates_an_app_in_which_everything_agrees() {
         "infra/atlassian-hooks.schema.json",
         "infra/atlassian-hooks.yaml",
         "infra/deployer.yaml",
+        "infra/operator.yaml",
         "samconfig.toml",
         "template.yaml",
         "tests/events/confluence/page_created.json",
@@ -86,6 +88,43 @@ fn creates_an_app_in_which_everything_agrees() {
     // What the versions are is said by the lock file and by the template, and nowhere else.
     let manifest = fs::read_to_string(app.join("Cargo.toml")).unwrap();
     assert!(manifest.contains("[workspace.metadata.atlassian-hooks]\n\n"), "{manifest}");
+}
+
+/// The policies allow what `--help` says that the commands need, and nothing else.
+#[test]
+fn creates_policies_for_the_commands_of_operators() {
+    let (folder, app) = app(&[]);
+    let policies = fs::read_to_string(app.join("infra/operator.yaml")).unwrap();
+    let commands: [&[&str]; 7] = [
+        &["dead"],
+        &["logs"],
+        &["recover"],
+        &["replay"],
+        &["tenants", "export"],
+        &["tenants", "import"],
+        &["tenants", "list"],
+    ];
+    let mut needed = BTreeSet::new();
+    for command in commands {
+        let (_, help) = hooks(folder.path(), &[command, &["--help"]].concat());
+        let (_, permissions) = help.split_once("AWS permissions:").unwrap_or_default();
+        let before = needed.len();
+        needed.extend(actions(permissions));
+        assert!(before < needed.len() || !actions(permissions).is_empty(), "{command:?}");
+    }
+    let statements = policies.lines().filter(|line| line.contains("Action:"));
+    let allowed: BTreeSet<String> = statements.flat_map(actions).collect();
+    assert_eq!(allowed, needed);
+}
+
+/// The words that are actions of IAM, such as `sqs:SendMessage`.
+fn actions(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == ':'));
+    let is_action = |word: &&str| {
+        let (service, action) = word.split_once(':').unwrap_or_default();
+        !service.is_empty() && action.starts_with(|c: char| c.is_ascii_uppercase())
+    };
+    words.filter(is_action).map(str::to_owned).collect()
 }
 
 #[test]

@@ -24,7 +24,7 @@ use crate::session::{RESTART, Session, follow};
         cargo hooks logs --stack my-app --since 1h\n  \
         cargo hooks logs --stack my-app --follow --event jira:issue_created\n  \
         cargo hooks logs --stack my-app --since 2d --json | jq 'select(.reason)'\n\n\
-        AWS: cloudformation:DescribeStackResource, logs:FilterLogEvents")]
+        AWS permissions: cloudformation:DescribeStackResource, logs:FilterLogEvents")]
 pub struct Args {
     /// Name of a deployed stack; without it, the local stack that is running
     #[arg(long, value_name = "NAME")]
