@@ -271,8 +271,8 @@ impl Run<'_> {
         });
         match servers.next() {
             Some(url) => format!(
-                "it is forwarded to {url}, which has to run and to accept it; infra/local.env can \
-                 name another server, or none: see \"Try it on your machine\" in infra/MOVING.md"
+                "it is forwarded to {url}, which has to run and to accept it; in infra/local.env, \
+                 give the parameter that names this server another value, or an empty one"
             ),
             None => "see the log above, and run `cargo hooks check`".to_owned(),
         }
