@@ -21,6 +21,7 @@ mod keys;
 mod large_bodies;
 mod lifecycle;
 mod load;
+mod moving;
 mod observe;
 mod order;
 mod outage;

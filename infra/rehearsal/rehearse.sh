@@ -67,10 +67,11 @@ tools=$rehearsal/tools/bin
 say "Validating, expanding and linting the template"
 "$tools/sam" validate --template template.yaml
 # cfn-lint does not know that a parameter which the translator writes out is used: W2001.
-for form in "" bodies canary; do
+for form in "" "template: { bodies: true }" "template: { canary: true }" \
+    "existingServer: https://origin.example.com"; do
     {
         cat infra/atlassian-hooks.yaml
-        if [ -n "$form" ]; then echo "template: { $form: true }"; fi
+        if [ -n "$form" ]; then echo "$form"; fi
     } >"$rehearsal/configuration.yaml"
     cargo hooks template --print --configuration "$rehearsal/configuration.yaml" >"$rehearsal/template.yaml"
     "$tools/python" infra/rehearsal/expand.py "$rehearsal/template.yaml" "$rehearsal/expanded.json"

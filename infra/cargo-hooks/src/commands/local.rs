@@ -273,13 +273,25 @@ impl Run<'_> {
                 format!("{} at {} as tenant {}", site.product, site.base_url, site.client_key);
             console::answered("installed", &who, &answer);
             if !answer.status.is_success() {
-                bail!(
-                    "the install was refused with {}; see the log above, and run `cargo hooks check`",
-                    answer.status
-                );
+                bail!("the install was refused with {}; {}", answer.status, self.advice());
             }
         }
         Ok(())
+    }
+
+    /// What to do if an install is refused.
+    fn advice(&self) -> String {
+        let functions = self.stack.deployment().functions.values();
+        let mut servers = functions.filter_map(|function| {
+            function.environment.get(variable::EXISTING_SERVER).filter(|url| !url.is_empty())
+        });
+        match servers.next() {
+            Some(url) => format!(
+                "it is forwarded to {url}, which has to run and to accept it; in infra/local.env, \
+                 give the parameter that names this server another value, or an empty one"
+            ),
+            None => "see the log above, and run `cargo hooks check`".to_owned(),
+        }
     }
 }
 

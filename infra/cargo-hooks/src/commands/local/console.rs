@@ -209,7 +209,7 @@ fn message(mut fields: Map<String, Value>) -> Option<String> {
 const HANDLER_SPAN: &str = "handler";
 
 /// Messages that are not shown, beside those whose content is in a row.
-const IN_NO_ROW: [&str; 1] = ["tenant recorded"];
+const IN_NO_ROW: [&str; 2] = ["tenant recorded", "callback forwarded"];
 
 /// What stands around the frames of a panic.
 const ABOUT_BACKTRACES: [&str; 2] = ["note: ", "stack backtrace:"];
