@@ -58,6 +58,8 @@ enum Mode {
     Run,
     /// At most once: `Runner::claim_once`
     ClaimOnce,
+    /// Each once, with fewer writes: `Runner::deduplicate`
+    Deduplicate,
     /// Duplicates as well: `Runner::every_time`
     EveryTime,
 }
@@ -91,6 +93,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         idempotency: match args.idempotency {
             Mode::Run => Idempotency::Run,
             Mode::ClaimOnce => Idempotency::ClaimOnce,
+            Mode::Deduplicate => Idempotency::Deduplicate,
             Mode::EveryTime => Idempotency::EveryTime,
         },
     };
