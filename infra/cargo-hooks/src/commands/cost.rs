@@ -76,13 +76,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             bail!("the parameter {name} is given twice; leave out one of the two");
         }
     }
-    let path = match &args.template {
-        Some(path) => path.clone(),
-        None => App::find()?.template_path(),
+    let (path, advice) = match &args.template {
+        Some(path) => (path.clone(), "check the path after --template"),
+        None => (App::find()?.template_path(), "write it with `cargo hooks template`"),
     };
-    let text = std::fs::read_to_string(&path).with_context(|| {
-        format!("{} cannot be read; write it with `cargo hooks template`", path.display())
-    })?;
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("{} cannot be read; {advice}", path.display()))?;
     let template = sam_template::parse(&text)?;
     let resources = Resources::of(&template, &values)?;
     let workload = Workload {
