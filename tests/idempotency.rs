@@ -114,8 +114,11 @@ fn model(
                 }
                 Some(row) => match takeover {
                     Takeover::Allowed => Claim::Acquired { attempt: row.attempts + 1 },
+                    Takeover::Own if row.who == who => {
+                        Claim::Acquired { attempt: row.attempts + 1 }
+                    }
                     Takeover::Refused if row.who == who => Claim::Unfinished,
-                    Takeover::Refused => Claim::Duplicate,
+                    Takeover::Own | Takeover::Refused => Claim::Duplicate,
                 },
             };
             if let Claim::Acquired { attempt } = claim {
@@ -136,7 +139,8 @@ fn the_table_does_what_the_model_says() {
     let table = &app.stack.deployment().tables["IdempotencyTable"].name;
     let store = IdempotencyStore::new(&config, table);
 
-    let takeover = prop_oneof![Just(Takeover::Allowed), Just(Takeover::Refused)];
+    let takeover =
+        prop_oneof![Just(Takeover::Allowed), Just(Takeover::Own), Just(Takeover::Refused)];
     let steps = (takeover, prop::collection::vec(step(), 1..25));
     TestRunner::new(ProptestConfig::with_cases(128))
         .run(&steps, |(takeover, steps)| {

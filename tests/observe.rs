@@ -4,7 +4,8 @@ use atlassian_connect::event::{EventName, Product};
 use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_simulator::samples::sample;
 use atlassian_simulator::{Site, Webhook, qsh_of};
-use cargo_hooks::template::cost::Rates;
+use cargo_hooks::template::cost::{Basis, Rates};
+use handler::IdempotencyStore;
 use jiff::Timestamp;
 use lifecycle::install_keys::InstallKeys;
 use serde_json::{Value, json};
@@ -114,6 +115,25 @@ async fn counts_what_it_accepts_and_what_it_refuses_by_reason() {
     let queued = app.logged(Logged::DeliveryQueued, 1).await;
     assert!(queued[0]["level"] == "INFO" && queued[0].get("_aws").is_none(), "{queued:?}");
     app.stack.stop().await;
+}
+
+/// What `cargo hooks cost` takes from the code.
+#[test]
+fn the_cost_assumes_what_the_code_sets() {
+    let assumptions = &Rates::us_east_1().assumptions;
+    let tenant = tenants::Cached::<()>::LIFETIME.as_secs_f64();
+    let rows = [
+        // Up to a fifth is subtracted at random.
+        (&assumptions.tenant_lifetime_s, 0.9 * tenant),
+        (&assumptions.secret_lifetime_s, tenants::Secrets::LIFETIME.as_secs_f64()),
+        (&assumptions.idempotency_days, IdempotencyStore::WINDOW.as_secs_f64() / 86_400.0),
+        (&assumptions.message_limit_kb, receiver::Queue::MAX_MESSAGE as f64 / 1024.0),
+    ];
+    for (assumed, set) in rows {
+        assert!((assumed.value - set).abs() < 0.5, "{assumed:?}: {set}");
+    }
+    let of_code = assumptions.all().filter(|(_, assumed)| assumed.basis == Basis::Code);
+    assert_eq!(of_code.count(), rows.len());
 }
 
 /// The lengths by which `cargo hooks cost` prices the logs.

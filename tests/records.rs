@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 use crate::harness::app::{TestApp, functions};
+use crate::harness::log::Logged;
 use crate::retries::{delivery_of, reason};
 
 /// One bad record never fails a batch, and nothing that it says is lost.
@@ -19,7 +20,7 @@ async fn an_odd_record_spoils_no_other() {
     let good = |id: &str| {
         json!({
             "messageId": id, "receiptHandle": "r", "eventSource": "aws:sqs", "awsRegion": "x",
-            "body": delivery_of(&app, json!({ "do": "succeed" })),
+            "body": delivery_of(&app, json!({ "do": "succeed", "record": id })),
             "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1795600000123"},
             "messageAttributes": {},
         })
@@ -56,8 +57,10 @@ async fn an_odd_record_spoils_no_other() {
     let mut handled = Vec::new();
     while handled.len() < 6 {
         let line: Value = serde_json::from_str(&log.recv().await.unwrap().text).unwrap();
-        if line["message"] == "delivery handled" {
-            handled.push(line["message.id"].as_str().unwrap().to_owned());
+        if Logged::ScriptDone.is(&line) {
+            let order = line["payload"].as_str().unwrap();
+            let order: Value = serde_json::from_str(order).unwrap();
+            handled.push(order["record"].as_str().unwrap().to_owned());
         }
     }
     handled.sort_unstable();

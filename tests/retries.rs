@@ -300,6 +300,49 @@ async fn passes_no_claim_though_functions_are_killed() {
     app.stack.stop().await;
 }
 
+/// With one write for most events: what is sent twice has one effect, and what is killed is done again.
+#[tokio::test(flavor = "multi_thread")]
+async fn deduplicates_with_fewer_writes_though_functions_are_killed() {
+    let app = TestApp::with(|template| {
+        with_variables(template, &[("HANDLER_MODE", "deduplicate")])
+            .tamper("VisibilityTimeout: 180", "VisibilityTimeout: 6")
+            .tamper("Timeout: 30", "Timeout: 6")
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        for number in 0..20 {
+            let (what, once) = match number % 4 {
+                1 => ("exit", json!(folder.path().join(number.to_string()))),
+                _ => ("succeed", json!(null)),
+            };
+            let event = "jira:issue_updated";
+            let body = json!({"webhookEvent": event, "do": what, "once": once, "number": number});
+            let webhook = atlassian_simulator::Webhook {
+                base_url: app.stack.url(),
+                url: "/scripted",
+                body: body.to_string(),
+                identifier: Some(number.to_string()),
+            };
+            assert_eq!(app.atlassian.send(webhook, &app.jira).await.unwrap().status, 204);
+        }
+    }
+    app.drained_within("ScriptedQueue", Duration::from_secs(120)).await;
+    assert_eq!(
+        app.logged(Logged::ScriptDone, 20).await.len(),
+        20,
+        "none is lost, none comes twice"
+    );
+    assert_eq!(app.logged(Logged::ScriptBegun, 25).await.len(), 25, "five were killed");
+    assert_eq!(app.depth("ScriptedDeadLetterQueue").await, 0);
+    let table = &app.stack.deployment().tables["IdempotencyTable"].name;
+    let rows = app.dynamodb().scan().table_name(table).send().await.unwrap();
+    assert_eq!(rows.count(), 20);
+    let unrecorded = rows.items().iter().filter(|row| row.contains_key("lockedUntil")).count();
+    assert!((1..20).contains(&unrecorded), "of {unrecorded} events completion was not written");
+    app.stack.stop().await;
+}
+
 /// Messages that no receiver wrote, and that have no room for the attributes of a dead letter.
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_letters_once_a_message_without_room_for_its_reason() {

@@ -69,6 +69,7 @@ fn main() -> ExitCode {
     let mode = runtime::environment::optional("HANDLER_MODE").unwrap_or_default();
     let runner = mode.split_whitespace().fold(Runner::new(), |runner, word| match word {
         "claim_once" => runner.claim_once(),
+        "deduplicate" => runner.deduplicate(),
         "every_time" => runner.every_time(),
         "in_order" => runner.in_order(),
         concurrency => runner.concurrency(concurrency.parse().expect("a number or a setting")),

@@ -390,6 +390,47 @@ fn the_plan_has_every_function_of_the_template() {
 
 /// A reader that closes the pipe has seen enough.
 #[test]
+fn the_cost_follows_from_template_parameters_and_workload() {
+    let app = app();
+    let app = app.path().join("my-app");
+    let totals = |arguments: &[&str]| {
+        let arguments = [&["cost", "--json"], arguments].concat();
+        let (printed, bill, errors) = run(&mut hooks(&app, &arguments));
+        assert!(printed, "{errors}");
+        let bill: Value = serde_json::from_str(&bill).unwrap();
+        assert_eq!(bill["schema"], 1);
+        let month_of = |line: &Value| line["month"].as_f64().unwrap();
+        let sum: f64 = bill["lines"].as_array().unwrap().iter().map(month_of).sum();
+        let month = bill["totals"]["month"].as_f64().unwrap();
+        assert!((sum - month).abs() < 1e-6 && month > 1.0, "{bill:#}");
+        month
+    };
+    let plain = totals(&[]);
+    assert!(totals(&["--parameter", "Tracing=Active"]) > plain + 8.0);
+    assert!(totals(&["--idempotency", "every-time"]) < plain - 1.0);
+    assert!(totals(&["--events", "2000000"]) > plain + 2.0);
+    assert!(totals(&["--urls", "4", "--tenants", "1000", "--size", "100"]) > plain + 1.0);
+    // The template of another app, from anywhere.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let template = app.join("template.yaml");
+    let arguments = ["cost", "--template", template.to_str().unwrap()];
+    let (printed, table, errors) = run(&mut hooks(elsewhere.path(), &arguments));
+    assert!(printed && table.contains("API Gateway") && table.contains("idle"), "{table}{errors}");
+
+    let rows: [(&[&str], &str); 5] = [
+        (&["--events", "0"], "the number of events must be more than 0"),
+        (&["--size", "2000000"], "choose a smaller --size"),
+        (&["--parameter", "Tracin=Active"], "Tracin"),
+        (&["--parameter", "Tracing=Active", "--parameter", "Tracing=Active"], "given twice"),
+        (&["--template", "nowhere.yaml"], "nowhere.yaml cannot be read; check the path"),
+    ];
+    for (arguments, words) in rows {
+        let (printed, _, errors) = run(&mut hooks(&app, &[&["cost"], arguments].concat()));
+        assert!(!printed && errors.contains(words), "{arguments:?}: {errors}");
+    }
+}
+
+#[test]
 fn a_closed_pipe_is_no_failure() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [&["schema"][..], &["completions", "bash"]] {

@@ -55,6 +55,8 @@ pub enum Idempotency {
     Run,
     /// `Runner::claim_once`.
     ClaimOnce,
+    /// `Runner::deduplicate`.
+    Deduplicate,
     /// `Runner::every_time`.
     EveryTime,
 }
@@ -511,11 +513,13 @@ impl Model<'_> {
 
     /// The writes of the idempotency table in a month.
     fn writes(&self, handler: &Handler<'_>) -> f64 {
-        handler.events
-            * match self.workload.idempotency {
-                Idempotency::Run | Idempotency::ClaimOnce => 2.0,
-                Idempotency::EveryTime => 0.0,
-            }
+        let events = handler.events;
+        match self.workload.idempotency {
+            Idempotency::Run | Idempotency::ClaimOnce => 2.0 * events,
+            // The last event of a batch needs no second one.
+            Idempotency::Deduplicate => 2.0 * events - self.reading(handler).batches,
+            Idempotency::EveryTime => 0.0,
+        }
     }
 
     /// The tables and the key of the secrets.

@@ -71,6 +71,7 @@ where
         end: start + time.saturating_sub(RESPONSE_MARGIN),
         over: Timestamp::now() + time,
         longest: Cell::default(),
+        left: Cell::new(batch.messages.len()),
     };
     let lanes = lanes(batch.messages, context.in_order);
     let returned = stream::iter(lanes).map(|lane| invocation.work_through(lane));
@@ -136,6 +137,8 @@ struct Invocation<'a, H> {
     over: Timestamp,
     /// The longest duration of a handler call so far.
     longest: Cell<Duration>,
+    /// The messages that have not left the batch yet.
+    left: Cell<usize>,
 }
 
 /// A message that was not handled, with what is known of it.
@@ -170,8 +173,12 @@ impl<H> Invocation<'_, H> {
                 None if self.has_time() => self.handle(&message).await,
                 None => Err(Failure::NotBegun(Duration::ZERO).into()),
             };
-            let Err(not_handled) = handled else { continue };
-            let Some(message) = self.settle(message, not_handled).await else { continue };
+            let settled = match handled {
+                Ok(()) => None,
+                Err(not_handled) => self.settle(message, not_handled).await,
+            };
+            self.left.set(self.left.get().saturating_sub(1));
+            let Some(message) = settled else { continue };
             let (Returned::KeptBack(_, delay) | Returned::Waiting(_, delay)) = &message;
             ahead = Some(*delay).filter(|_| self.context.in_order);
             returned.push(message);
@@ -371,6 +378,7 @@ impl<H> Invocation<'_, H> {
         let takeover = match self.context.mode {
             Mode::ExactlyOnce => Takeover::Allowed,
             Mode::ClaimOnce => Takeover::Refused,
+            Mode::Deduplicate => Takeover::Own,
             Mode::EveryTime => {
                 // Receives are attempts here, as copies spend none; but a function that is killed
                 // spends one for every message of its batch.
@@ -397,6 +405,11 @@ impl<H> Invocation<'_, H> {
 
     async fn complete(&self, attempt: &Attempt, message: &Message) {
         let Some(store) = self.store() else { return };
+        // Other messages are duplicates already. The message itself is received again if the function
+        // is killed by one of those that are left.
+        if self.context.mode == Mode::Deduplicate && self.left.get() <= 1 {
+            return;
+        }
         // The handler has completed, and a failure now would call it again. So this is tried for as
         // long as there is time.
         while let Err(error) =

@@ -57,6 +57,9 @@ pub struct Claimant<'a> {
 pub enum Takeover {
     /// The next message takes over.
     Allowed,
+    /// Only the message that holds the row takes over. To others the webhook is a duplicate: its message
+    /// stays in the queue until it is handled or a dead letter.
+    Own,
     /// No message takes over; see [`Claim::Unfinished`].
     Refused,
 }
@@ -293,7 +296,8 @@ impl Row {
             Claim::InProgress(until)
         } else if claimant.replay.is_some() && !is_own {
             Claim::Acquired { attempt: 1 }
-        } else if released || takeover == Takeover::Allowed {
+        } else if released || takeover == Takeover::Allowed || (takeover == Takeover::Own && is_own)
+        {
             Claim::Acquired { attempt: self.attempts.saturating_add(1) }
         } else if is_own {
             Claim::Unfinished

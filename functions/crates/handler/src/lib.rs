@@ -65,10 +65,11 @@
 //! |---|---|---|---|
 //! | [`run`] | the handler is called again | 2 | 1.25 |
 //! | [`Runner::claim_once`] | the handler is not called again; the event goes to the dead-letter queue | 2 | 1.25 |
+//! | [`Runner::deduplicate`] | the handler is called again | 1 | 0.63 |
 //! | [`Runner::every_time`] | the handler is called again, and for duplicates as well | 0 | 0 |
 //!
-//! With the first two, a handler that completed is never called again for the same webhook. A
-//! webhook is identified by its tenant and Jira's identifier. Without an identifier, a body with a
+//! With the first two, a handler that completed is never called again for the same webhook. With
+//! [`Runner::deduplicate`], it is called again if SQS delivers the same message once more. A webhook is identified by its tenant and Jira's identifier. Without an identifier, a body with a
 //! timestamp is identified by its hash.
 
 mod batch;
@@ -129,6 +130,7 @@ pub struct Runner {
 enum Mode {
     ExactlyOnce,
     ClaimOnce,
+    Deduplicate,
     #[default]
     EveryTime,
 }
@@ -154,6 +156,17 @@ impl Runner {
     #[must_use]
     pub fn claim_once(self) -> Self {
         Self { mode: Mode::ClaimOnce, ..self }
+    }
+
+    /// Calls the handler once for a webhook that its sender repeats, with one write for most events
+    /// instead of two.
+    ///
+    /// Completion is not recorded for the last event of a batch, nor for the only one. If SQS delivers
+    /// a message again although it was handled, which is rare, the handler is called again. So is one
+    /// whose function was killed, as with [`run`].
+    #[must_use]
+    pub fn deduplicate(self) -> Self {
+        Self { mode: Mode::Deduplicate, ..self }
     }
 
     /// Calls the handler for every message, duplicates included. For a handler that may safely run
@@ -247,7 +260,7 @@ impl Runner {
         let queue = Queue::from_environment(&aws)?;
         let idempotency = match mode {
             Mode::EveryTime => None,
-            Mode::ExactlyOnce | Mode::ClaimOnce => {
+            Mode::ExactlyOnce | Mode::ClaimOnce | Mode::Deduplicate => {
                 Some(IdempotencyStore::new(&aws, required(variable::IDEMPOTENCY_TABLE)?))
             }
         };

@@ -58,6 +58,8 @@ enum Mode {
     Run,
     /// At most once: `Runner::claim_once`
     ClaimOnce,
+    /// Each once, with fewer writes: `Runner::deduplicate`
+    Deduplicate,
     /// Duplicates as well: `Runner::every_time`
     EveryTime,
 }
@@ -74,13 +76,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             bail!("the parameter {name} is given twice; leave out one of the two");
         }
     }
-    let path = match &args.template {
-        Some(path) => path.clone(),
-        None => App::find()?.template_path(),
+    let (path, advice) = match &args.template {
+        Some(path) => (path.clone(), "check the path after --template"),
+        None => (App::find()?.template_path(), "write it with `cargo hooks template`"),
     };
-    let text = std::fs::read_to_string(&path).with_context(|| {
-        format!("{} cannot be read; write it with `cargo hooks template`", path.display())
-    })?;
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("{} cannot be read; {advice}", path.display()))?;
     let template = sam_template::parse(&text)?;
     let resources = Resources::of(&template, &values)?;
     let workload = Workload {
@@ -91,6 +92,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         idempotency: match args.idempotency {
             Mode::Run => Idempotency::Run,
             Mode::ClaimOnce => Idempotency::ClaimOnce,
+            Mode::Deduplicate => Idempotency::Deduplicate,
             Mode::EveryTime => Idempotency::EveryTime,
         },
     };

@@ -41,6 +41,7 @@ fn described(workload: &Workload) -> String {
     let mode = match idempotency {
         Idempotency::Run => "run",
         Idempotency::ClaimOnce => "claim-once",
+        Idempotency::Deduplicate => "deduplicate",
         Idempotency::EveryTime => "every-time",
     };
     format!(

@@ -207,6 +207,8 @@ fn a_mode_without_idempotency_writes_nothing() {
     let of = |idempotency| defaults(&Workload { idempotency, ..Workload::default() });
     let writes = |bill: &Bill| line(bill, "DynamoDB, idempotency writes").quantity;
     assert!(is_near(writes(&of(Idempotency::Run)), 2e6));
+    // Batches of one, or nearly.
+    assert!(is_near(writes(&of(Idempotency::Deduplicate)), 1e6));
     let none = of(Idempotency::EveryTime);
     assert_eq!(writes(&none), 0.0);
     assert_eq!(line(&none, "DynamoDB, idempotency rows kept").quantity, 0.0);
