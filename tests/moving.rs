@@ -25,7 +25,7 @@ const express = require('express');
 const ace = require('atlassian-connect-express');
 const app = express();
 const quiet = () => {};
-const logger = { debug: quiet, info: quiet, log: quiet, warn: quiet, error: console.error };
+const logger = { debug: quiet, info: quiet, log: quiet, warn: quiet, error: quiet };
 const addon = ace(app, { logger });
 app.use(express.json());
 app.use(addon.middleware());

@@ -50,6 +50,15 @@ fn files(app: &Path) -> Vec<String> {
     files
 }
 
+/// Editors complete the configuration of this repository's own app from it.
+#[test]
+fn the_committed_schema_is_that_of_the_configuration() {
+    let root = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let committed = fs::read_to_string(root.join("infra/atlassian-hooks.schema.json")).unwrap();
+    let (_, printed) = hooks(root, &["schema", "configuration"]);
+    assert_eq!(committed, printed, "write it with `cargo hooks schema configuration`");
+}
+
 #[test]
 fn creates_an_app_in_which_everything_agrees() {
     let (_folder, app) = app(&["--key", "com.example.mine"]);
