@@ -168,7 +168,8 @@ async fn saved_queries_ask_for_fields_that_lines_have() {
     for (id, query) in queries {
         let text = query["QueryString"].as_str().unwrap();
         let quoted = text.split('`').skip(1).step_by(2);
-        let by_name = ["reason", "path", "detail", "error", "metric", "routeKey", "responseLatency"];
+        let by_name =
+            ["reason", "path", "detail", "error", "metric", "routeKey", "responseLatency"];
         let by_name = by_name.into_iter().filter(|name| text.contains(name));
         for field in quoted.chain(by_name) {
             assert!(fields.iter().any(|known| known == field), "{id}: {field} of {fields:?}");

@@ -14,7 +14,14 @@ pub(crate) struct Samples(BTreeMap<Metric, Vec<(i64, f64)>>);
 
 impl Samples {
     /// Adds a value.
-    pub(crate) fn add(&mut self, namespace: &str, name: &str, dimension: &str, at: i64, value: f64) {
+    pub(crate) fn add(
+        &mut self,
+        namespace: &str,
+        name: &str,
+        dimension: &str,
+        at: i64,
+        value: f64,
+    ) {
         let metric = (namespace.to_owned(), name.to_owned(), dimension.to_owned());
         self.0.entry(metric).or_default().push((at, value));
     }
