@@ -136,6 +136,34 @@ fn the_cost_assumes_what_the_code_sets() {
     assert_eq!(of_code.count(), rows.len());
 }
 
+/// SQS takes over the trace of this header ("Amazon SQS and AWS X-Ray" in the X-Ray Developer Guide), so
+/// that a trace of the receiver has the handler as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_goes_from_the_receiver_to_the_queue() {
+    let (sender, mut sent) = tokio::sync::mpsc::unbounded_channel();
+    let queue = axum::Router::new().fallback(move |headers: axum::http::HeaderMap| {
+        let of = |name| Some(headers.get(name)?.to_str().unwrap().to_owned());
+        sender.send((of("x-amz-target"), of("x-amzn-trace-id"))).unwrap();
+        async { axum::http::StatusCode::BAD_REQUEST }
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async { axum::serve(listener, queue).await });
+    let app = TestApp::without_handlers_behind(&[("AWS_ENDPOINT_URL_SQS", &url)]).await;
+    let jira = app.installed(Product::Jira).await;
+    let body = json!({"webhookEvent": "jira:issue_created"});
+    assert_eq!(app.send("/issue-created", &body, &jira).await.status, 503);
+    app.stack.stop().await;
+    let mut traces = Vec::new();
+    while let Ok((target, trace)) = sent.try_recv() {
+        if target.as_deref() == Some("AmazonSQS.SendMessage") {
+            traces.push(trace.unwrap_or_default());
+        }
+    }
+    assert!(!traces.is_empty(), "the receiver sent nothing");
+    assert!(traces.iter().all(|trace| trace.starts_with("Root=1-")), "{traces:?}");
+}
+
 /// The lengths by which `cargo hooks cost` prices the logs.
 #[tokio::test(flavor = "multi_thread")]
 async fn lines_are_as_long_as_their_price_assumes() {

@@ -4,8 +4,8 @@
 #   cargo lambda build --release --arm64 --output-format zip
 #   terraform apply -var stack=my-app -var plan=plan.json -var artifacts=target/lambda
 #
-# It has no domain name, no dashboard and no alarm on a quotient of metrics. The rest is in plan.json,
-# and changes with it.
+# It has no domain name, no dashboard and no topic of its own: alarms go to the topics in plan.json that
+# have an ARN, as with AlarmTopicArn. The rest is in plan.json, and changes with it.
 
 terraform {
   required_version = ">= 1.3"
@@ -47,12 +47,21 @@ locals {
     for type in toset([for other in local.plan.others : other.type]) :
     type => { for id, other in local.others : id => other.properties if other.type == type }
   }
-  api  = one(values(local.of_type["AWS::Serverless::HttpApi"]))
-  keys = lookup(local.of_type, "AWS::KMS::Key", {})
-  logs = local.of_type["AWS::Logs::LogGroup"]
-  alarms = {
-    for id, alarm in lookup(local.of_type, "AWS::CloudWatch::Alarm", {}) :
-    id => alarm if can(alarm.MetricName)
+  api    = one(values(local.of_type["AWS::Serverless::HttpApi"]))
+  keys   = lookup(local.of_type, "AWS::KMS::Key", {})
+  logs   = local.of_type["AWS::Logs::LogGroup"]
+  alarms = lookup(local.of_type, "AWS::CloudWatch::Alarm", {})
+
+  # Texts of alarms in which names of the stack stand.
+  alarm_texts = {
+    for id, alarm in local.alarms : id => {
+      description = join("", [
+        for part in regexall(local.parts, alarm.AlarmDescription) : lookup(local.pseudo_parameters, part, part)
+      ])
+      namespace = join("", [
+        for part in regexall(local.parts, try(alarm.Namespace, "")) : lookup(local.pseudo_parameters, part, part)
+      ])
+    }
   }
 
   # A text is split by this: a reference, such as a queue's ARN, or what stands between two of them.
@@ -309,18 +318,70 @@ resource "aws_cloudwatch_metric_alarm" "all" {
   for_each = local.alarms
 
   alarm_name          = "${var.stack}-${each.key}"
-  alarm_description   = each.value.AlarmDescription
-  namespace           = each.value.Namespace
-  metric_name         = each.value.MetricName
+  alarm_description   = local.alarm_texts[each.key].description
+  namespace           = try(each.value.MetricName, null) == null ? null : local.alarm_texts[each.key].namespace
+  metric_name         = try(each.value.MetricName, null)
   dimensions          = { for one in try(each.value.Dimensions, []) : one.Name => lookup(local.references, one.Value, one.Value) }
-  statistic           = each.value.Statistic
-  period              = each.value.Period
+  statistic           = try(each.value.Statistic, null)
+  period              = try(each.value.Period, null)
   evaluation_periods  = each.value.EvaluationPeriods
+  datapoints_to_alarm = try(each.value.DatapointsToAlarm, null)
   threshold           = each.value.Threshold
   comparison_operator = each.value.ComparisonOperator
   treat_missing_data  = try(each.value.TreatMissingData, null)
-  alarm_actions       = try(each.value.AlarmActions, [])
-  ok_actions          = try(each.value.OKActions, [])
+  alarm_actions       = [for topic in try(each.value.AlarmActions, []) : topic if startswith(topic, "arn:")]
+  ok_actions          = [for topic in try(each.value.OKActions, []) : topic if startswith(topic, "arn:")]
+
+  dynamic "metric_query" {
+    for_each = try(each.value.Metrics, [])
+    content {
+      id          = metric_query.value.Id
+      expression  = try(metric_query.value.Expression, null)
+      label       = try(metric_query.value.Label, null)
+      return_data = try(metric_query.value.ReturnData, true)
+
+      dynamic "metric" {
+        for_each = try([metric_query.value.MetricStat], [])
+        content {
+          namespace   = metric.value.Metric.Namespace
+          metric_name = metric.value.Metric.MetricName
+          dimensions = {
+            for one in try(metric.value.Metric.Dimensions, []) :
+            one.Name => one.Name == "ApiId" ? aws_apigatewayv2_api.hooks.id : lookup(local.references, one.Value, one.Value)
+          }
+          stat   = metric.value.Stat
+          period = metric.value.Period
+        }
+      }
+    }
+  }
+}
+
+resource "aws_cloudwatch_log_metric_filter" "all" {
+  for_each = lookup(local.of_type, "AWS::Logs::MetricFilter", {})
+
+  name           = "${var.stack}-${each.key}"
+  log_group_name = local.references[each.value.LogGroupName]
+  pattern        = each.value.FilterPattern
+
+  metric_transformation {
+    namespace = join("", [
+      for part in regexall(local.parts, each.value.MetricTransformations[0].MetricNamespace) :
+      lookup(local.pseudo_parameters, part, part)
+    ])
+    name  = each.value.MetricTransformations[0].MetricName
+    value = each.value.MetricTransformations[0].MetricValue
+  }
+}
+
+resource "aws_cloudwatch_query_definition" "all" {
+  for_each = lookup(local.of_type, "AWS::Logs::QueryDefinition", {})
+
+  name = join("", [
+    for part in regexall(local.parts, each.value.Name) : lookup(local.pseudo_parameters, part, part)
+  ])
+  log_group_names = [for group in each.value.LogGroupNames : local.references[group]]
+  query_string    = each.value.QueryString
 }
 
 output "base_url" {

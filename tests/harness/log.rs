@@ -14,6 +14,7 @@ pub(crate) enum Logged {
     DeliveryPartlyTyped,
     RequestRejected,
     RequestFailed,
+    InstallRejected,
     Metric,
     CouldNotStart,
     /// Of the tests' own handler, before it does what its script says.
@@ -26,7 +27,7 @@ pub(crate) enum Logged {
 
 impl Logged {
     /// What the framework logs, and the crate that does.
-    const BY_FRAMEWORK: [(Self, &str); 11] = [
+    const BY_FRAMEWORK: [(Self, &str); 12] = [
         (Self::DeliveryQueued, "receiver"),
         (Self::DeliveryHandled, "handler"),
         (Self::DeliveryFailed, "handler"),
@@ -36,6 +37,7 @@ impl Logged {
         (Self::DeliveryPartlyTyped, "receiver"),
         (Self::RequestRejected, "gateway"),
         (Self::RequestFailed, "gateway"),
+        (Self::InstallRejected, "lifecycle"),
         (Self::Metric, "runtime"),
         (Self::CouldNotStart, "runtime"),
     ];
@@ -60,6 +62,7 @@ impl Logged {
             Self::DeliveryPartlyTyped => "delivery partly typed",
             Self::RequestRejected => "request rejected",
             Self::RequestFailed => "request failed",
+            Self::InstallRejected => "install rejected",
             // A field and no message: it is in lines that say something else.
             Self::Metric => "metric",
             Self::CouldNotStart => "the function could not start",

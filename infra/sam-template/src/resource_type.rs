@@ -18,6 +18,9 @@ pub const KEY: &str = "AWS::KMS::Key";
 /// A log group of CloudWatch.
 pub const LOG_GROUP: &str = "AWS::Logs::LogGroup";
 
+/// A metric filter of CloudWatch Logs.
+pub const METRIC_FILTER: &str = "AWS::Logs::MetricFilter";
+
 /// A queue of SQS.
 pub const QUEUE: &str = "AWS::SQS::Queue";
 

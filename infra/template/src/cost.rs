@@ -13,8 +13,10 @@ mod table;
 
 pub use rates::{Assumption, Assumptions, Basis, Price, Prices, Rates};
 
+use std::collections::BTreeSet;
+
 use contract::{metric, variable};
-use sam_template::resource_type::{ALARM, BUCKET, HTTP_API, KEY};
+use sam_template::resource_type::{ALARM, BUCKET, HTTP_API, KEY, METRIC_FILTER};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -573,30 +575,44 @@ impl Model<'_> {
         });
         let requests = if has_access_log { self.workload.events } else { 0.0 };
         let access = requests * (a.access_line_bytes.value + overhead);
+        let receivers = self.stack.receivers.iter().map(|one| (one.function, one.events));
+        let batches = |handler: &Handler<'_>| self.reading(handler).batches;
+        let handlers = self.stack.handlers.iter().map(|one| (one.function, batches(one)));
+        let invocations = receivers.chain(handlers);
+        let reported = invocations.clone().filter(|(function, _)| {
+            let logging = function.logging.as_ref();
+            let level = logging.and_then(|logging| logging["SystemLogLevel"].as_str());
+            !matches!(level, Some("WARN"))
+        });
+        let reported: f64 = reported.map(|(_, invocations)| invocations * copies).sum();
+        let reports = reported * a.report_line_bytes.value;
         let lines = [
             ("Logs, receivers", queued),
             ("Logs, handlers", handled),
             ("Logs, access log", access),
+            ("Logs, reports of Lambda", reports),
         ];
         for (component, bytes) in lines {
             sheet.usage(component, bytes / GB, &prices.log_ingestion);
         }
         let days = self.stack.parameter("LogRetentionDays").unwrap_or(DEFAULT_RETENTION);
-        let bytes = queued + handled + access;
+        let bytes = queued + handled + access + reports;
         let kept = bytes / GB * a.log_compression.value * days * 24.0 / a.month_hours.value;
         sheet.usage("Logs, kept", kept, &prices.log_storage);
         // The share of hours with a value, if events come at random.
         let hours = 1.0 - (-self.workload.events / a.month_hours.value).exp();
-        // Rejected counts in total and by reason. All count what is unusual.
-        let metrics = (metric::ALL.len() + 1) as f64;
+        // Rejected counts in total and by reason. All count what is unusual, and so do metric filters,
+        // several of which can count the same.
+        let filters = self.stack.all().filter(|resource| resource.kind == METRIC_FILTER);
+        let filtered: BTreeSet<String> = filters
+            .filter_map(|filter| filter.properties.get("MetricTransformations")?.get(0))
+            .map(|counts| format!("{} {}", counts["MetricNamespace"], counts["MetricName"]))
+            .collect();
+        let metrics = (metric::ALL.len() + 1 + filtered.len()) as f64;
         let months = hours * metrics * a.failure_hours.value;
         sheet.usage("Metrics", months, &prices.metrics);
-        let receivers = self.stack.receivers.iter().map(|one| (one.function, one.events));
-        let batches = |handler: &Handler<'_>| self.reading(handler).batches;
-        let handlers = self.stack.handlers.iter().map(|one| (one.function, batches(one)));
-        let traced = receivers
-            .chain(handlers)
-            .filter(|(function, _)| function.tracing.as_deref() == Some("Active"));
+        let traced =
+            invocations.filter(|(function, _)| function.tracing.as_deref() == Some("Active"));
         let traces: f64 = traced.map(|(_, requests)| self.traces(requests) * copies).sum();
         sheet.usage("X-Ray", traces, &prices.xray_traces);
     }
@@ -633,7 +649,12 @@ impl Model<'_> {
 
     /// How often a resource of the template is there: an alarm on a queue comes with each handler.
     fn copies_of(&self, alarm: &Resource) -> f64 {
-        let is_of_queue = alarm.properties.get("Namespace").is_some_and(|name| name == "AWS/SQS");
+        let own = alarm.properties.get("Namespace");
+        let metrics = alarm.properties.get("Metrics").and_then(Value::as_array);
+        let metrics = metrics.into_iter().flatten();
+        let of_expression =
+            metrics.filter_map(|entry| entry.pointer("/MetricStat/Metric/Namespace"));
+        let is_of_queue = own.into_iter().chain(of_expression).any(|name| name == "AWS/SQS");
         if is_of_queue { self.stack.copies } else { 1.0 }
     }
 }

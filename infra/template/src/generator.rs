@@ -50,7 +50,7 @@ pub const MEMORY: u32 = 256;
 
 /// The fields of the access log, named as in "Customize HTTP API access logs" in API Gateway's
 /// documentation. None of them can contain a token: path and query are not among them.
-const ACCESS_LOG: [(&str, &str); 8] = [
+const ACCESS_LOG: [(&str, &str); 9] = [
     ("requestId", "requestId"),
     ("routeKey", "routeKey"),
     ("status", "status"),
@@ -59,6 +59,8 @@ const ACCESS_LOG: [(&str, &str); 8] = [
     ("responseLatency", "responseLatency"),
     ("integrationLatency", "integrationLatency"),
     ("sourceIp", "identity.sourceIp"),
+    // The request id of the function, by which all other lines name the delivery.
+    ("delivery.id", "integration.requestId"),
 ];
 
 /// The version of the generator, which a template names in its first line.
@@ -152,6 +154,8 @@ pub fn render(
             enqueue_failed => metric::ENQUEUE_FAILED,
             install_rejected => metric::INSTALL_REJECTED,
             late => metric::LATE,
+            failed => metric::FAILED,
+            dead_letters => metric::DEAD_LETTERS,
             all => metric::ALL,
         },
         access_log => access_log(),

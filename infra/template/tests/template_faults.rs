@@ -336,6 +336,196 @@ fn finds_each_seeded_fault_by_its_name() {
     assert!(findings[0].contains("Lifecycle") && findings[0].contains("4096"), "{findings:?}");
 }
 
+/// Of the alarms: the name of the fault, the words that are replaced, what by, the resource that is named,
+/// and what is said of it.
+#[test]
+fn finds_each_seeded_fault_of_the_alarms() {
+    let canary = Configuration::parse("template: { canary: true }").unwrap();
+    let good = render(&descriptor(), &canary).unwrap();
+    let found = |text: &str| -> Vec<String> {
+        let findings = invariants(&descriptor(), &canary, "template.yaml", text);
+        findings.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(found(&good), Vec::<String>::new());
+    let alarm_of = |id: &str| {
+        let (_, rest) = good.split_once(&format!("  {id}:\n")).unwrap();
+        let end = rest.find("\n\n").unwrap();
+        format!("  {id}:\n{}\n", &rest[..end])
+    };
+    let topic = "        - !If [HasAlarmEmail, !Ref AlarmTopic, !Ref AWS::NoValue]\n";
+    let rows = [
+        (
+            "a handler whose letters tell nobody",
+            &*alarm_of("PageCreatedDeadLetters"),
+            "",
+            "PageCreatedDeadLetterQueue",
+            "dead letters tell nobody",
+        ),
+        (
+            "a handler whose backlog tells nobody",
+            &*alarm_of("IssueCreatedBacklog"),
+            "",
+            "IssueCreatedQueue",
+            "events that wait tell nobody",
+        ),
+        (
+            "an alarm on another handler's letters",
+            "Value: !GetAtt IssueCreatedDeadLetterQueue.QueueName",
+            "Value: !GetAtt PageCreatedDeadLetterQueue.QueueName",
+            "IssueCreatedDeadLetterQueue",
+            "dead letters tell nobody",
+        ),
+        (
+            "letters that latch",
+            "(letters >= 1 AND DIFF(letters) > 0)",
+            "(letters >= 1)",
+            "IssueCreatedDeadLetters",
+            "a further one tells nobody",
+        ),
+        (
+            "letters that expire without a word",
+            " OR (letters > 0 AND DAY(letters) == 1 AND HOUR(letters) == 8 AND MINUTE(letters) < 10)",
+            "",
+            "IssueCreatedDeadLetters",
+            "expire without a further word",
+        ),
+        (
+            "letters that expire between two reminders",
+            "MessageRetentionPeriod: 1209600",
+            "MessageRetentionPeriod: 864000",
+            "IssueCreatedDeadLetterQueue",
+            "deleted 518400 s after it arrived",
+        ),
+        (
+            "an alarm without the topic",
+            topic,
+            "",
+            "IssueCreatedDeadLetters",
+            "does not name AlarmTopic,",
+        ),
+        (
+            "an alarm without a topic of one's own",
+            "!Ref AlarmTopicArn, !Ref AWS::NoValue]\n      OKActions",
+            "!Ref AlarmTopic, !Ref AWS::NoValue]\n      OKActions",
+            "IssueCreatedBacklog",
+            "does not name AlarmTopicArn",
+        ),
+        (
+            "a description without a command",
+            " To see the reason: cargo hooks logs --stack ${AWS::StackName}\"",
+            "\"",
+            "NotTaken",
+            "what to type first",
+        ),
+        (
+            "an alarm that is on without data",
+            "TreatMissingData: notBreaching",
+            "TreatMissingData: breaching",
+            "IssueCreatedDeadLetters",
+            "must be notBreaching",
+        ),
+        (
+            "an expression with a metric that is not there",
+            "10 * refused > requests",
+            "10 * rejected > requests",
+            "NotAccepted",
+            "names rejected, which is no Id",
+        ),
+        (
+            "an alarm that returns two series",
+            "        - Id: requests\n          ReturnData: false\n",
+            "        - Id: requests\n",
+            "NotAccepted",
+            "exactly one entry",
+        ),
+        (
+            "an outage made of 401s",
+            "MetricName: 4xx",
+            "MetricName: 5xx",
+            "the alarms",
+            "4xx of AWS/ApiGateway",
+        ),
+        (
+            "throttles of one function only",
+            "MetricName: Throttles",
+            "MetricName: Errors",
+            "the alarms",
+            "Throttles of AWS/Lambda",
+        ),
+        (
+            "refused installs that are not counted",
+            " || ($.metric = \"InstallRejected\")",
+            "",
+            "the alarms",
+            "an install was refused",
+        ),
+        (
+            "killed functions that are not counted",
+            "($.type = \"platform.report\")",
+            "($.type = \"platform.start\")",
+            "the alarms",
+            "a function was killed",
+        ),
+        (
+            "a count that no alarm reads",
+            "MetricName: HandlerFailures, MetricValue: \"1\"",
+            "MetricName: HandlerFailure, MetricValue: \"1\"",
+            "FailedLines",
+            "no alarm reads HandlerFailure of",
+        ),
+        (
+            "failures that tell somebody after an hour",
+            "MetricName: HandlerFailures\n      Statistic: Sum\n      Period: 300\n      EvaluationPeriods: 1",
+            "MetricName: HandlerFailures\n      Statistic: Sum\n      Period: 300\n      EvaluationPeriods: 12",
+            "HandlersFail",
+            "it takes 3600 s",
+        ),
+        (
+            "a topic that CloudWatch may not send to",
+            "Principal: { Service: cloudwatch.amazonaws.com }",
+            "Principal: { Service: events.amazonaws.com }",
+            "AlarmTopic",
+            "CloudWatch may not send to it",
+        ),
+        (
+            "a topic with a key that CloudWatch may not use",
+            "      TopicName:",
+            "      KmsMasterKeyId: alias/aws/sns\n      TopicName:",
+            "AlarmTopic",
+            "may not use the key",
+        ),
+        (
+            "a topic that nobody gets",
+            &*alarm_of("AlarmSubscription"),
+            "",
+            "AlarmTopic",
+            "nobody subscribes",
+        ),
+        (
+            "a canary that asks an alarm of no stack",
+            "AlarmName: !Sub \"${AWS::StackName}-not-accepted\"",
+            "AlarmName: !Sub \"${AWS::StackName}-not-served\"",
+            "Lifecycle",
+            "names the alarm ${AWS::StackName}-not-accepted",
+        ),
+        (
+            "a canary that keeps a handler that fails",
+            "        Alarms: [!Ref HandlersFail]",
+            "        Alarms: [!Ref NotTaken]",
+            "IssueCreatedHandler",
+            "every attempt fails would stay",
+        ),
+    ];
+    for (fault, words, by, resource, advice) in rows {
+        let bad = good.replacen(words, by, 1);
+        assert_ne!(bad, good, "{fault}: the template does not say {words}");
+        let findings = found(&bad);
+        let place = format!(": {resource}: ");
+        let named = |finding: &&String| finding.contains(&place) && finding.contains(advice);
+        assert!(findings.iter().any(|finding| named(&finding)), "{fault}: {findings:#?}");
+    }
+}
+
 /// With a bucket for long deliveries: the name of the fault, the words that are replaced, what by,
 /// the resource that is named, and what is said of it.
 #[test]

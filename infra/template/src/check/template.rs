@@ -4,6 +4,7 @@
 //! The second part reads only the file, so that it also covers a template that was edited by hand,
 //! and the generator itself.
 
+mod alarms;
 mod document;
 mod existing_server;
 mod limits;
@@ -114,6 +115,7 @@ pub fn invariants(
     existing_server::check(&template, &mut findings);
     state::check(&template, &mut findings);
     roles::check(&template, &plan, &mut findings);
+    alarms::check(&template, &mut findings);
     own::check(&template, &mut findings);
     findings
 }

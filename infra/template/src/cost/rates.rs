@@ -148,6 +148,7 @@ data! {
         queued_line_bytes,
         handled_line_bytes,
         access_line_bytes,
+        report_line_bytes,
         line_overhead_bytes,
         log_compression,
         failure_hours,

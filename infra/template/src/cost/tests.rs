@@ -198,8 +198,29 @@ fn each_further_url_comes_with_a_handler() {
 #[test]
 fn alarms_cost_by_the_metrics_that_they_read() {
     let bill = defaults(&Workload::default());
-    // Two for each handler, three of the app's own metrics, and one of the quotient of two.
-    assert!(is_near(line(&bill, "Alarms").quantity, 4.0 + 3.0 + 2.0));
+    // Two for each handler, three of answers of the API, two that are counted from lines, and throttles.
+    assert!(is_near(line(&bill, "Alarms").quantity, 4.0 + 3.0 + 2.0 + 1.0));
+}
+
+#[test]
+fn reports_of_lambda_cost_when_they_are_asked_for() {
+    let reports = |bill: &Bill| line(bill, "Logs, reports of Lambda").month;
+    let plain = Workload::default();
+    assert_eq!(reports(&defaults(&plain)), 0.0);
+    assert!(reports(&bill("", &[("WithReports", "true")], &plain)) > 0.3);
+}
+
+#[test]
+fn the_sample_app_costs_at_most_three_dollars_without_events() {
+    let text = concat!(env!("CARGO_MANIFEST_DIR"), "/../../template.yaml");
+    let template = sam_template::parse(&std::fs::read_to_string(text).unwrap()).unwrap();
+    for address in ["", "on-call@example.com"] {
+        let values = BTreeMap::from([("AlarmEmail".to_owned(), address.to_owned())]);
+        let resources = Resources::of(&template, &values).unwrap();
+        let workload = Workload { urls: Some(3), ..Workload::default() };
+        let bill = Bill::of(&resources, &workload, Rates::us_east_1()).unwrap();
+        assert!(bill.totals.idle <= 3.0, "{}", bill.table());
+    }
 }
 
 #[test]
