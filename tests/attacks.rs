@@ -69,7 +69,10 @@ async fn accepts_every_valid_webhook_and_no_forged_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_requests_cost_no_read() {
     let app = TestApp::empty(|template| {
-        template.tamper("TENANTS_TABLE: !Ref TenantsTable", "TENANTS_TABLE: gone")
+        template.tamper(
+            "TENANTS_TABLE: !If [MakesTenantsTable, !Ref TenantsTable, !Ref TenantsTableName]",
+            "TENANTS_TABLE: gone",
+        )
     })
     .await;
     let (jira, confluence) =

@@ -138,7 +138,10 @@ async fn asks_to_try_again_when_the_queue_is_gone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn asks_to_try_again_when_the_tenants_are_gone() {
     let app = TestApp::empty(|template| {
-        template.tamper("TENANTS_TABLE: !Ref TenantsTable", "TENANTS_TABLE: gone")
+        template.tamper(
+            "TENANTS_TABLE: !If [MakesTenantsTable, !Ref TenantsTable, !Ref TenantsTableName]",
+            "TENANTS_TABLE: gone",
+        )
     })
     .await;
     let body = json!({ "webhookEvent": "jira:issue_created" });

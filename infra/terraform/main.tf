@@ -170,6 +170,7 @@ resource "aws_kms_key" "all" {
   description             = each.value.Description
   enable_key_rotation     = try(each.value.EnableKeyRotation, true)
   deletion_window_in_days = try(each.value.PendingWindowInDays, 30)
+  multi_region            = try(each.value.MultiRegion, false)
 
   lifecycle {
     prevent_destroy = true

@@ -180,6 +180,15 @@ impl TestApp {
         Self { stack, log, ..self }
     }
 
+    /// Another stack in place of this one, in the same account: another template, and values of its
+    /// parameters. What the old one kept on disk is still there.
+    pub(crate) async fn replaced_by(mut self, template: &str, parameters: &[(&str, &str)]) -> Self {
+        std::fs::write(&self.options.template, template).unwrap();
+        let given = parameters.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        self.options.parameters.extend(given);
+        self.restarted().await
+    }
+
     /// A new tenant.
     pub(crate) async fn installed(&self, product: Product) -> Site {
         let site = Site::new(product, "site");

@@ -33,7 +33,11 @@ pub struct Configuration {
     /// Settings of handlers, by the handler's name.
     #[serde(deserialize_with = "or_default")]
     pub handlers: BTreeMap<String, HandlerSettings>,
-    /// What happens with the tenants' lifecycle callbacks besides recording them.
+    /// Settings of all receivers.
+    #[serde(deserialize_with = "or_default")]
+    pub receivers: ReceiverSettings,
+    /// Settings of the lifecycle function, and what happens with the tenants' lifecycle callbacks
+    /// besides recording them.
     pub lifecycle: Option<LifecycleSettings>,
     /// The server that the app ran on before, such as `https://origin.example.com`. The API sends it
     /// every request that is not for a webhook, a lifecycle callback or the descriptor, and the
@@ -140,12 +144,24 @@ pub struct AlarmThresholds {
     pub dead_letters: Option<u32>,
 }
 
-/// What happens with lifecycle callbacks besides recording them.
-#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
-#[serde(deny_unknown_fields)]
+/// Settings of all receivers.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all(deserialize = "camelCase"))]
+pub struct ReceiverSettings {
+    /// The concurrency that is reserved for each receiver, and its maximum. Neither handlers nor
+    /// other functions of the account can take it.
+    pub reserved_concurrency: Option<u32>,
+}
+
+/// Settings of the lifecycle function, and what happens with lifecycle callbacks besides recording
+/// them.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all(deserialize = "camelCase"))]
 pub struct LifecycleSettings {
     /// The handler that gets each recorded callback through its queue.
-    pub handler: String,
+    pub handler: Option<String>,
+    /// The concurrency that is reserved for the lifecycle function, and its maximum.
+    pub reserved_concurrency: Option<u32>,
 }
 
 /// What is wrong with a configuration, where, and what to do.
@@ -215,8 +231,21 @@ impl Configuration {
             );
             problems.push(Problem::at("template.inspector", advice));
         }
-        if let Some(lifecycle) = &self.lifecycle
-            && !is_handler_name(&lifecycle.handler)
+        let lifecycle = self.lifecycle.as_ref();
+        for (place, reserved) in [
+            ("receivers.reservedConcurrency", self.receivers.reserved_concurrency),
+            (
+                "lifecycle.reservedConcurrency",
+                lifecycle.and_then(|settings| settings.reserved_concurrency),
+            ),
+        ] {
+            // Lambda takes 0, and the function would answer nothing.
+            if reserved == Some(0) {
+                problems.push(Problem::at(place, "must be at least 1; raise it, or delete it"));
+            }
+        }
+        if let Some(handler) = lifecycle.and_then(|settings| settings.handler.as_ref())
+            && !is_handler_name(handler)
         {
             let advice = "a handler's name has lowercase letters, digits and single hyphens, and at \
                           most 40 characters; choose another";

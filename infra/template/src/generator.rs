@@ -26,6 +26,12 @@ use crate::configuration::Configuration;
 use crate::plan::Plan;
 use crate::yaml::{block, quoted};
 
+/// The default of the parameter `HandlerConcurrency`: two is the minimum of an event source. Two
+/// batches of ten are enough for some hundred events a second of a quick handler, and what waits is
+/// safe in the queue. A new account can have as few as ten concurrent executions, which receivers
+/// need as well.
+const HANDLER_CONCURRENCY: u32 = 2;
+
 /// The timeout of a handler function, in seconds.
 pub const HANDLER_TIMEOUT: u32 = 30;
 
@@ -83,6 +89,10 @@ pub struct TemplateOptions {
     pub canary: bool,
     /// A bucket for deliveries that exceed the limit of a message even when compressed.
     pub bodies: bool,
+    /// The number of the release, for canary deployments. A deployment publishes a new version of a
+    /// function if the function changed in the template. It does not if only the value of a
+    /// parameter changed; raise this number to publish one.
+    pub release: u32,
     /// The parameter `ShowBodies`, for a handler that is the inspector.
     pub inspector: bool,
 }
@@ -153,13 +163,17 @@ pub fn render(
             rejected => metric::REJECTED,
             enqueue_failed => metric::ENQUEUE_FAILED,
             install_rejected => metric::INSTALL_REJECTED,
-            late => metric::LATE,
             failed => metric::FAILED,
+            late => metric::LATE,
             dead_letters => metric::DEAD_LETTERS,
             all => metric::ALL,
         },
         access_log => access_log(),
         canary => configuration.template.canary,
+        release => configuration.template.release,
+        handler_concurrency => HANDLER_CONCURRENCY,
+        receiver_reserved => configuration.receivers.reserved_concurrency,
+        lifecycle_reserved => configuration.lifecycle.as_ref().and_then(|one| one.reserved_concurrency),
         bodies => configuration.template.bodies,
         inspector => configuration.template.inspector,
         existing_server => Serde(&configuration.existing_server),

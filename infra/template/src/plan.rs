@@ -73,8 +73,10 @@ impl Plan {
         }
         let urls = urls.into_iter().map(|(path, entries)| url(path, &entries, configuration));
         let urls: Vec<Url> = urls.collect();
-        let lifecycle_handler = configuration.lifecycle.as_ref().map(|lifecycle| {
-            let handler = Handler::of(&lifecycle.handler, configuration);
+        let lifecycle = configuration.lifecycle.as_ref();
+        let lifecycle_handler = lifecycle.and_then(|settings| settings.handler.as_ref());
+        let lifecycle_handler = lifecycle_handler.map(|name| {
+            let handler = Handler::of(name, configuration);
             let has_webhooks = urls.iter().any(|url| url.handler.name == handler.name);
             Handler { has_webhooks, ..handler }
         });

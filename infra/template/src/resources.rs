@@ -377,8 +377,11 @@ mod tests {
         let ids: BTreeSet<&String> = ids.collect();
         let declared = template["Resources"].as_object().unwrap();
         let without_condition = declared.iter().filter(|(_, body)| body["Condition"].is_null());
-        let wanted: BTreeSet<&String> = without_condition.map(|(id, _)| id).collect();
+        let mut wanted: BTreeSet<&String> = without_condition.map(|(id, _)| id).collect();
         assert!(!wanted.is_empty());
+        // These two are made unless others are adopted.
+        let made = declared.keys().filter(|id| ["TenantsKey", "TenantsTable"].contains(&&***id));
+        wanted.extend(made);
         assert_eq!(ids, wanted);
         let text = serde_json::to_string(&resources).unwrap();
         for id in roles.iter().map(|role| &role.id).chain(queues.iter().map(|queue| &queue.id)) {
@@ -402,7 +405,7 @@ mod tests {
         let handler = function("IssueCreatedHandler");
         assert_eq!((&handler["timeout"], &handler["architecture"]), (&json!(30), &json!("arm64")));
         assert_eq!(handler["eventSources"][0]["queue"], "IssueCreatedQueue");
-        assert_eq!(handler["eventSources"][0]["maximumConcurrency"], 20);
+        assert_eq!(handler["eventSources"][0]["maximumConcurrency"], 2);
         let role = resources.roles.iter().find(|role| handler["role"] == *role.id).unwrap();
         let sends = json!({
             "Effect": "Allow", "Action": "sqs:SendMessage",
@@ -428,6 +431,17 @@ mod tests {
             serde_json::to_string(&resources.roles).unwrap().contains("xray:")
         };
         assert!(!x_ray(&defaults) && x_ray(&resources));
+        let adopted = [
+            ("TenantsTableName", "old-tenants"),
+            ("TenantsKeyArn", "arn:aws:kms:eu-west-1:1:key/mrk-1"),
+        ];
+        let adopted = adopted.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let resources = Resources::of(&template, &adopted.into()).unwrap();
+        let text = serde_json::to_string(&resources).unwrap();
+        assert!(!text.contains("TenantsTable}") && !text.contains("TenantsKey."), "{text}");
+        assert!(!resources.tables.iter().any(|table| table.id == "TenantsTable"));
+        let lifecycle = resources.functions.iter().find(|one| one.id == "Lifecycle").unwrap();
+        assert_eq!(lifecycle.variables["TENANTS_TABLE"], "old-tenants");
         let unknown = BTreeMap::from([("Nothing".to_owned(), String::new())]);
         assert!(Resources::of(&template, &unknown).is_err());
     }

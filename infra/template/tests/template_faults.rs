@@ -21,8 +21,8 @@ fn finds_each_seeded_fault_by_its_name() {
     let rows = [
         (
             "wrong Ref",
-            "!Ref TenantsTable",
-            "!Ref TenantTable",
+            "!Ref TenantsTable,",
+            "!Ref TenantTable,",
             "Lifecycle",
             "Ref names TenantTable",
         ),
@@ -98,8 +98,8 @@ fn finds_each_seeded_fault_by_its_name() {
         ),
         (
             "dead letters deleted with the handler",
-            "DeletionPolicy: RetainExceptOnCreate",
-            "DeletionPolicy: Delete",
+            "IssueCreatedDeadLetterQueue:\n    Type: AWS::SQS::Queue\n    DeletionPolicy: RetainExceptOnCreate",
+            "IssueCreatedDeadLetterQueue:\n    Type: AWS::SQS::Queue\n    DeletionPolicy: Delete",
             "IssueCreatedDeadLetterQueue",
             "retain it",
         ),
@@ -233,8 +233,8 @@ fn finds_each_seeded_fault_by_its_name() {
         ),
         (
             "a key that can be deleted",
-            "  TenantsKey:\n    Type: AWS::KMS::Key\n    DeletionPolicy: Retain",
-            "  TenantsKey:\n    Type: AWS::KMS::Key\n    DeletionPolicy: Delete",
+            "Condition: MakesTenantsKey\n    DeletionPolicy: RetainExceptOnCreate",
+            "Condition: MakesTenantsKey\n    DeletionPolicy: Delete",
             "TenantsKey",
             "set DeletionPolicy",
         ),
@@ -247,14 +247,14 @@ fn finds_each_seeded_fault_by_its_name() {
         ),
         (
             "another app's secrets",
-            "kms:EncryptionContext:app",
-            "kms:ViaService",
+            "  StringEquals:\n                    kms:EncryptionContext:app",
+            "  StringEquals:\n                    kms:ViaService",
             "LifecycleRole",
             "condition on kms:EncryptionContext:app",
         ),
         (
             "a receiver that cannot read secrets",
-            "          QUEUE_URL: !Ref IssueCreatedQueue\n          TENANTS_KEY: !GetAtt TenantsKey.Arn\n",
+            "          QUEUE_URL: !Ref IssueCreatedQueue\n          TENANTS_KEY: !If [MakesTenantsKey, !GetAtt TenantsKey.Arn, !Ref TenantsKeyArn]\n",
             "          QUEUE_URL: !Ref IssueCreatedQueue\n",
             "IssueCreatedReceiver",
             "TENANTS_KEY is not the key of the lifecycle function",
@@ -314,6 +314,104 @@ fn finds_each_seeded_fault_by_its_name() {
             "\"event\":\"page_removed\"",
             "PageCreatedReceiver",
             "WEBHOOKS is not what the descriptor declares",
+        ),
+        (
+            "a table beside the adopted one",
+            "    Condition: MakesTenantsTable\n",
+            "",
+            "TenantsTable",
+            "made whatever TenantsTableName says",
+        ),
+        (
+            "an adopted key that no function has",
+            "TENANTS_KEY: !If [MakesTenantsKey, !GetAtt TenantsKey.Arn, !Ref TenantsKeyArn]",
+            "TENANTS_KEY: !GetAtt TenantsKey.Arn",
+            "Lifecycle",
+            "TENANTS_KEY must be ${TenantsKey.Arn} if MakesTenantsKey, else ${TenantsKeyArn}",
+        ),
+        (
+            "a reference to what is not made",
+            "TENANTS_TABLE: !If [MakesTenantsTable, !Ref TenantsTable, !Ref TenantsTableName]",
+            "TENANTS_TABLE: !If [MakesTenantsTable, !Ref TenantsTableName, !Ref TenantsTable]",
+            "Lifecycle",
+            "refers to TenantsTable, which is there only if MakesTenantsTable holds",
+        ),
+        (
+            "no permission for the adopted table",
+            "!GetAtt TenantsTable.Arn, !Sub \"arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/${TenantsTableName}\"]",
+            "!GetAtt TenantsTable.Arn, !Sub \"arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/*\"]",
+            "LifecycleRole",
+            "needs dynamodb:GetItem on ${TenantsTable.Arn} if MakesTenantsTable",
+        ),
+        (
+            "a table is adopted, and another key",
+            "- Assert: !Not [!Equals [!Ref TenantsKeyArn, \"\"]]",
+            "- Assert: !Not [!Equals [!Ref TenantsTableName, \"\"]]",
+            "Rules",
+            "a new key cannot decrypt",
+        ),
+        (
+            "commands that find the table that is not used",
+            "Value: !If [MakesTenantsTable, !Ref TenantsTable, !Ref TenantsTableName]",
+            "Value: !Ref TenantsTableName",
+            "TenantsTable",
+            "the output TenantsTable must be",
+        ),
+        (
+            "a condition that holds for the adopted table",
+            "MakesTenantsTable: !Equals [!Ref TenantsTableName, \"\"]",
+            "MakesTenantsTable: !Not [!Equals [!Ref TenantsTableName, \"\"]]",
+            "TenantsTable",
+            "only then",
+        ),
+        (
+            "a rollback that deletion protection stops",
+            "Condition: MakesTenantsTable\n    DeletionPolicy: Retain",
+            "Condition: MakesTenantsTable\n    DeletionPolicy: RetainExceptOnCreate",
+            "TenantsTable",
+            "stop the rollback",
+        ),
+        (
+            "dead letters lost with a replaced queue",
+            "    DeletionPolicy: RetainExceptOnCreate\n    UpdateReplacePolicy: Retain\n    Properties:\n      QueueName",
+            "    DeletionPolicy: RetainExceptOnCreate\n    UpdateReplacePolicy: Delete\n    Properties:\n      QueueName",
+            "IssueCreatedDeadLetterQueue",
+            "retain it",
+        ),
+        (
+            "a key for one Region",
+            "      MultiRegion: !If [IsMultiRegionKey, true, !Ref AWS::NoValue]\n",
+            "",
+            "TenantsKey",
+            "another Region can never decrypt",
+        ),
+        (
+            "a key that an update cannot keep",
+            "MultiRegion: !If [IsMultiRegionKey, true, !Ref AWS::NoValue]",
+            "MultiRegion: true",
+            "TenantsKey",
+            "AWS refuses to change it",
+        ),
+        (
+            "a key for everything in the account",
+            "          - Effect: Deny\n            Principal: { AWS: \"*\" }",
+            "          - Effect: Allow\n            Principal: { AWS: \"*\" }",
+            "TenantsKey",
+            "lets others encrypt and decrypt",
+        ),
+        (
+            "secrets of no tenant",
+            "                  \"Null\":\n                    kms:EncryptionContext:clientKey: false\n",
+            "",
+            "LifecycleRole",
+            "condition on kms:EncryptionContext:clientKey",
+        ),
+        (
+            "installed sites that are cut off by a domain",
+            "DisableExecuteApiEndpoint: !If [IsApiAddressDisabled, true, false]",
+            "DisableExecuteApiEndpoint: !If [HasDomain, true, false]",
+            "Api",
+            "also after the stack gets a domain",
         ),
         (
             "queue name that leaves no room",
@@ -549,6 +647,13 @@ fn finds_each_seeded_fault_of_a_bucket() {
             "could be made public",
         ),
         (
+            "a bucket that goes with the stack",
+            "  BodiesBucket:\n    Type: AWS::S3::Bucket\n    DeletionPolicy: RetainExceptOnCreate\n",
+            "  BodiesBucket:\n    Type: AWS::S3::Bucket\n",
+            "BodiesBucket",
+            "retain it",
+        ),
+        (
             "a receiver that writes anywhere",
             "${BodiesBucket.Arn}/bodies/*\"",
             "${BodiesBucket.Arn}/*\"",
@@ -577,6 +682,33 @@ fn finds_each_seeded_fault_of_a_bucket() {
         let named = |finding: &&String| finding.contains(resource) && finding.contains(advice);
         assert!(findings.iter().any(|finding| named(&finding)), "{fault}: {findings:#?}");
     }
+}
+
+/// With canary deployments: the name of the fault, the words that are replaced, what by, the resource
+/// that is named, and what is said of it.
+#[test]
+fn finds_each_seeded_fault_of_a_canary() {
+    let configuration = Configuration::parse("template: { canary: true, release: 3 }").unwrap();
+    let good = render(&descriptor(), &configuration).unwrap();
+    assert_eq!(found(&good), Vec::<String>::new());
+    let rows = [(
+        "a timeout that never goes live",
+        "    AutoPublishAliasAllProperties: true\n",
+        "",
+        "IssueCreatedReceiver",
+        "set AutoPublishAliasAllProperties",
+    )];
+    for (fault, words, by, resource, advice) in rows {
+        let bad = good.replacen(words, by, 1);
+        assert_ne!(bad, good, "{fault}: the template does not say {words}");
+        let findings = found(&bad);
+        let named = |finding: &&String| finding.contains(resource) && finding.contains(advice);
+        assert!(findings.iter().any(|finding| named(&finding)), "{fault}: {findings:#?}");
+    }
+    // A parameter's new value is not a new text of the template, and a new release is.
+    let next = Configuration::parse("template: { canary: true, release: 4 }").unwrap();
+    assert!(good.contains("Description: 'Release 3'"), "{good}");
+    assert!(render(&descriptor(), &next).unwrap().contains("Description: 'Release 4'"));
 }
 
 /// With a server that the app ran on before: the name of the fault, the words that are replaced, what
@@ -814,6 +946,18 @@ fn finds_each_seeded_fault_of_a_configuration() {
             "Parameters.Old.Default",
             "must be https://",
         ),
+        (
+            "a receiver that answers nothing",
+            "receivers: { reservedConcurrency: 0 }",
+            "receivers.reservedConcurrency",
+            "at least 1",
+        ),
+        (
+            "a lifecycle function that answers nothing",
+            "lifecycle: { reservedConcurrency: 0 }",
+            "lifecycle.reservedConcurrency",
+            "at least 1",
+        ),
         ("a path without slashes", "rolePath: hooks", "rolePath", "slash"),
         (
             "a handler that cannot be named",
@@ -861,6 +1005,8 @@ fn finds_each_seeded_fault_of_what_an_app_adds() {
         ("the tenants' key", statement("kms:Decrypt", "!GetAtt TenantsKey.Arn"), role, "on TenantsKey"),
         ("another handler's queue", statement("sqs:SendMessage", "!GetAtt PageCreatedQueue.Arn"), role, "on PageCreatedQueue"),
         ("a queue by its text", statement("sqs:SendMessage", "!Sub '${PageCreatedDeadLetterQueue.Arn}'"), role, "on PageCreatedDeadLetterQueue"),
+        ("an adopted table", statement("dynamodb:GetItem", "!Sub 'arn:aws:dynamodb:us-east-1:1:table/${TenantsTableName}'"), role, "on TenantsTableName"),
+        ("an adopted key", statement("kms:Decrypt", "!Ref TenantsKeyArn"), role, "on TenantsKeyArn"),
         ("every table", statement("dynamodb:GetItem", "'*'"), role, "name the resources"),
         ("every key of a Region", statement("kms:Decrypt", "'arn:aws:kms:us-east-1:1:key/*'"), role, "name the resources"),
         ("all but", "handlers: { issue-created: { statements: [{ Effect: Allow, Action: 's3:GetObject', NotResource: a, Resource: b }] } }".to_owned(), role, "NotResource"),
@@ -874,7 +1020,8 @@ fn finds_each_seeded_fault_of_what_an_app_adds() {
         ("a way around the receiver", own("AWS::Lambda::Permission", "FunctionName: !Ref IssueCreatedHandler"), "Mine", "not be verified"),
         ("an own role with every table", own("AWS::IAM::Role", "Policies: [{ PolicyName: x, PolicyDocument: { Statement: [{ Effect: Allow, Action: 'dynamodb:Scan', Resource: '*' }] } }]"), "Mine", "name the resources"),
         ("more reserved than there is", "concurrencyQuota: 100\nhandlers: { issue-created: { reservedConcurrency: 50 } }".to_owned(), "the whole", "concurrencyQuota"),
-        ("more handlers than there is", "concurrencyQuota: 30".to_owned(), "the whole", "receivers are throttled"),
+        ("more handlers than there is", "concurrencyQuota: 4".to_owned(), "the whole", "receivers are throttled"),
+        ("more handlers than reservations leave", "concurrencyQuota: 110\nreceivers: { reservedConcurrency: 4 }\nhandlers: { issue-created: { maximumConcurrency: 100 } }".to_owned(), "the whole", "all of the 102"),
         ("too many resources", format!("Resources:\n{}", (0..500).map(|n| format!("  A{n}: {{ Type: 'AWS::SNS::Topic' }}\n")).collect::<String>()), "the whole", "500"),
     ];
     for (fault, text, resource, advice) in rows {
@@ -888,6 +1035,28 @@ fn finds_each_seeded_fault_of_what_an_app_adds() {
         };
         assert!(findings.iter().any(|finding| named(&finding)), "{fault}: {findings:#?}");
     }
+}
+
+/// Receivers have what is reserved for them, or what handlers leave of a quota that may be small.
+#[test]
+fn says_what_handlers_leave_to_receivers() {
+    let found = |text: &str| -> Vec<String> {
+        let configuration = Configuration::parse(text).unwrap();
+        assert_eq!(configuration.problems(&descriptor()), []);
+        let template = render(&descriptor(), &configuration).unwrap();
+        let findings = invariants(&descriptor(), &configuration, "template.yaml", &template);
+        findings.iter().map(ToString::to_string).collect()
+    };
+    let many = "handlers: { issue-created: { maximumConcurrency: 50 } }";
+    let [note] = &found(many)[..] else { panic!("{:?}", found(many)) };
+    assert!(note.starts_with("note:") && note.contains("get-account-settings"), "{note}");
+    assert_eq!(found(&format!("concurrencyQuota: 100\n{many}")), [""; 0]);
+    // The defaults fit the smallest account.
+    assert_eq!(found("concurrencyQuota: 10"), [""; 0]);
+    let starved = format!("concurrencyQuota: 110\n{}", many.replace("50", "108"));
+    assert_eq!(found(&starved).len(), 1, "{:?}", found(&starved));
+    let reserved = "receivers: { reservedConcurrency: 3 }\nlifecycle: { reservedConcurrency: 2 }\n";
+    assert_eq!(found(&format!("{reserved}{starved}")), [""; 0]);
 }
 
 /// Everything that a configuration can say, and nothing is found but what it allows.
@@ -914,12 +1083,13 @@ fn takes_what_an_app_adds() {
 }
 
 const CONFIGURATION: &str = "
-template: { canary: true, bodies: true }
+template: { canary: true, bodies: true, release: 7 }
+receivers: { reservedConcurrency: 5 }
 concurrencyQuota: 500
 tags: { team: hooks }
 permissionsBoundary: !Sub 'arn:${AWS::Partition}:iam::${AWS::AccountId}:policy/boundary'
 rolePath: /hooks/
-lifecycle: { handler: tenant-changed }
+lifecycle: { handler: tenant-changed, reservedConcurrency: 2 }
 handlers:
   issue-created:
     memory: 1024

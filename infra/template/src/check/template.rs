@@ -4,7 +4,10 @@
 //! The second part reads only the file, so that it also covers a template that was edited by hand,
 //! and the generator itself.
 
+mod address;
+mod adoption;
 mod alarms;
+mod canary;
 mod document;
 mod existing_server;
 mod limits;
@@ -112,6 +115,9 @@ pub fn invariants(
     references::check(&template, &mut findings);
     limits::check(&template, text.len(), configuration.concurrency_quota, &mut findings);
     wiring::check(&template, &plan, &mut findings);
+    address::check(&template, &mut findings);
+    adoption::check(&template, &mut findings);
+    canary::check(&template, &mut findings);
     existing_server::check(&template, &mut findings);
     state::check(&template, &mut findings);
     roles::check(&template, &plan, &mut findings);

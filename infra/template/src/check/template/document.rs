@@ -92,9 +92,10 @@ impl<'t> Document<'t> {
         self.resources().find(|resource| resource.id == id)
     }
 
-    /// The resource of a type that a value refers to.
+    /// The resource of a type that a value refers to. Of one that can be adopted instead of made,
+    /// the resource that is made.
     pub(super) fn target(&self, value: Option<&'t Value>, kind: &str) -> Option<Resource<'t>> {
-        self.resource(pointed(value?)?).filter(|resource| resource.kind == kind)
+        self.resource(pointed(made(value?))?).filter(|resource| resource.kind == kind)
     }
 
     /// A literal value, or the default of the parameter that it refers to.
@@ -221,8 +222,20 @@ pub(super) fn pointed(value: &Value) -> Option<&str> {
     value.get("Ref").or_else(|| value.get("Fn::GetAtt")?.get(0))?.as_str()
 }
 
-/// A value in the syntax of `Fn::Sub`: `!GetAtt A.Arn` is `${A.Arn}`.
+/// The first branch of an `Fn::If`, or the value itself.
+fn made(value: &Value) -> &Value {
+    value.get("Fn::If").and_then(|branches| branches.get(1)).unwrap_or(value)
+}
+
+/// A value in the syntax of `Fn::Sub`: `!GetAtt A.Arn` is `${A.Arn}`. An `Fn::If` is its condition
+/// and both of its branches.
 pub(super) fn as_text(value: &Value) -> Option<String> {
+    if let Some([condition, then, otherwise]) =
+        value.get("Fn::If").and_then(Value::as_array).map(Vec::as_slice)
+    {
+        let (then, otherwise) = (as_text(then)?, as_text(otherwise)?);
+        return Some(format!("{then} if {}, else {otherwise}", condition.as_str()?));
+    }
     if let Some(name) = value.get("Ref").and_then(Value::as_str) {
         return Some(format!("${{{name}}}"));
     }

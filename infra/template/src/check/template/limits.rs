@@ -4,7 +4,7 @@ use sam_template::resource_type::{FUNCTION, QUEUE};
 use serde_json::Value;
 
 use super::Document;
-use super::document::{Resource, as_text};
+use super::document::{Job, Resource, as_text};
 use crate::check::Finding;
 
 /// The maximum number of resources in a stack ("CloudFormation quotas").
@@ -30,6 +30,9 @@ const REFERENCE: usize = 150;
 const MAX_QUEUE_NAME: usize = 80;
 const STACK_NAME: usize = 30;
 
+/// The maximum length of the parameter `DeadLetterQueueSuffix`.
+const QUEUE_SUFFIX: usize = 4;
+
 /// The maximum timeout of a function behind an HTTP API, in seconds. The API stops waiting after
 /// thirty.
 const MAX_HTTP_TIMEOUT: u64 = 29;
@@ -39,13 +42,16 @@ const MAX_HTTP_TIMEOUT: u64 = 29;
 const CONCURRENCY: u64 = 1000;
 const UNRESERVED: u64 = 100;
 
+/// The quota of some new accounts, until AWS raises it.
+const NEW_ACCOUNT: u64 = 10;
+
 pub(super) fn check(
     template: &Document<'_>,
     bytes: usize,
     concurrency_quota: Option<u64>,
     findings: &mut Vec<Finding>,
 ) {
-    check_concurrency(template, concurrency_quota.unwrap_or(CONCURRENCY), findings);
+    check_concurrency(template, concurrency_quota, findings);
     let counts = [
         ("resources, as SAM expands them", template.expanded_resources(), MAX_RESOURCES),
         ("routes", template.routes(), MAX_ROUTES),
@@ -89,6 +95,7 @@ pub(super) fn check(
     for queue in template.of_kind(QUEUE) {
         let name = queue.property("QueueName").and_then(as_text).unwrap_or_default();
         let own = name.replace("${AWS::StackName}", "");
+        let own = own.replace("${DeadLetterQueueSuffix}", &"-".repeat(QUEUE_SUFFIX));
         if own.len() + STACK_NAME > MAX_QUEUE_NAME {
             let advice = format!(
                 "QueueName leaves the stack's name fewer than {STACK_NAME} of {MAX_QUEUE_NAME} \
@@ -100,12 +107,14 @@ pub(super) fn check(
 }
 
 /// Checks that the functions leave each other, and the rest of the account, enough executions at
-/// once. Receivers have what handlers leave.
-fn check_concurrency(template: &Document<'_>, quota: u64, findings: &mut Vec<Finding>) {
+/// once. Receivers have what is reserved for them, or what handlers leave.
+fn check_concurrency(template: &Document<'_>, quota: Option<u64>, findings: &mut Vec<Finding>) {
+    let known = quota;
+    let quota = quota.unwrap_or(CONCURRENCY);
     let reserved = |function: &Resource<'_>| {
-        template.number(function.property("ReservedConcurrentExecutions")).unwrap_or_default()
+        template.number(function.property("ReservedConcurrentExecutions"))
     };
-    let all: u64 = template.of_kind(FUNCTION).map(|function| reserved(&function)).sum();
+    let all: u64 = template.of_kind(FUNCTION).filter_map(|function| reserved(&function)).sum();
     if all > quota.saturating_sub(UNRESERVED) {
         let advice = format!(
             "reservedConcurrency is {all} in all, and {} of the account's quota of {quota} can be \
@@ -114,21 +123,37 @@ fn check_concurrency(template: &Document<'_>, quota: u64, findings: &mut Vec<Fin
         );
         findings.push(template.finding("the whole", advice));
     }
-    let of_handlers = template.of_kind(FUNCTION).flat_map(|function| {
+    let is_unreserved = |function: &Resource<'_>| reserved(function).is_none();
+    let takes_events =
+        |function: &Resource<'_>| matches!(function.job(), Some(Job::Receiver | Job::Lifecycle));
+    // What is reserved for a function, handlers cannot take.
+    if !template.of_kind(FUNCTION).any(|one| takes_events(&one) && is_unreserved(&one)) {
+        return;
+    }
+    let handlers = template.of_kind(FUNCTION).filter(is_unreserved).flat_map(|function| {
         let events = function.events().filter(|event| event.kind == "SQS");
         events.filter_map(move |event| {
             let maximum = event.properties.get("ScalingConfig")?.get("MaximumConcurrency");
             template.number(maximum)
         })
     });
-    let of_handlers: u64 = of_handlers.sum();
-    if of_handlers >= quota {
+    let of_handlers: u64 = handlers.sum();
+    let left = quota.saturating_sub(all);
+    if of_handlers >= left {
         let advice = format!(
-            "the handlers take up to {of_handlers} executions at once, all of the account's quota \
-             of {quota}, so that receivers are throttled when many events wait; lower \
-             maximumConcurrency or HandlerConcurrency, or set concurrencyQuota if it was raised"
+            "the handlers take up to {of_handlers} executions at once, all of the {left} that the \
+             account's quota of {quota} has besides those reserved, so that receivers are throttled \
+             when many events wait; lower maximumConcurrency or HandlerConcurrency, set \
+             reservedConcurrency of receivers, or set concurrencyQuota if the quota was raised"
         );
         findings.push(template.warning("the whole", advice));
+    } else if known.is_none() && of_handlers >= NEW_ACCOUNT {
+        let advice = format!(
+            "the handlers take up to {of_handlers} executions at once, and some new accounts have \
+             {NEW_ACCOUNT} in all; look at the quota with `aws lambda get-account-settings`, and \
+             set concurrencyQuota to it"
+        );
+        findings.push(template.note("the whole", advice));
     }
 }
 

@@ -6,6 +6,7 @@ use sam_template::{Part, parts};
 use serde_json::Value;
 
 use super::Document;
+use super::adoption;
 use super::document::{Resource, as_text, pointed};
 use super::roles::{OWN_POLICY, collect, listed};
 use crate::check::Finding;
@@ -64,7 +65,8 @@ fn check_policy(
         }
         for resource in listed(&statement["Resource"]) {
             let text = as_text(resource).unwrap_or_else(|| resource.to_string());
-            if let Some(generated) = named(&text).find(|name| template.is_generated(name)) {
+            let is_ours = |name: &&str| template.is_generated(name) || adoption::is_parameter(name);
+            if let Some(generated) = named(&text).find(is_ours) {
                 find(format!(
                     "a statement of {PATH} allows {} on {generated}, which is not the app's own; \
                      remove it",

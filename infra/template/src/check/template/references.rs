@@ -12,7 +12,7 @@ use super::Document;
 use crate::check::Finding;
 
 pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
-    for section in ["Conditions", "Globals", "Resources", "Outputs"] {
+    for section in ["Conditions", "Globals", "Outputs", "Resources", "Rules"] {
         for (name, value) in template.section(section) {
             let mut walk = Walk { template, name, findings };
             walk.value(value);

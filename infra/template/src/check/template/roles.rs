@@ -5,6 +5,7 @@ use sam_template::resource_type::{BUCKET, FUNCTION, KEY, QUEUE, ROLE, TABLE};
 use serde_json::Value;
 
 use super::Document;
+use super::adoption;
 use super::document::{Job, Resource, as_text};
 use crate::check::Finding;
 use crate::plan::{Handler, Plan};
@@ -65,8 +66,8 @@ struct Grant {
     optional: Vec<&'static str>,
     /// The resource, in the syntax of [`as_text`].
     resource: String,
-    /// The required key of a condition, if there must be one.
-    condition: Option<&'static str>,
+    /// The required keys of conditions.
+    conditions: &'static [&'static str],
 }
 
 /// The permissions that a function can have.
@@ -75,7 +76,7 @@ fn grants(template: &Document<'_>, plan: &Plan, function: Resource<'_>) -> Vec<G
         needed: needed.to_vec(),
         optional: Vec::new(),
         resource: resource.to_owned(),
-        condition: None,
+        conditions: &[],
     };
     let mut grants = vec![grant(&["logs:CreateLogStream", "logs:PutLogEvents"], "${Logs.Arn}")];
     // The one action for which AWS has no narrower resource ("Actions, resources, and condition
@@ -84,17 +85,19 @@ fn grants(template: &Document<'_>, plan: &Plan, function: Resource<'_>) -> Vec<G
         needed: Vec::new(),
         optional: vec!["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
         resource: "*".to_owned(),
-        condition: None,
+        conditions: &[],
     });
     let arn = |name: &str, kind: &str| {
         let target = template.target(function.variable(name), kind);
-        target.map(|target| format!("${{{}.Arn}}", target.id))
+        target.map(|target| arn_of(template, target))
     };
+    let tenants = template.resource("TenantsTable").map(|table| arn_of(template, table));
+    let tenants = &tenants.unwrap_or_default();
     let secrets = |actions: &'static [&'static str]| {
         let key = arn(variable::TENANTS_KEY, KEY);
-        let condition = Some("kms:EncryptionContext:app");
+        let conditions = &["kms:EncryptionContext:app", "kms:EncryptionContext:clientKey"];
         key.into_iter().flat_map(move |key| {
-            [Grant { condition, ..grant(actions, &key) }, grant(&["kms:DescribeKey"], &key)]
+            [Grant { conditions, ..grant(actions, &key) }, grant(&["kms:DescribeKey"], &key)]
         })
     };
     let bodies = |action: &'static str| {
@@ -103,7 +106,7 @@ fn grants(template: &Document<'_>, plan: &Plan, function: Resource<'_>) -> Vec<G
     };
     match function.job() {
         Some(Job::Lifecycle) => {
-            grants.push(grant(&["dynamodb:GetItem", "dynamodb:UpdateItem"], "${TenantsTable.Arn}"));
+            grants.push(grant(&["dynamodb:GetItem", "dynamodb:UpdateItem"], tenants));
             grants.extend(secrets(&["kms:Encrypt", "kms:Decrypt"]));
             let queue =
                 arn(variable::QUEUE_URL, QUEUE).filter(|_| plan.lifecycle_handler.is_some());
@@ -111,8 +114,8 @@ fn grants(template: &Document<'_>, plan: &Plan, function: Resource<'_>) -> Vec<G
         }
         Some(Job::Receiver) => {
             grants.push(Grant {
-                condition: Some("dynamodb:Attributes"),
-                ..grant(&["dynamodb:GetItem"], "${TenantsTable.Arn}")
+                conditions: &["dynamodb:Attributes"],
+                ..grant(&["dynamodb:GetItem"], tenants)
             });
             let queue = arn(variable::QUEUE_URL, QUEUE);
             grants.extend(queue.map(|queue| grant(&["sqs:SendMessage"], &queue)));
@@ -124,8 +127,8 @@ fn grants(template: &Document<'_>, plan: &Plan, function: Resource<'_>) -> Vec<G
                 |handler: &Handler| handler.name == name && !handler.settings.calls.is_empty();
             if plan.handlers.iter().any(calls) {
                 grants.push(Grant {
-                    condition: Some("dynamodb:Attributes"),
-                    ..grant(&["dynamodb:GetItem"], "${TenantsTable.Arn}")
+                    conditions: &["dynamodb:Attributes"],
+                    ..grant(&["dynamodb:GetItem"], tenants)
                 });
                 grants.extend(secrets(&["kms:Decrypt"]));
             }
@@ -156,6 +159,16 @@ fn grants(template: &Document<'_>, plan: &Plan, function: Resource<'_>) -> Vec<G
         Some(Job::Descriptor) | None => {}
     }
     grants
+}
+
+/// The ARN of a resource in the syntax of [`as_text`]. A table or key that can be adopted has another
+/// one then.
+fn arn_of(template: &Document<'_>, resource: Resource<'_>) -> String {
+    let arn = format!("${{{}.Arn}}", resource.id);
+    match adoption::of(template, resource.id) {
+        Some(adopted) => format!("{arn} if {}, else {}", adopted.condition, adopted.arn),
+        None => arn,
+    }
 }
 
 /// What Lambda does with the role of a function in a VPC, for which AWS has no narrower resource
@@ -221,12 +234,13 @@ fn check_statements(
                          src/check/template/roles.rs of atlassian-hooks-template",
                         function.id,
                     )),
-                    Some(Grant { condition: Some(key), .. })
-                        if !statement["Condition"].to_string().contains(key) =>
-                    {
-                        find(format!("{action} on {resource} needs a condition on {key}"));
+                    Some(grant) => {
+                        let conditions = statement["Condition"].to_string();
+                        for key in grant.conditions.iter().filter(|key| !conditions.contains(**key))
+                        {
+                            find(format!("{action} on {resource} needs a condition on {key}"));
+                        }
                     }
-                    Some(_) => {}
                 }
                 allowed.push((action, resource.clone()));
             }

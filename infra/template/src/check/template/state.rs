@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::Document;
 use super::document::{Job, Resource, as_text, pointed};
+use super::roles::listed;
 use crate::check::Finding;
 
 /// The default retention of messages in SQS, in seconds.
@@ -45,6 +46,11 @@ pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
         }
     }
     for bucket in template.of_kind(BUCKET) {
+        if !is_retained(bucket) {
+            let advice = "messages may still refer to its objects when the stack is deleted; set \
+                          DeletionPolicy and UpdateReplacePolicy to retain it";
+            findings.push(template.finding(bucket.id, advice));
+        }
         check_bodies(template, bucket, findings);
     }
     for key in template.of_kind(KEY) {
@@ -132,8 +138,7 @@ fn check_source(
             ),
         );
     }
-    let retained = |key| matches!(dead.body[key].as_str(), Some("Retain" | "RetainExceptOnCreate"));
-    if !retained("DeletionPolicy") || !retained("UpdateReplacePolicy") {
+    if !is_retained(dead) {
         let advice = "it holds events that were not handled; set DeletionPolicy and \
                       UpdateReplacePolicy to retain it";
         find(dead.id, advice.to_owned());
@@ -175,14 +180,41 @@ fn check_bodies(template: &Document<'_>, bucket: Resource<'_>, findings: &mut Ve
     }
 }
 
+/// Whether a resource outlives its stack, and an update that replaces it. A failed first deployment
+/// may delete it, before it has held anything.
+fn is_retained(resource: Resource<'_>) -> bool {
+    let deletion = resource.body["DeletionPolicy"].as_str();
+    matches!(deletion, Some("Retain" | "RetainExceptOnCreate"))
+        && resource.body["UpdateReplacePolicy"] == "Retain"
+}
+
 /// Checks the key of the tenants' secrets: without it they cannot be decrypted.
 fn check_key(template: &Document<'_>, key: Resource<'_>, findings: &mut Vec<Finding>) {
-    let retained = |policy| key.body[policy] == "Retain";
+    let multi_region = key.property("MultiRegion");
+    let statements = key.property("KeyPolicy.Statement").and_then(Value::as_array);
+    let mut statements = statements.into_iter().flatten();
+    let denies = |statement: &Value| {
+        let actions: Vec<_> = listed(&statement["Action"]).filter_map(Value::as_str).collect();
+        statement["Effect"] == "Deny"
+            && ["kms:Decrypt", "kms:Encrypt"].iter().all(|action| actions.contains(action))
+            && statement["Condition"]["StringNotEquals"].get("kms:EncryptionContext:app").is_some()
+    };
     let rules = [
         (
-            retained("DeletionPolicy") && retained("UpdateReplacePolicy"),
+            is_retained(key),
             "it can be deleted, and every site would have to install the app again; set \
-             DeletionPolicy and UpdateReplacePolicy to Retain",
+             DeletionPolicy to Retain or RetainExceptOnCreate, and UpdateReplacePolicy to Retain",
+        ),
+        (
+            // A literal would be a change of the keys of stacks that were made without it.
+            multi_region.is_some_and(|value| value.get("Fn::If").is_some()),
+            "MultiRegion must follow the parameter MultiRegionKey: AWS refuses to change it of a \
+             key that is there, and without it another Region can never decrypt the secrets",
+        ),
+        (
+            statements.any(denies),
+            "its policy lets others encrypt and decrypt with it; deny kms:Encrypt and kms:Decrypt \
+             without kms:EncryptionContext:app",
         ),
         (
             key.property("EnableKeyRotation") == Some(&Value::Bool(true)),
@@ -225,6 +257,8 @@ fn check_tenants(template: &Document<'_>, table: Resource<'_>, findings: &mut Ve
     let is_on = |path: &str| table.property(path) == Some(&Value::Bool(true));
     let says = |path: &str, word: &str| table.property(path) == Some(&Value::from(word));
     let key = table.property("KeySchema").and_then(|keys| keys.get(0)?.get("AttributeName"));
+    // With RetainExceptOnCreate, a failed first deployment would try to delete it, and deletion
+    // protection would leave the stack in ROLLBACK_FAILED.
     let retained = table.body["DeletionPolicy"] == "Retain";
     let rules = [
         (
@@ -246,7 +280,8 @@ fn check_tenants(template: &Document<'_>, table: Resource<'_>, findings: &mut Ve
         (
             is_on("DeletionProtectionEnabled") && retained,
             "it can be deleted, and every site would have to install the app again; set \
-             DeletionProtectionEnabled, and DeletionPolicy to Retain"
+             DeletionProtectionEnabled, and DeletionPolicy to Retain. With RetainExceptOnCreate, \
+             the protection would stop the rollback of a failed first deployment"
                 .to_owned(),
         ),
         (
