@@ -203,10 +203,10 @@ fn answered(samples: &mut Samples, answers: &[u16]) {
 }
 
 /// The alarms of the app's template.
-struct Alarms(Resources);
+pub(crate) struct Alarms(Resources);
 
 impl Alarms {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let text = template::render(&DESCRIPTOR, &Configuration::default()).unwrap();
         let document = sam_template::parse(&text).unwrap();
         Self(Resources::of(&document, &BTreeMap::new()).unwrap())
@@ -218,7 +218,7 @@ impl Alarms {
     }
 
     /// What the metric filters make of all lines so far.
-    fn counted(&self, app: &TestApp) -> Samples {
+    pub(crate) fn counted(&self, app: &TestApp) -> Samples {
         let mut samples = Samples::default();
         for line in lines(app) {
             let filters = self.of_kind("AWS::Logs::MetricFilter").map(|(_, filter)| filter);
@@ -227,7 +227,7 @@ impl Alarms {
         samples
     }
 
-    fn raised_by(&self, samples: &Samples) -> Vec<&str> {
+    pub(crate) fn raised_by(&self, samples: &Samples) -> Vec<&str> {
         self.raised_at(samples, NOON)
     }
 

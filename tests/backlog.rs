@@ -10,6 +10,7 @@ use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use crate::alarms::Alarms;
 use crate::harness::app::{TestApp, with_variables};
 use crate::harness::log::Logged;
 use crate::harness::tamper::Tamper as _;
@@ -129,5 +130,7 @@ async fn an_old_delivery_is_counted_as_late_and_then_dead_lettered() {
     assert_eq!(app.logged(Logged::ScriptDone, 3).await.len(), 3);
     let late = app.logged(Logged::Metric, 1).await.into_iter().filter(|line| line["Late"] == 1);
     assert_eq!(late.count(), 1, "the one that has waited for twenty minutes");
+    let alarms = Alarms::new();
+    assert_eq!(alarms.raised_by(&alarms.counted(&app)), ["HandlersFail"]);
     app.stack.stop().await;
 }

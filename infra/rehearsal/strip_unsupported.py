@@ -2,8 +2,8 @@
 
 Usage: strip_unsupported.py TEMPLATE
 
-Only what has no part in the way of a webhook: an alarm over several metrics, and the limit of an
-event source, which ministack compares as the text that a parameter is.
+Only what has no part in the way of a webhook: an alarm over several metrics, a saved query, and the
+limit of an event source, which ministack compares as the text that a parameter is.
 """
 
 import sys
@@ -20,6 +20,9 @@ def main(path):
         if resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in properties:
             del resources[name]
             print(f"left out: the alarm {name}")
+        if resource["Type"] == "AWS::Logs::QueryDefinition":
+            del resources[name]
+            print(f"left out: the query {name}")
         for event in properties.get("Events", {}).values():
             if event["Properties"].pop("ScalingConfig", None):
                 print(f"left out: ScalingConfig of {name}")
