@@ -33,7 +33,8 @@ async fn a_deployed_stack_handles_only_signed_events() {
 
     for webhook in &descriptor.modules.webhooks {
         let product = *webhook.event.products().first().unwrap_or(&Product::Jira);
-        let site = Site::new(product, "demo");
+        // A site of its own for each: a call by the app is known by its host.
+        let site = Site::new(product, &webhook.handler());
         let send = async |site: &Site| {
             let body = sample(product, &webhook.event).unwrap().into();
             let url = &webhook.url;

@@ -110,12 +110,24 @@ cloud=$!
 answers "$port" || { echo "ministack does not answer:"; tail -n 20 "$rehearsal/cloud.log"; exit 1; }
 export AWS_ENDPOINT_URL=http://127.0.0.1:$port
 
+# Deploys a stack of this name, with further values of parameters.
+deploy() {
+    local name=$1
+    shift
+    "$tools/sam" deploy --template "$build/template.yaml" --stack-name "$name" --resolve-s3 \
+        --capabilities CAPABILITY_IAM --no-confirm-changeset --no-progressbar \
+        --parameter-overrides "Architecture=$architecture" "InstallKeysUrl=http://$atlassian" "AtlassianUrl=http://$atlassian" "$@" \
+        >"$rehearsal/deploy.log" 2>&1 || { tail -n 60 "$rehearsal/deploy.log"; exit 1; }
+}
+
+delete() {
+    "$tools/sam" delete --stack-name "$1" --no-prompts >"$rehearsal/delete.log" 2>&1 ||
+        { tail -n 40 "$rehearsal/delete.log"; exit 1; }
+}
+
 say "Deploying with sam deploy"
 "$tools/python" infra/rehearsal/strip_unsupported.py "$build/template.yaml"
-"$tools/sam" deploy --template "$build/template.yaml" --stack-name "$stack" --resolve-s3 \
-    --capabilities CAPABILITY_IAM --no-confirm-changeset --no-progressbar \
-    --parameter-overrides "Architecture=$architecture" "InstallKeysUrl=http://$atlassian" "AtlassianUrl=http://$atlassian" \
-    >"$rehearsal/deploy.log" 2>&1 || { tail -n 60 "$rehearsal/deploy.log"; exit 1; }
+deploy "$stack"
 base_url=$("$tools/python" infra/rehearsal/patch_emulator.py "$stack" "$build/template.yaml")
 echo "deployed to $base_url"
 
@@ -128,7 +140,31 @@ handled=$(grep -ac '"message":"delivery handled"' "$rehearsal/cloud.log" || true
 say "Listing its dead letters, found by the stack's outputs"
 cargo hooks dead --stack "$stack"
 
-say "Deleting the stack"
-"$tools/sam" delete --stack-name "$stack" --no-prompts >"$rehearsal/delete.log" 2>&1 ||
-    { tail -n 40 "$rehearsal/delete.log"; exit 1; }
+say "Restoring: another stack takes over the table and the key, and a tenant goes on without an install"
+state=$("$tools/python" infra/rehearsal/state.py "$stack")
+# shellcheck disable=SC2086 # two parameters
+deploy "$stack-restored" $state
+restored_url=$("$tools/python" infra/rehearsal/patch_emulator.py "$stack-restored" "$build/template.yaml")
+[ "$("$tools/python" infra/rehearsal/state.py "$stack-restored")" = "$state" ] ||
+    { echo "the restored stack has other state than $state" >&2; exit 1; }
+tenant=$(cargo hooks tenants export --stack "$stack-restored" --with-secrets | grep -m 1 '"productType":"jira"')
+field() { "$tools/python" -c 'import json, sys; print(json.loads(sys.argv[1])[sys.argv[2]])' "$tenant" "$1"; }
+HOOKS_SHARED_SECRET=$(field sharedSecret) cargo hooks send jira:issue_created \
+    --url "$restored_url" --tenant "$(field clientKey)"
+for _ in $(seq 300); do
+    now=$(grep -ac '"message":"delivery handled"' "$rehearsal/cloud.log" || true)
+    [ "$now" -gt "$handled" ] && break
+    sleep 0.2
+done
+[ "$now" -gt "$handled" ] || { echo "the restored stack has not handled the delivery" >&2; exit 1; }
+
+say "Updating a parameter, and deleting both stacks, of which the state stays"
+deploy "$stack-restored" $state RetryDelay=77
+"$tools/python" infra/rehearsal/state.py "$stack-restored" RETRY_DELAY=77
+delete "$stack-restored"
+cargo hooks tenants list --stack "$stack" >"$rehearsal/tenants.log"
+grep -q "$(field clientKey)" "$rehearsal/tenants.log" || { echo "the tenants are gone" >&2; exit 1; }
+delete "$stack"
+# shellcheck disable=SC2086
+"$tools/python" infra/rehearsal/state.py --kept $state
 say "$handled deliveries were handled on the deployed stack, the forged ones refused"

@@ -132,6 +132,9 @@ impl TestApp {
         let atlassian = Atlassian::start(INSTALL_KEY.clone()).await.unwrap();
         let mut parameters =
             BTreeMap::from([("InstallKeysUrl".to_owned(), atlassian.url().to_owned())]);
+        // The minimum of an event source.
+        let of_handlers = concurrency.max(2).to_string();
+        parameters.insert("HandlerConcurrency".to_owned(), of_handlers);
         if template.contains("AtlassianUrl") {
             parameters.insert("AtlassianUrl".into(), atlassian.url().into());
         }

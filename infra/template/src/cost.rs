@@ -313,6 +313,12 @@ impl<'r> Stack<'r> {
         self.all().any(|resource| resource.kind == kind)
     }
 
+    /// Whether secrets are encrypted, with a key that the stack makes or has taken over.
+    fn encrypts(&self) -> bool {
+        let mut receivers = self.receivers.iter();
+        receivers.any(|receiver| receiver.function.variables.contains_key(variable::TENANTS_KEY))
+    }
+
     fn parameter(&self, name: &str) -> Option<f64> {
         let value = self.resources.parameters.get(name)?;
         value.as_f64().or_else(|| value.as_str()?.parse().ok())
@@ -535,7 +541,7 @@ impl Model<'_> {
         let (reads, decrypts) = misses
             .fold((0.0, 0.0), |(reads, all), (tenants, secrets)| (reads + tenants, all + secrets));
         sheet.usage("DynamoDB, reads of tenants", reads, &prices.dynamodb_reads);
-        let decrypts = if self.stack.has(KEY) { decrypts } else { 0.0 };
+        let decrypts = if self.stack.encrypts() { decrypts } else { 0.0 };
         sheet.usage("KMS, secrets decrypted", decrypts, &prices.kms_requests);
         let tables = self.stack.resources.tables.iter();
         let sealed = tables.filter(|table| {
@@ -631,7 +637,9 @@ impl Model<'_> {
         let handlers = self.stack.handlers.iter();
         let polling: f64 = handlers.map(|handler| self.idle_receives(handler) * copies).sum();
         sheet.idle("SQS, idle polling", polling, &prices.sqs_requests);
-        sheet.idle("KMS, keys", self.stack.count(KEY), &prices.kms_keys);
+        // A key that the stack has taken over is charged as one that it has made.
+        let keys = if self.stack.encrypts() { self.stack.count(KEY).max(1.0) } else { 0.0 };
+        sheet.idle("KMS, keys", keys, &prices.kms_keys);
         let alarms = self.stack.all().filter(|resource| resource.kind == ALARM);
         let alarms: f64 = alarms.map(|alarm| metrics_of(alarm) * self.copies_of(alarm)).sum();
         sheet.idle("Alarms", alarms, &prices.alarms);

@@ -111,6 +111,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     if declares(&template, ATLASSIAN_URL) {
         given.parameters.insert(ATLASSIAN_URL.into(), atlassian.url().to_owned());
     }
+    // Otherwise the default of the template would limit what the option asks for. Two is the minimum
+    // of an event source.
+    if declares(&template, HANDLER_CONCURRENCY) {
+        let of_handlers = args.concurrency.max(2).to_string();
+        given.parameters.entry(HANDLER_CONCURRENCY.into()).or_insert(of_handlers);
+    }
     let stack = Stack::start(sam_template_runner::Options {
         template: template.clone(),
         binaries,
@@ -306,6 +312,7 @@ const BASE_URL: &str = "BaseUrl";
 const INSTALL_KEYS_URL: &str = "InstallKeysUrl";
 /// Declared only where a handler calls a site.
 const ATLASSIAN_URL: &str = "AtlassianUrl";
+const HANDLER_CONCURRENCY: &str = "HandlerConcurrency";
 const RETRY_DELAY: &str = "RetryDelay";
 
 /// Reads `NAME=VALUE`.

@@ -143,6 +143,19 @@ fn a_stack_costs_less_than_three_dollars_without_events() {
 }
 
 #[test]
+fn an_adopted_key_costs_what_an_own_one_does() {
+    let adopted = [
+        ("TenantsTableName", "old-tenants"),
+        ("TenantsKeyArn", "arn:aws:kms:eu-west-1:111122223333:key/mrk-1"),
+    ];
+    let (own, adopted) = (defaults(&Workload::default()), bill("", &adopted, &Workload::default()));
+    for component in ["KMS, keys", "KMS, secrets decrypted", "DynamoDB, reads of tenants"] {
+        let month = line(&own, component).month;
+        assert!(month > 0.0 && is_near(line(&adopted, component).month, month), "{component}");
+    }
+}
+
+#[test]
 fn x_ray_traces_a_busy_app_s_share() {
     let bill = bill("", &[("Tracing", "Active")], &BUSY);
     let traces = line(&bill, "X-Ray").quantity;
