@@ -68,6 +68,12 @@ impl Samples {
 /// A value for each period. `None` if there is none.
 type Series = Vec<Option<f64>>;
 
+/// The values of an entry of `Metrics`, by its id.
+type Names<'n> = &'n dyn Fn(&str) -> Series;
+
+/// An operator and what it does.
+type Operator = (&'static str, fn(f64, f64) -> f64);
+
 /// Whether an alarm is on at a time, by its properties in the template, to which references are texts
 /// such as `${Api}`. The period in which the time is counts as the last one.
 pub(crate) fn is_on(alarm: &Map<String, Value>, samples: &Samples, now: i64) -> bool {
@@ -106,7 +112,7 @@ fn series(alarm: &Map<String, Value>, samples: &Samples, now: i64, periods: usiz
     let period = |entry: &Value| entry.pointer("/MetricStat/Period").and_then(Value::as_i64);
     let seconds = entries.iter().find_map(period).unwrap();
     let starts = starts(seconds);
-    let value_of = |entry: &Value, names: &dyn Fn(&str) -> Series| match &entry["Expression"] {
+    let value_of = |entry: &Value, names: Names<'_>| match &entry["Expression"] {
         Value::String(expression) => Expression::value(expression, &starts, names),
         _ => {
             let stat = &entry["MetricStat"];
@@ -118,7 +124,7 @@ fn series(alarm: &Map<String, Value>, samples: &Samples, now: i64, periods: usiz
     fn named(
         id: &str,
         entries: &[Value],
-        value_of: &dyn Fn(&Value, &dyn Fn(&str) -> Series) -> Series,
+        value_of: &dyn Fn(&Value, Names<'_>) -> Series,
     ) -> Series {
         let entry = entries.iter().find(|entry| entry["Id"] == id);
         let entry = entry.unwrap_or_else(|| panic!("no entry of Metrics is {id}"));
@@ -219,11 +225,11 @@ struct Expression<'t> {
     tokens: &'t [&'t str],
     /// The starts of the periods.
     starts: &'t [i64],
-    names: &'t dyn Fn(&str) -> Series,
+    names: Names<'t>,
 }
 
 impl Expression<'_> {
-    fn value(text: &str, starts: &[i64], names: &dyn Fn(&str) -> Series) -> Series {
+    fn value(text: &str, starts: &[i64], names: Names<'_>) -> Series {
         let tokens = tokens(text);
         let mut expression = Expression { tokens: &tokens, starts, names };
         let value = expression.either();
@@ -240,11 +246,7 @@ impl Expression<'_> {
     }
 
     /// Operands of one precedence, from left to right.
-    fn operands(
-        &mut self,
-        operators: &[(&str, fn(f64, f64) -> f64)],
-        operand: fn(&mut Self) -> Series,
-    ) -> Series {
+    fn operands(&mut self, operators: &[Operator], operand: fn(&mut Self) -> Series) -> Series {
         let mut value = operand(self);
         while let Some((_, apply)) = operators.iter().find(|(sign, _)| self.takes(sign)) {
             let right = operand(self);
@@ -266,7 +268,7 @@ impl Expression<'_> {
     }
 
     fn comparison(&mut self) -> Series {
-        let operators: [(&str, fn(f64, f64) -> f64); 5] = [
+        let operators: [Operator; 5] = [
             (">", |a, b| truth(a > b)),
             (">=", |a, b| truth(a >= b)),
             ("<", |a, b| truth(a < b)),
