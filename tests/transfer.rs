@@ -96,6 +96,16 @@ async fn the_tenants_of_one_stack_go_on_with_another() {
     let (summary, _) = imported(&new, &without, false).await;
     assert_eq!(summary, Summary { uninstalled: 1, invalid: 2, ..Summary::default() });
 
+    // The same sites have other secrets for another app, so its lines would replace the right ones.
+    let rules =
+        Rules { app_key: "com.example.another".into(), hosts: vec![".atlassian.net".into()] };
+    let another = Store::new(new.tenants(), rules);
+    let (mut out, mut problems) = (Vec::new(), Vec::new());
+    let summary = transfer::import(&another, lines.as_bytes(), false, &mut out, &mut problems);
+    let expected = Summary { uninstalled: 1, invalid: 2, ..Summary::default() };
+    assert_eq!(summary.await.unwrap(), expected);
+    assert!(listed(&new).await.is_empty());
+
     let all = Summary { imported: 2, uninstalled: 1, ..Summary::default() };
     let (summary, _) = imported(&new, &lines, true).await;
     assert_eq!(summary, all);
@@ -183,6 +193,8 @@ async fn a_store_of_express_is_imported_until_the_sites_install_again() {
             base_url: format!("https://site-{number}.atlassian.net{path}"),
         })
         .into();
+    // So that an install of the same secret says nothing new.
+    let lines = lines.replace("made-up-oauth-client", &sites[1].oauth_client_id());
     // The receiver is warm, and remembers that there is no such tenant.
     assert_eq!(webhook(&app, &sites[0]).await, 401);
     let (summary, _) = imported(&app, &lines, false).await;

@@ -2,7 +2,7 @@
 
 pub mod line;
 
-use std::io::{BufRead, Write};
+use std::io::{BufRead, Read as _, Write};
 
 use anyhow::Context as _;
 use atlassian_connect::event::Product;
@@ -21,7 +21,7 @@ use crate::account::Stack;
 use crate::dead_letters::Form;
 use crate::session::{LocalTenants, Session};
 use crate::terminal::{escaped, escaped_json, write_table};
-use line::{Line, Rules};
+use line::{InvalidLine, Line, Rules};
 
 /// The tenants of a stack, local or deployed.
 #[derive(Clone, Debug)]
@@ -134,6 +134,8 @@ pub async fn list(store: &Store, form: Form, out: &mut impl Write) -> anyhow::Re
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ExportedLine<'a> {
+    /// The app. The same sites have other secrets for another one.
+    key: &'a str,
     client_key: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     shared_secret: Option<&'a str>,
@@ -170,6 +172,7 @@ pub async fn export(
         };
         let named = entry.particulars.named().into_iter();
         let line = ExportedLine {
+            key: &store.rules.app_key,
             client_key: entry.key.as_str(),
             shared_secret: secret.as_ref().map(|secret| secret.expose()),
             base_url: entry.base_url.as_deref(),
@@ -223,11 +226,20 @@ pub async fn import(
     let mut line = Zeroizing::new(Vec::new());
     for number in 1_u64.. {
         line.clear();
-        let read = lines.read_until(b'\n', &mut line);
-        if read.context("the lines cannot be read; check the file")? == 0 {
+        let unreadable = "the lines cannot be read; check the file";
+        let read = lines.by_ref().take(Line::MAX_LEN + 1).read_until(b'\n', &mut line);
+        let read = read.context(unreadable)?;
+        if read == 0 {
             break;
         }
-        let import = match Line::read(line.trim_ascii_end(), &store.rules, now) {
+        let is_cut = read as u64 > Line::MAX_LEN && !line.ends_with(b"\n");
+        let read = if is_cut {
+            lines.skip_until(b'\n').context(unreadable)?;
+            Err(InvalidLine::TooLong)
+        } else {
+            Line::read(line.trim_ascii_end(), &store.rules, now)
+        };
+        let import = match read {
             Ok(Line::Tenant(import)) => import,
             Ok(Line::Blank) => continue,
             Ok(Line::Uninstalled) => {
@@ -282,6 +294,22 @@ mod tests {
         };
         let members = list("Output", outputs) + &list("Parameter", parameters);
         Stack::described("my-app", &format!("<Answer>{members}</Answer>")).unwrap()
+    }
+
+    #[tokio::test]
+    async fn keeps_no_endless_line_in_memory_and_reads_the_next_one() {
+        let config = local("http://127.0.0.1:1");
+        let table = Table::new(&config, "table", Secrets::new(&config, None, "app"));
+        let store = Store::of(table, "app", ".atlassian.net");
+        let row = |len| format!("{{\"key\":\"token\",\"val\":\"{}\"}}\n", "a".repeat(len));
+        let longest = usize::try_from(Line::MAX_LEN).unwrap() - row(0).len() + 1;
+        let lines = [row(longest), row(longest + 1), r#"{"installed":false}"#.to_owned()].concat();
+        let (mut out, mut problems) = (Vec::new(), Vec::new());
+        let summary = import(&store, lines.as_bytes(), false, &mut out, &mut problems).await;
+        let expected = Summary { others: 1, invalid: 1, uninstalled: 1, ..Summary::default() };
+        assert_eq!(summary.unwrap(), expected);
+        let problems = String::from_utf8(problems).unwrap();
+        assert!(problems.starts_with("line 2: it is longer than"), "{problems}");
     }
 
     #[test]

@@ -825,6 +825,23 @@ fn finds_each_seeded_fault_of_an_existing_server() {
     {
         assert!(findings.iter().any(|finding| finding.contains(words)), "{words}: {findings:#?}");
     }
+    // Of such an app, with routes that only CloudFormation sees.
+    let plain = render(&descriptor(), &Configuration::default()).unwrap();
+    let stage = "      StageName: $default\n";
+    assert!(plain.contains(stage));
+    for hidden in [
+        "!If [HasDomain, { paths: {} }, { paths: {} }]",
+        "{ Fn::Transform: { Name: AWS::Include, Parameters: { Location: s3://a/b } } }",
+        "{ paths: !If [HasDomain, {}, {}] }",
+        "{ paths: { Fn::Transform: { Name: AWS::Include } } }",
+    ] {
+        let template =
+            plain.replacen(stage, &format!("{stage}      DefinitionBody: {hidden}\n"), 1);
+        let findings =
+            invariants(&descriptor(), &Configuration::default(), "template.yaml", &template);
+        let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        assert!(findings.iter().any(|it| it.contains("hides routes")), "{hidden}: {findings:#?}");
+    }
 }
 
 const EXISTING_SERVER: &str = "

@@ -50,6 +50,9 @@ pub enum NotForwarded {
         /// How long it was waited for.
         patience: Duration,
     },
+    /// The server is this app, which would forward the callback to itself again and again.
+    #[error("it is this app itself; name the server that the app ran on before")]
+    Itself,
     /// The server cannot be reached.
     #[error("it cannot be reached")]
     Unreachable(#[source] runtime::Error),
@@ -90,7 +93,17 @@ impl ExistingServer {
     const TIMEOUT: Duration = Duration::from_secs(30);
 
     /// The request with which a callback is forwarded.
-    pub(crate) fn forwarded(&self, call: &Request) -> Forwarded {
+    ///
+    /// # Errors
+    ///
+    /// Returns [`NotForwarded::Itself`] if the callback was sent to the server that it would be
+    /// forwarded to.
+    pub(crate) fn forwarded(&self, call: &Request) -> Result<Forwarded, NotForwarded> {
+        // Each of these requests would wait for the next, until no function is left for others.
+        let own = Url::parse(call.base_url.as_str()).map(|url| url.origin().ascii_serialization());
+        if own.is_ok_and(|own| own == self.origin) {
+            return Err(NotForwarded::Itself);
+        }
         let query = if call.query.is_empty() { String::new() } else { format!("?{}", call.query) };
         let target = format!("{}{}{query}", self.origin, call.path);
         let mut request = http::Request::builder().method(call.method.as_str()).uri(target);
@@ -101,23 +114,24 @@ impl ExistingServer {
                 request = request.header(name, value);
             }
         }
-        Forwarded(request)
+        Ok(Forwarded(request))
     }
 
     /// Forwards a callback with its body, and waits for the response until `deadline`.
     ///
     /// # Errors
     ///
-    /// Returns [`Rejection::NotForwarded`] if the response is not a success, or there is none in
-    /// time.
+    /// Returns [`Rejection::NotForwarded`] if there is no request, the response is not a success, or
+    /// there is none in time.
     pub(crate) async fn send(
         &self,
-        Forwarded(request): Forwarded,
+        forwarded: Result<Forwarded, NotForwarded>,
         body: &str,
         deadline: Instant,
     ) -> Result<(), Rejection> {
         let rejected = |error: NotForwarded| Rejection::NotForwarded(error.into());
         let unreachable = |error| rejected(NotForwarded::Unreachable(error));
+        let Forwarded(request) = forwarded.map_err(rejected)?;
         let request = request.body(body.as_bytes().to_vec());
         let request = request.map_err(|error| unreachable(error.into()))?;
         let patience = receiver::time_until(deadline);
@@ -143,7 +157,37 @@ fn is_loopback(host: &Host<&str>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[tokio::test]
+    async fn forwards_nothing_to_the_app_itself() {
+        let event = json!({
+            "rawPath": "/installed", "rawQueryString": "", "headers": {}, "isBase64Encoded": false,
+            "requestContext": {
+                "domainName": "app.example.com", "stage": "$default",
+                "http": { "method": "POST" },
+            },
+        });
+        for (server, configured, is_itself) in [
+            ("https://app.example.com", None, true),
+            ("https://APP.example.com:443/", None, true),
+            ("https://apps.example.com", Some("https://apps.example.com/hooks"), true),
+            ("https://app.example.com:8443", None, false),
+            ("https://origin.example.com", None, false),
+        ] {
+            let now = Instant::now();
+            let call = Request::from_event(&event.to_string(), "id", now, configured).unwrap();
+            let server: ExistingServer = server.parse().unwrap();
+            let forwarded = server.forwarded(&call);
+            assert_eq!(forwarded.is_err(), is_itself, "{server:?}");
+            if is_itself {
+                let rejection = server.send(forwarded, "{}", now).await.unwrap_err();
+                assert!(matches!(rejection, Rejection::NotForwarded(_)), "{rejection}");
+            }
+        }
+    }
 
     #[test]
     fn takes_no_server_that_would_get_secrets_in_the_clear() {

@@ -42,11 +42,12 @@ async fn handle(
     let Some((change, assignee)) = handover(&delivery.payload) else { return Ok(()) };
     let issue = &delivery.payload.issue;
     let recorded = handovers.record(&format!("{}/{}", delivery.tenant, issue.id), &change).await?;
-    let text = format!(
-        "Assigned to {assignee}. Handover {} of this issue (change {change}).",
-        recorded.number
-    );
-    comment(&sites.of(&delivery), &issue.key, &text, recorded.is_repeated).await?;
+    let mark = format!("(change {change})");
+    let text =
+        format!("Assigned to {assignee}. Handover {} of this issue {mark}.", recorded.number);
+    // The number may have grown since an earlier call, and the mark is the same.
+    let earlier = recorded.is_repeated.then_some(&*mark);
+    comment(&sites.of(&delivery), &issue.key, &text, earlier).await?;
     tracing::info!(issue.key, handover = recorded.number, "handover recorded");
     Ok(())
 }
@@ -82,12 +83,13 @@ impl Recorded {
     }
 }
 
-/// Comments on an issue. If it `may_be_there`, only if the latest comments do not have the text.
+/// Comments on an issue. If an `earlier` call may have done so, only if none of the latest comments has
+/// its mark.
 async fn comment(
     site: &site::Client,
     issue: &str,
     text: &str,
-    may_be_there: bool,
+    earlier: Option<&str>,
 ) -> Result<(), Error> {
     #[derive(Deserialize)]
     struct Comments {
@@ -98,10 +100,10 @@ async fn comment(
         body: String,
     }
     let path = format!("/rest/api/2/issue/{}/comment", segment(issue));
-    if may_be_there {
+    if let Some(mark) = earlier {
         let latest = site.get(&*path).query("orderBy", "-created").query("maxResults", 100);
         let latest: Comments = latest.send().await?.json()?;
-        if latest.comments.iter().any(|comment| comment.body == text) {
+        if latest.comments.iter().any(|comment| comment.body.contains(mark)) {
             return Ok(());
         }
     }
@@ -137,7 +139,8 @@ mod tests {
     }
 
     async fn commented(site: &FakeSite, may_be_there: bool) -> Result<(), Error> {
-        comment(&site.sites().of(&changed("assignee")), "DEMO-1", "Seen.", may_be_there).await
+        let earlier = may_be_there.then_some("(change 1)");
+        comment(&site.sites().of(&changed("assignee")), "DEMO-1", "2 (change 1).", earlier).await
     }
 
     #[test]
@@ -162,13 +165,13 @@ mod tests {
         site.answers("POST", COMMENTS, [Answer::json(201, json!({ "id": "1" }))]);
         commented(&site, false).await.unwrap();
         let there = |text| Answer::json(200, json!({ "comments": [{ "body": text }] }));
-        site.answers("GET", COMMENTS, [there("Seen."), there("Another.")]);
+        site.answers("GET", COMMENTS, [there("1 (change 1)."), there("1 (change 10).")]);
         commented(&site, true).await.unwrap();
         commented(&site, true).await.unwrap();
         let requests: Vec<String> =
             site.requests().into_iter().map(|request| request.method).collect();
         assert_eq!(requests, ["POST", "GET", "GET", "POST"]);
-        assert_eq!(site.requests()[0].body, r#"{"body":"Seen."}"#);
+        assert_eq!(site.requests()[0].body, r#"{"body":"2 (change 1)."}"#);
     }
 
     #[tokio::test]

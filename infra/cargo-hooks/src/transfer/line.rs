@@ -47,6 +47,9 @@ pub struct Rules {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidLine {
+    /// It is longer than [`Line::MAX_LEN`].
+    #[error("it is longer than {} MiB; write one JSON object a line", Line::MAX_LEN >> 20)]
+    TooLong,
     /// It is not text.
     #[error("it is not UTF-8; write the file again as UTF-8")]
     NotText,
@@ -111,6 +114,9 @@ pub enum InvalidLine {
 }
 
 impl Line {
+    /// The maximum length of a line, in bytes. A tenant takes a few kilobytes.
+    pub const MAX_LEN: u64 = 16 << 20;
+
     /// Reads a line.
     ///
     /// # Errors

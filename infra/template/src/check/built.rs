@@ -94,7 +94,12 @@ impl Command {
             Overrides::List(list) => list.iter().map(String::as_str).collect::<Vec<_>>(),
         };
         overrides.iter().find_map(|assignment| {
-            let (name, value) = assignment.split_once('=')?;
+            // The AWS CLI's form, which the SAM CLI takes too.
+            let long = assignment.strip_prefix("ParameterKey=");
+            let (name, value) = match long {
+                Some(long) => long.split_once(",ParameterValue=")?,
+                None => assignment.split_once('=')?,
+            };
             (name == ARCHITECTURE).then(|| Architecture::named(value.trim_matches('"')))?
         })
     }
@@ -173,7 +178,9 @@ mod tests {
     #[test]
     fn finds_a_program_that_would_not_start() {
         let x86_64 = "[default.global.parameters]\nparameter_overrides = ['Architecture=x86_64']";
+        let long = x86_64.replace("Architecture=", "ParameterKey=Architecture,ParameterValue=");
         assert_eq!(found("", ARM), Vec::<String>::new());
+        assert_eq!(found(&long, X86), Vec::<String>::new());
         assert_eq!(found(x86_64, X86), Vec::<String>::new());
         for (samconfig, machine, words) in [
             ("", X86, "built for x86_64, and would not start as arm64"),

@@ -32,6 +32,11 @@ fn check_routes(
     if api.property("DefinitionUri").is_some() {
         find("DefinitionUri hides the routes of the API from this check; delete it".to_owned());
     }
+    if api.property("DefinitionBody").is_some_and(|body| !is_written_out(body)) {
+        let advice = "a function of CloudFormation, or an extension, hides routes of DefinitionBody from \
+                      this check; write them out as paths with their methods";
+        find(advice.to_owned());
+    }
     let mut is_there = false;
     for (path, method, operation) in api.defined_routes() {
         match server {
@@ -57,6 +62,23 @@ fn check_routes(
             DEFAULT.0
         ));
     }
+}
+
+/// Whether a definition has its paths, and their methods, as they are.
+fn is_written_out(definition: &Value) -> bool {
+    let Some(members) = definition.as_object() else { return false };
+    let is_function = |name: &str| name == "Ref" || name.starts_with("Fn::");
+    let paths = match members.get("paths") {
+        None => None,
+        Some(Value::Object(paths)) => Some(paths),
+        Some(_) => return false,
+    };
+    !members.keys().any(|name| is_function(name))
+        && paths.into_iter().flatten().all(|(path, methods)| {
+            let methods = methods.as_object();
+            path.starts_with('/')
+                && methods.is_some_and(|methods| !methods.keys().any(|name| is_function(name)))
+        })
 }
 
 /// Checks that the route passes on the whole request, to the server of the configuration.
