@@ -5,8 +5,7 @@ Usage: for_emulator.py TEMPLATE PACKAGED OUTPUT
 Every function gets the program that it has in PACKAGED, which `sam package` wrote, so that the forms
 of a template are deployed without building or packaging again.
 
-Functions learn where they find AWS, and the API gets the name of the stack as its id. So its URL is
-known before the first deployment.
+Functions learn where they find AWS. On AWS they need not be told.
 
 Prints what it left out, because ministack does not know it. None of it has a part in the way of a
 webhook: an alarm over several metrics; the limit of an event source, which ministack compares as the
@@ -37,8 +36,6 @@ def main(source, packaged, output):
         if resource["Type"] == "AWS::Serverless::Function":
             properties["CodeUri"] = packaged[name]["Properties"]["CodeUri"]
             del resource["Metadata"]
-        if resource["Type"] == "AWS::Serverless::HttpApi":
-            properties["Tags"] = {"ms-custom-id": {"Ref": "AWS::StackName"}}
         if resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in properties:
             del resources[name]
             print(f"left out: the alarm {name}")

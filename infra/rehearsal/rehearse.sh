@@ -124,12 +124,14 @@ for_emulator() { "$tools/python" infra/rehearsal/for_emulator.py "$1" "$rehearsa
 
 stack() { "$tools/python" infra/rehearsal/stack.py "$@"; }
 
-# Deploys a template as a stack, with further values of parameters.
+# Deploys a template as a stack, with further values of parameters. The tag becomes the id of the API, so
+# that its URL is known before: the requests that the emulator hands to functions have no port.
 try_deploy() {
     local template=$1 name=$2
     shift 2
     "$tools/sam" deploy --template "$template" --stack-name "$name" --resolve-s3 \
         --capabilities CAPABILITY_IAM --no-confirm-changeset --no-progressbar \
+        --tags "ms-custom-id=$name" \
         --parameter-overrides "Architecture=$architecture" "InstallKeysUrl=http://$atlassian" \
         "AtlassianUrl=http://$atlassian" "BaseUrl=http://$name.execute-api.localhost:$port" "$@" \
         >"$rehearsal/deploy.log" 2>&1
@@ -207,7 +209,7 @@ say "Updating to the canary form: the API and the queues call aliases"
 form "template: { canary: true }" >"$rehearsal/template.yaml"
 canary=$rehearsal/canary.yaml
 for_emulator "$rehearsal/template.yaml" "$canary"
-deploy "$canary" "$stack"
+deploy "$canary" "$stack" LogLevel=INFO
 goes_on_handling logged
 
 say "Deleting the stack, and deploying it again under its name"

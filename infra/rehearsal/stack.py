@@ -7,9 +7,6 @@ Usage: stack.py routes STACK                prints its base URL
        stack.py there                       fails unless all lines of `kept` on stdin are still there
        stack.py delete-queues               deletes the queues of these lines
 
-A template is that of the stack as CloudFormation has it, in the form that SAM expanded.
-"""
-
 import json
 import sys
 
