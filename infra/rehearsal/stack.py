@@ -6,6 +6,7 @@ Usage: stack.py routes STACK                prints its base URL
        stack.py kept STACK                  prints what outlives it: logical id, type, physical id
        stack.py there                       fails unless all lines of `kept` on stdin are still there
        stack.py delete-queues               deletes the queues of these lines
+"""
 
 import json
 import sys
