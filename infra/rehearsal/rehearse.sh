@@ -125,15 +125,17 @@ for_emulator() { "$tools/python" infra/rehearsal/for_emulator.py "$1" "$rehearsa
 stack() { "$tools/python" infra/rehearsal/stack.py "$@"; }
 
 # Deploys a template as a stack, with further values of parameters. The tag becomes the id of the API, so
-# that its URL is known before: the requests that the emulator hands to functions have no port.
+# that its URL is known before: the requests that the emulator hands to functions have no port. It knows
+# ids of eight hexadecimal digits.
 try_deploy() {
-    local template=$1 name=$2
+    local template=$1 name=$2 api
+    api=$(printf %s "$name" | md5sum | head -c 8)
     shift 2
     "$tools/sam" deploy --template "$template" --stack-name "$name" --resolve-s3 \
         --capabilities CAPABILITY_IAM --no-confirm-changeset --no-progressbar \
-        --tags "ms-custom-id=$name" \
+        --tags "ms-custom-id=$api" \
         --parameter-overrides "Architecture=$architecture" "InstallKeysUrl=http://$atlassian" \
-        "AtlassianUrl=http://$atlassian" "BaseUrl=http://$name.execute-api.localhost:$port" "$@" \
+        "AtlassianUrl=http://$atlassian" "BaseUrl=http://$api.execute-api.localhost:$port" "$@" \
         >"$rehearsal/deploy.log" 2>&1
 }
 
