@@ -80,7 +80,10 @@ def variable(stack, name, value):
 def kept(stack):
     ids = physical(stack)
     for name, resource in template(stack)["Resources"].items():
-        if resource.get("DeletionPolicy", "Delete").startswith("Retain") and name in ids:
+        # A version that SAM publishes is retained in updates, and goes with its function.
+        if resource["Type"] == "AWS::Lambda::Version" or name not in ids:
+            continue
+        if resource.get("DeletionPolicy", "Delete").startswith("Retain"):
             print(name, resource["Type"], ids[name], sep="\t")
 
 
