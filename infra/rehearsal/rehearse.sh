@@ -1,10 +1,13 @@
 #!/usr/bin/env bash
 # Rehearses a deployment, without an AWS account: checks template.yaml with the tools of SAM and
 # CloudFormation, builds it with `sam build`, deploys it with `sam deploy` to an AWS that runs on this
-# machine, and sends signed webhooks through it. Needs cargo, and python3 with venv. Leaves nothing
-# running.
+# machine, and sends signed webhooks through it. Then the stack is updated, fails to be updated, becomes
+# a canary form, is deleted, and is restored from its table and key; tenants' webhooks are handled all the time. Needs
+# cargo, and python3 with venv. Leaves nothing running.
 #
-# What it cannot show, an AWS account can: permissions, throttles, alarms, the custom domain, X-Ray.
+# What it cannot show, an AWS account can: permissions, throttles, alarms, the custom domain, X-Ray. And
+# of the canary form only versions and aliases, because the emulator has no CodeDeploy: no shift of
+# traffic, and no rollback by alarms.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -67,16 +70,22 @@ tools=$rehearsal/tools/bin
 say "Validating, expanding and linting the template"
 "$tools/sam" validate --template template.yaml
 # cfn-lint does not know that a parameter which the translator writes out is used: W2001.
+# Writes the template with lines added to the configuration.
+form() {
+    { cat infra/atlassian-hooks.yaml && echo "$1"; } >"$rehearsal/configuration.yaml"
+    cargo hooks template --print --configuration "$rehearsal/configuration.yaml"
+}
 for form in "" "template: { bodies: true }" "template: { canary: true }" \
     "existingServer: https://origin.example.com"; do
-    {
-        cat infra/atlassian-hooks.yaml
-        if [ -n "$form" ]; then echo "$form"; fi
-    } >"$rehearsal/configuration.yaml"
-    cargo hooks template --print --configuration "$rehearsal/configuration.yaml" >"$rehearsal/template.yaml"
+    form "$form" >"$rehearsal/template.yaml"
     "$tools/python" infra/rehearsal/expand.py "$rehearsal/template.yaml" "$rehearsal/expanded.json"
     "$tools/cfn-lint" ${form:+--ignore-checks W2001} --template "$rehearsal/expanded.json"
 done
+
+say "Linting the roles of a new app"
+rm -rf "$rehearsal/app"
+cargo hooks new "$rehearsal/app" --key com.example.rehearsed --framework .
+"$tools/cfn-lint" --template "$rehearsal/app/infra/deployer.yaml" "$rehearsal/app/infra/operator.yaml"
 
 say "Building with sam build"
 case $(uname -m) in
@@ -110,14 +119,29 @@ cloud=$!
 answers "$port" || { echo "ministack does not answer:"; tail -n 20 "$rehearsal/cloud.log"; exit 1; }
 export AWS_ENDPOINT_URL=http://127.0.0.1:$port
 
-# Deploys a stack of this name, with further values of parameters.
-deploy() {
-    local name=$1
-    shift
-    "$tools/sam" deploy --template "$build/template.yaml" --stack-name "$name" --resolve-s3 \
+# Makes a template that the emulator can deploy. Its programs are packaged once.
+for_emulator() { "$tools/python" infra/rehearsal/for_emulator.py "$1" "$rehearsal/packaged.yaml" "$2"; }
+
+stack() { "$tools/python" infra/rehearsal/stack.py "$@"; }
+
+# Deploys a template as a stack, with further values of parameters. The tag becomes the id of the API, so
+# that its URL is known before: the requests that the emulator hands to functions have no port. It knows
+# ids of eight hexadecimal digits.
+try_deploy() {
+    local template=$1 name=$2 api
+    api=$(printf %s "$name" | md5sum | head -c 8)
+    shift 2
+    "$tools/sam" deploy --template "$template" --stack-name "$name" --resolve-s3 \
         --capabilities CAPABILITY_IAM --no-confirm-changeset --no-progressbar \
-        --parameter-overrides "Architecture=$architecture" "InstallKeysUrl=http://$atlassian" "AtlassianUrl=http://$atlassian" "$@" \
-        >"$rehearsal/deploy.log" 2>&1 || { tail -n 60 "$rehearsal/deploy.log"; exit 1; }
+        --tags "ms-custom-id=$api" \
+        --parameter-overrides "Architecture=$architecture" "InstallKeysUrl=http://$atlassian" \
+        "AtlassianUrl=http://$atlassian" "BaseUrl=http://$api.execute-api.localhost:$port" "$@" \
+        >"$rehearsal/deploy.log" 2>&1
+}
+
+deploy() {
+    try_deploy "$@" || { tail -n 60 "$rehearsal/deploy.log"; exit 1; }
+    base_url=$(stack routes "$2")
 }
 
 delete() {
@@ -125,46 +149,82 @@ delete() {
         { tail -n 40 "$rehearsal/delete.log"; exit 1; }
 }
 
+# Runs a test of tests/deployed.rs against the stack.
+test_deployed() {
+    HOOKS_DEPLOYED=$base_url HOOKS_STACK=$stack HOOKS_ATLASSIAN=$atlassian HOOKS_TENANTS=$rehearsal/tenants.jsonl \
+        cargo test --quiet --workspace --test end_to_end -- --ignored "deployed::$1" >"$rehearsal/test.log" 2>&1 ||
+        { tail -n 40 "$rehearsal/test.log" "$rehearsal/cloud.log"; exit 1; }
+    grep -q '1 passed' "$rehearsal/test.log" || { echo "no test is called $1" >&2; exit 1; }
+}
+
+# How many deliveries were handled so far, by the lines of the handlers.
+handled() { grep -ac '"message":"delivery handled"' "$rehearsal/cloud.log" || true; }
+
+# Sends a signed webhook of each kind for tenants that have the app, and fails unless all are handled.
+# Handlers say so unless their log level is above INFO.
+goes_on_handling() {
+    local before after
+    before=$(handled)
+    test_deployed a_deployed_stack_knows_its_tenants
+    after=$(handled)
+    case $1 in
+    logged) [ "$after" -gt "$before" ] || { echo "no handler says that it handled a delivery" >&2; exit 1; } ;;
+    silent) [ "$after" -eq "$before" ] || { echo "handlers log more than their level lets them" >&2; exit 1; } ;;
+    esac
+}
+
 say "Deploying with sam deploy"
-"$tools/python" infra/rehearsal/strip_unsupported.py "$build/template.yaml"
-deploy "$stack"
-base_url=$("$tools/python" infra/rehearsal/patch_emulator.py "$stack" "$build/template.yaml")
+"$tools/sam" package --template-file "$build/template.yaml" --resolve-s3 \
+    --output-template-file "$rehearsal/packaged.yaml" >"$rehearsal/package.log" 2>&1 ||
+    { tail -n 60 "$rehearsal/package.log"; exit 1; }
+plain=$rehearsal/plain.yaml
+for_emulator template.yaml "$plain"
+deploy "$plain" "$stack"
 echo "deployed to $base_url"
 
 say "Sending signed and forged webhooks through it"
-HOOKS_DEPLOYED=$base_url HOOKS_STACK=$stack HOOKS_ATLASSIAN=$atlassian \
-    cargo test --workspace --test end_to_end -- --ignored deployed:: || { tail -n 40 "$rehearsal/cloud.log"; exit 1; }
-handled=$(grep -ac '"message":"delivery handled"' "$rehearsal/cloud.log" || true)
-[ "$handled" -gt 0 ] || { echo "no handler says that it handled a delivery" >&2; exit 1; }
+test_deployed a_deployed_stack_handles_only_signed_events
+[ "$(handled)" -gt 0 ] || { echo "no handler says that it handled a delivery" >&2; exit 1; }
 
 say "Listing its dead letters, found by the stack's outputs"
 cargo hooks dead --stack "$stack"
 
-say "Restoring: another stack takes over the table and the key, and a tenant goes on without an install"
-state=$("$tools/python" infra/rehearsal/state.py "$stack")
-# shellcheck disable=SC2086 # two parameters
-deploy "$stack-restored" $state
-restored_url=$("$tools/python" infra/rehearsal/patch_emulator.py "$stack-restored" "$build/template.yaml")
-[ "$("$tools/python" infra/rehearsal/state.py "$stack-restored")" = "$state" ] ||
-    { echo "the restored stack has other state than $state" >&2; exit 1; }
-tenant=$(cargo hooks tenants export --stack "$stack-restored" --with-secrets | grep -m 1 '"productType":"jira"')
-field() { "$tools/python" -c 'import json, sys; print(json.loads(sys.argv[1])[sys.argv[2]])' "$tenant" "$1"; }
-HOOKS_SHARED_SECRET=$(field sharedSecret) cargo hooks send jira:issue_created \
-    --url "$restored_url" --tenant "$(field clientKey)"
-for _ in $(seq 300); do
-    now=$(grep -ac '"message":"delivery handled"' "$rehearsal/cloud.log" || true)
-    [ "$now" -gt "$handled" ] && break
-    sleep 0.2
-done
-[ "$now" -gt "$handled" ] || { echo "the restored stack has not handled the delivery" >&2; exit 1; }
+say "Updating a parameter"
+(umask 077 && cargo hooks tenants export --stack "$stack" --with-secrets >"$rehearsal/tenants.jsonl")
+goes_on_handling logged
+deploy "$plain" "$stack" LogLevel=WARN
+stack variable "$stack" LOG_LEVEL WARN
+goes_on_handling silent
 
-say "Updating a parameter, and deleting both stacks, of which the state stays"
-deploy "$stack-restored" $state RetryDelay=77
-"$tools/python" infra/rehearsal/state.py "$stack-restored" RETRY_DELAY=77
-delete "$stack-restored"
-cargo hooks tenants list --stack "$stack" >"$rehearsal/tenants.log"
-grep -q "$(field clientKey)" "$rehearsal/tenants.log" || { echo "the tenants are gone" >&2; exit 1; }
+say "Failing to update: the functions get another log level, then a queue is refused, and all is rolled back"
+refused=$rehearsal/refused.yaml
+"$tools/python" infra/rehearsal/refused.py "$plain" "$refused"
+if try_deploy "$refused" "$stack" LogLevel=INFO; then
+    echo "the emulator accepts $refused" >&2
+    exit 1
+fi
+[ "$(stack status "$stack")" = UPDATE_ROLLBACK_COMPLETE ] || { tail -n 60 "$rehearsal/deploy.log"; exit 1; }
+stack variable "$stack" LOG_LEVEL WARN
+goes_on_handling silent
+
+say "Updating to the canary form: the API and the queues call aliases"
+form "template: { canary: true }" >"$rehearsal/template.yaml"
+canary=$rehearsal/canary.yaml
+for_emulator "$rehearsal/template.yaml" "$canary"
+deploy "$canary" "$stack" LogLevel=INFO
+goes_on_handling logged
+
+say "Deleting the stack, and restoring it under its name: it adopts the table and the key, and tenants go on"
+state=$(stack state "$stack")
+stack kept "$stack" >"$rehearsal/kept"
 delete "$stack"
-# shellcheck disable=SC2086
-"$tools/python" infra/rehearsal/state.py --kept $state
-say "$handled deliveries were handled on the deployed stack, the forged ones refused"
+stack there <"$rehearsal/kept"
+# As infra/OPERATIONS.md says: the dead-letter queues are kept under their names.
+# shellcheck disable=SC2086 # two parameters
+deploy "$plain" "$stack" $state DeadLetterQueueSuffix=-2
+[ "$(stack state "$stack")" = "$state" ] || { echo "the restored stack has other state than $state" >&2; exit 1; }
+goes_on_handling logged
+test_deployed a_deployed_stack_handles_only_signed_events
+delete "$stack"
+stack there <"$rehearsal/kept"
+say "$(handled) deliveries were handled on the deployed stack, the forged ones refused"
