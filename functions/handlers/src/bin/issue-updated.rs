@@ -30,7 +30,9 @@ struct Recorded {
 
 async fn initialize() -> Result<(Sites, Handovers), Error> {
     let dynamodb = aws_sdk_dynamodb::Client::new(&aws_config()?);
-    let table = std::env::var("HANDOVERS_TABLE")?;
+    #[expect(clippy::disallowed_methods, reason = "the error names the variable")]
+    let table = std::env::var("HANDOVERS_TABLE")
+        .map_err(|_| "HANDOVERS_TABLE is missing; deploy the app with its template")?;
     Ok((Sites::from_env().await?, Handovers { table, dynamodb }))
 }
 
