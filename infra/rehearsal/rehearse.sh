@@ -119,7 +119,7 @@ cloud=$!
 answers "$port" || { echo "ministack does not answer:"; tail -n 20 "$rehearsal/cloud.log"; exit 1; }
 export AWS_ENDPOINT_URL=http://127.0.0.1:$port
 
-# Makes a template that the emulator can deploy. Its programs are packaged once.
+# Makes a template that the emulator can deploy. Its programs are packaged already.
 for_emulator() { "$tools/python" infra/rehearsal/for_emulator.py "$1" "$rehearsal/packaged.yaml" "$2"; }
 
 stack() { "$tools/python" infra/rehearsal/stack.py "$@"; }
@@ -173,10 +173,14 @@ goes_on_handling() {
     esac
 }
 
+package() {
+    "$tools/sam" package --template-file "$build/template.yaml" --resolve-s3 \
+        --output-template-file "$rehearsal/packaged.yaml" >"$rehearsal/package.log" 2>&1 ||
+        { tail -n 60 "$rehearsal/package.log"; exit 1; }
+}
+
 say "Deploying with sam deploy"
-"$tools/sam" package --template-file "$build/template.yaml" --resolve-s3 \
-    --output-template-file "$rehearsal/packaged.yaml" >"$rehearsal/package.log" 2>&1 ||
-    { tail -n 60 "$rehearsal/package.log"; exit 1; }
+package
 plain=$rehearsal/plain.yaml
 for_emulator template.yaml "$plain"
 deploy "$plain" "$stack"
@@ -220,6 +224,8 @@ delete "$stack"
 stack there <"$rehearsal/kept"
 # As infra/README.md says. AWS refuses a stack whose queues are there; the emulator replaces them.
 stack delete-queues <"$rehearsal/kept"
+# `sam delete` has deleted the packages as well.
+package
 deploy "$plain" "$stack"
 test_deployed a_deployed_stack_handles_only_signed_events
 delete "$stack"
