@@ -119,7 +119,7 @@ cloud=$!
 answers "$port" || { echo "ministack does not answer:"; tail -n 20 "$rehearsal/cloud.log"; exit 1; }
 export AWS_ENDPOINT_URL=http://127.0.0.1:$port
 
-# Makes a template that the emulator can deploy. Its programs are packaged once.
+# Makes a template that the emulator can deploy. Its programs are packaged already.
 for_emulator() { "$tools/python" infra/rehearsal/for_emulator.py "$1" "$rehearsal/packaged.yaml" "$2"; }
 
 stack() { "$tools/python" infra/rehearsal/stack.py "$@"; }
@@ -173,10 +173,14 @@ goes_on_handling() {
     esac
 }
 
+package() {
+    "$tools/sam" package --template-file "$build/template.yaml" --resolve-s3 \
+        --output-template-file "$rehearsal/packaged.yaml" >"$rehearsal/package.log" 2>&1 ||
+        { tail -n 60 "$rehearsal/package.log"; exit 1; }
+}
+
 say "Deploying with sam deploy"
-"$tools/sam" package --template-file "$build/template.yaml" --resolve-s3 \
-    --output-template-file "$rehearsal/packaged.yaml" >"$rehearsal/package.log" 2>&1 ||
-    { tail -n 60 "$rehearsal/package.log"; exit 1; }
+package
 plain=$rehearsal/plain.yaml
 for_emulator template.yaml "$plain"
 deploy "$plain" "$stack"
@@ -219,6 +223,8 @@ state=$(stack state "$stack")
 stack kept "$stack" >"$rehearsal/kept"
 delete "$stack"
 stack there <"$rehearsal/kept"
+# `sam delete` has deleted the packages as well.
+package
 # As infra/OPERATIONS.md says: the dead-letter queues are kept under their names.
 # shellcheck disable=SC2086 # two parameters
 deploy "$plain" "$stack" $state DeadLetterQueueSuffix=-2
