@@ -128,7 +128,7 @@ impl Deployed {
             }
         };
         tokio::time::timeout(PATIENCE, handled).await.expect("the handler empties its queue");
-        let dead = self.queues.depth(&format!("{handler}-dead")).await;
+        let dead = self.queues.dead_letters(&handler).await;
         assert_eq!(dead, 0, "dead letters of {handler}");
 
         let mut calls = self.atlassian.calls();
@@ -156,18 +156,38 @@ impl Queues {
         Self { client, stack: stack.into() }
     }
 
-    /// How many messages a queue holds, in flight and delayed included.
-    async fn depth(&self, queue: &str) -> u32 {
-        let name = format!("{}-{queue}", self.stack);
-        let url = self.client.get_queue_url().queue_name(name).send().await.unwrap().queue_url;
+    /// How many messages the queue of a handler holds, in flight and delayed included.
+    async fn depth(&self, handler: &str) -> u32 {
+        self.depth_of(&format!("{}-{handler}", self.stack)).await
+    }
+
+    /// How many messages the dead-letter queue of a handler holds. Its name can have a suffix.
+    async fn dead_letters(&self, handler: &str) -> u32 {
+        let url = self.url(&format!("{}-{handler}", self.stack)).await;
+        let request = self.client.get_queue_attributes().queue_url(url);
+        let request = request.attribute_names(QueueAttributeName::RedrivePolicy);
+        let attributes = request.send().await.unwrap().attributes.unwrap();
+        let policy = &attributes[&QueueAttributeName::RedrivePolicy];
+        let policy: Value = serde_json::from_str(policy).unwrap();
+        let arn = policy["deadLetterTargetArn"].as_str().unwrap();
+        self.depth_of(arn.rsplit(':').next().unwrap()).await
+    }
+
+    async fn depth_of(&self, queue: &str) -> u32 {
+        let url = self.url(queue).await;
         let names = [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
             QueueAttributeName::ApproximateNumberOfMessagesDelayed,
         ];
-        let request = self.client.get_queue_attributes().set_queue_url(url);
+        let request = self.client.get_queue_attributes().queue_url(url);
         let attributes = request.set_attribute_names(Some(names.to_vec())).send().await.unwrap();
         let attributes = attributes.attributes.unwrap();
         names.iter().map(|name| attributes[name].parse::<u32>().unwrap()).sum()
+    }
+
+    async fn url(&self, queue: &str) -> String {
+        let request = self.client.get_queue_url().queue_name(queue);
+        request.send().await.unwrap().queue_url.unwrap()
     }
 }
