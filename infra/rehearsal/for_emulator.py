@@ -36,6 +36,7 @@ def main(source, packaged, output):
         if resource["Type"] == "AWS::Serverless::Function":
             properties["CodeUri"] = packaged[name]["Properties"]["CodeUri"]
             del resource["Metadata"]
+            properties.pop("DeploymentPreference", None)
         if resource["Type"] == "AWS::CloudWatch::Alarm" and "Metrics" in properties:
             del resources[name]
             print(f"left out: the alarm {name}")
