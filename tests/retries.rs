@@ -1,5 +1,6 @@
 //! What fails, fails alone, and ends where it can be looked at.
 
+use std::path::Path;
 use std::time::Duration;
 
 use atlassian_connect::delivery::{Delivery, Webhook};
@@ -256,27 +257,7 @@ async fn passes_no_claim_though_functions_are_killed() {
     })
     .await;
     let folder = tempfile::tempdir().unwrap();
-    let orders = (0..20).map(|number| {
-        let what = if number % 4 == 1 { "exit" } else { "succeed" };
-        let once = folder.path().join(number.to_string());
-        let once = if what == "exit" { json!(once) } else { json!(null) };
-        json!({ "do": what, "once": once, "number": number }).to_string()
-    });
-    // Each comes twice.
-    let orders: Vec<String> = orders.collect();
-    for _ in 0..2 {
-        for (number, order) in orders.iter().enumerate() {
-            let mut body: serde_json::Value = serde_json::from_str(order).unwrap();
-            body["webhookEvent"] = "jira:issue_updated".into();
-            let webhook = atlassian_simulator::Webhook {
-                base_url: app.stack.url(),
-                url: "/scripted",
-                body: body.to_string(),
-                identifier: Some(number.to_string()),
-            };
-            assert_eq!(app.atlassian.send(webhook, &app.jira).await.unwrap().status, 204);
-        }
-    }
+    send_twenty_twice(&app, folder.path()).await;
     app.drained_within("ScriptedQueue", Duration::from_secs(120)).await;
     assert_eq!(app.logged(Logged::ScriptBegun, 20).await.len(), 20, "no effect was begun twice");
     assert_eq!(app.logged(Logged::ScriptDone, 15).await.len(), 15);
@@ -300,20 +281,13 @@ async fn passes_no_claim_though_functions_are_killed() {
     app.stack.stop().await;
 }
 
-/// With one write for most events: what is sent twice has one effect, and what is killed is done again.
-#[tokio::test(flavor = "multi_thread")]
-async fn deduplicates_with_fewer_writes_though_functions_are_killed() {
-    let app = TestApp::with(|template| {
-        with_variables(template, &[("HANDLER_MODE", "deduplicate")])
-            .tamper("VisibilityTimeout: 180", "VisibilityTimeout: 6")
-            .tamper("Timeout: 30", "Timeout: 6")
-    })
-    .await;
-    let folder = tempfile::tempdir().unwrap();
+/// Sends twenty webhooks, and each a second time. Every fourth kills its function in its first attempt,
+/// which makes a file in the folder.
+async fn send_twenty_twice(app: &TestApp, folder: &Path) {
     for _ in 0..2 {
         for number in 0..20 {
             let (what, once) = match number % 4 {
-                1 => ("exit", json!(folder.path().join(number.to_string()))),
+                1 => ("exit", json!(folder.join(number.to_string()))),
                 _ => ("succeed", json!(null)),
             };
             let event = "jira:issue_updated";
@@ -327,6 +301,19 @@ async fn deduplicates_with_fewer_writes_though_functions_are_killed() {
             assert_eq!(app.atlassian.send(webhook, &app.jira).await.unwrap().status, 204);
         }
     }
+}
+
+/// With one write for most events: what is sent twice has one effect, and what is killed is done again.
+#[tokio::test(flavor = "multi_thread")]
+async fn deduplicates_with_fewer_writes_though_functions_are_killed() {
+    let app = TestApp::with(|template| {
+        with_variables(template, &[("HANDLER_MODE", "deduplicate")])
+            .tamper("VisibilityTimeout: 180", "VisibilityTimeout: 6")
+            .tamper("Timeout: 30", "Timeout: 6")
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    send_twenty_twice(&app, folder.path()).await;
     app.drained_within("ScriptedQueue", Duration::from_secs(120)).await;
     assert_eq!(
         app.logged(Logged::ScriptDone, 20).await.len(),

@@ -170,7 +170,7 @@ fn finds_each_seeded_fault_by_its_name() {
             "no role at all",
             "      Role: !GetAtt LifecycleRole.Arn\n",
             "",
-            "Lifecycle:",
+            "Lifecycle",
             "no role of this template",
         ),
         (
@@ -422,13 +422,7 @@ fn finds_each_seeded_fault_by_its_name() {
         ),
     ];
     let good = render(&descriptor(), &Configuration::default()).unwrap();
-    for (fault, words, by, resource, advice) in rows {
-        let bad = good.replacen(words, by, 1);
-        assert_ne!(bad, good, "{fault}: the template does not say {words}");
-        let findings = found(&bad);
-        let named = |finding: &&String| finding.contains(resource) && finding.contains(advice);
-        assert!(findings.iter().any(|finding| named(&finding)), "{fault}: {findings:#?}");
-    }
+    assert_caught(&good, &rows, found);
     let long = format!("APP_KEY: 'com.example.hooks'\n          NOTE: '{}'", "x".repeat(4000));
     let findings = found(&good.replacen("APP_KEY: 'com.example.hooks'", &long, 1));
     assert!(findings[0].contains("Lifecycle") && findings[0].contains("4096"), "{findings:?}");
@@ -440,11 +434,7 @@ fn finds_each_seeded_fault_by_its_name() {
 fn finds_each_seeded_fault_of_the_alarms() {
     let canary = Configuration::parse("template: { canary: true }").unwrap();
     let good = render(&descriptor(), &canary).unwrap();
-    let found = |text: &str| -> Vec<String> {
-        let findings = invariants(&descriptor(), &canary, "template.yaml", text);
-        findings.iter().map(ToString::to_string).collect()
-    };
-    assert_eq!(found(&good), Vec::<String>::new());
+    assert_eq!(found_with(&canary, &good), Vec::<String>::new());
     let alarm_of = |id: &str| {
         let (_, rest) = good.split_once(&format!("  {id}:\n")).unwrap();
         let end = rest.find("\n\n").unwrap();
@@ -614,14 +604,7 @@ fn finds_each_seeded_fault_of_the_alarms() {
             "every attempt fails would stay",
         ),
     ];
-    for (fault, words, by, resource, advice) in rows {
-        let bad = good.replacen(words, by, 1);
-        assert_ne!(bad, good, "{fault}: the template does not say {words}");
-        let findings = found(&bad);
-        let place = format!(": {resource}: ");
-        let named = |finding: &&String| finding.contains(&place) && finding.contains(advice);
-        assert!(findings.iter().any(|finding| named(&finding)), "{fault}: {findings:#?}");
-    }
+    assert_caught(&good, &rows, |text| found_with(&canary, text));
 }
 
 /// With a bucket for long deliveries: the name of the fault, the words that are replaced, what by,
@@ -671,17 +654,11 @@ fn finds_each_seeded_fault_of_a_bucket() {
             "permission without a bucket",
             "          BODIES_BUCKET: !Ref BodiesBucket\n          QUEUE_URL",
             "          QUEUE_URL",
-            "IssueCreatedReceiver",
+            "IssueCreatedReceiverRole",
             "must not do s3:PutObject",
         ),
     ];
-    for (fault, words, by, resource, advice) in rows {
-        let bad = good.replacen(words, by, 1);
-        assert_ne!(bad, good, "{fault}: the template does not say {words}");
-        let findings = found(&bad);
-        let named = |finding: &&String| finding.contains(resource) && finding.contains(advice);
-        assert!(findings.iter().any(|finding| named(&finding)), "{fault}: {findings:#?}");
-    }
+    assert_caught(&good, &rows, found);
 }
 
 /// With canary deployments: the name of the fault, the words that are replaced, what by, the resource
@@ -698,13 +675,7 @@ fn finds_each_seeded_fault_of_a_canary() {
         "IssueCreatedReceiver",
         "set AutoPublishAliasAllProperties",
     )];
-    for (fault, words, by, resource, advice) in rows {
-        let bad = good.replacen(words, by, 1);
-        assert_ne!(bad, good, "{fault}: the template does not say {words}");
-        let findings = found(&bad);
-        let named = |finding: &&String| finding.contains(resource) && finding.contains(advice);
-        assert!(findings.iter().any(|finding| named(&finding)), "{fault}: {findings:#?}");
-    }
+    assert_caught(&good, &rows, found);
     // A parameter's new value is not a new text of the template, and a new release is.
     let next = Configuration::parse("template: { canary: true, release: 4 }").unwrap();
     assert!(good.contains("Description: 'Release 3'"), "{good}");
@@ -718,11 +689,7 @@ fn finds_each_seeded_fault_of_an_existing_server() {
     let configuration = Configuration::parse(EXISTING_SERVER).unwrap();
     assert_eq!(configuration.problems(&descriptor()), []);
     let good = render(&descriptor(), &configuration).unwrap();
-    let found = |text: &str| -> Vec<String> {
-        let findings = invariants(&descriptor(), &configuration, "template.yaml", text);
-        findings.iter().map(ToString::to_string).collect()
-    };
-    assert_eq!(found(&good), Vec::<String>::new());
+    assert_eq!(found_with(&configuration, &good), Vec::<String>::new());
     let route = good.split_once("          /$default:\n").unwrap().1;
     let route = route.split_once("      FailOnWarnings").unwrap().0;
     let route = format!("          /$default:\n{route}");
@@ -811,16 +778,9 @@ fn finds_each_seeded_fault_of_an_existing_server() {
             "DefinitionUri hides",
         ),
     ];
-    for (fault, words, by, resource, advice) in rows {
-        let bad = good.replacen(words, by, 1);
-        assert_ne!(bad, good, "{fault}: the template does not say {words}");
-        let findings = found(&bad);
-        let named = |finding: &&String| finding.contains(resource) && finding.contains(advice);
-        assert!(findings.iter().any(|finding| named(&finding)), "{fault}: {findings:#?}");
-    }
+    assert_caught(&good, &rows, |text| found_with(&configuration, text));
     // Of an app that does not say that it moves.
-    let findings = invariants(&descriptor(), &Configuration::default(), "template.yaml", &good);
-    let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    let findings = found(&good);
     for words in ["Api: the definition has the route", "Lifecycle: EXISTING_SERVER names a server"]
     {
         assert!(findings.iter().any(|finding| finding.contains(words)), "{words}: {findings:#?}");
@@ -837,9 +797,7 @@ fn finds_each_seeded_fault_of_an_existing_server() {
     ] {
         let template =
             plain.replacen(stage, &format!("{stage}      DefinitionBody: {hidden}\n"), 1);
-        let findings =
-            invariants(&descriptor(), &Configuration::default(), "template.yaml", &template);
-        let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        let findings = found(&template);
         assert!(findings.iter().any(|it| it.contains("hides routes")), "{hidden}: {findings:#?}");
     }
 }
@@ -1045,8 +1003,7 @@ fn finds_each_seeded_fault_of_what_an_app_adds() {
         let configuration = Configuration::parse(&text).unwrap();
         assert_eq!(configuration.problems(&descriptor()), [], "{fault}");
         let template = render(&descriptor(), &configuration).unwrap();
-        let findings = invariants(&descriptor(), &configuration, "template.yaml", &template);
-        let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        let findings = found_with(&configuration, &template);
         let named = |finding: &&String| {
             !finding.starts_with("note") && finding.contains(resource) && finding.contains(advice)
         };
@@ -1061,8 +1018,7 @@ fn says_what_handlers_leave_to_receivers() {
         let configuration = Configuration::parse(text).unwrap();
         assert_eq!(configuration.problems(&descriptor()), []);
         let template = render(&descriptor(), &configuration).unwrap();
-        let findings = invariants(&descriptor(), &configuration, "template.yaml", &template);
-        findings.iter().map(ToString::to_string).collect()
+        found_with(&configuration, &template)
     };
     let many = "handlers: { issue-created: { maximumConcurrency: 50 } }";
     let [note] = &found(many)[..] else { panic!("{:?}", found(many)) };
@@ -1082,16 +1038,14 @@ fn takes_what_an_app_adds() {
     let configuration = Configuration::parse(CONFIGURATION).unwrap();
     assert_eq!(configuration.problems(&descriptor()), []);
     let template = render(&descriptor(), &configuration).unwrap();
-    let findings = invariants(&descriptor(), &configuration, "template.yaml", &template);
-    let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    let findings = found_with(&configuration, &template);
     let note = "note: template.yaml: IssueCreatedHandlerRole: may dynamodb:PutItem, dynamodb:Query on \
                 ${Notes.Arn}";
     assert_eq!(findings, [note]);
     // A calling handler's permission goes with what it declares.
     let other = Configuration::parse(&CONFIGURATION.replace("    calls: [jira]\n", "")).unwrap();
     assert_ne!(other, configuration);
-    let findings = invariants(&descriptor(), &other, "template.yaml", &template);
-    let findings: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    let findings = found_with(&other, &template);
     for words in ["set calls", "must not do dynamodb:GetItem", "must not do kms:Decrypt"] {
         assert!(findings.iter().any(|finding| finding.contains(words)), "{words}: {findings:#?}");
     }
@@ -1146,7 +1100,29 @@ fn descriptor() -> Descriptor {
     Descriptor::parse(&document.to_string()).unwrap()
 }
 
+/// The name of a fault, the words of a template that are replaced, what by, the resource that must be
+/// named, and words of the advice.
+type Fault<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str);
+
+/// Asserts that each fault in an otherwise good template is found by its name.
+#[track_caller]
+fn assert_caught(good: &str, faults: &[Fault<'_>], found: impl Fn(&str) -> Vec<String>) {
+    for (fault, words, by, resource, advice) in faults {
+        let bad = good.replacen(words, by, 1);
+        assert_ne!(bad, good, "{fault}: the template does not say {words}");
+        let findings = found(&bad);
+        let place = format!(": {resource}: ");
+        let named = |finding: &&String| finding.contains(&place) && finding.contains(advice);
+        assert!(findings.iter().any(|finding| named(&finding)), "{fault}: {findings:#?}");
+    }
+}
+
+/// What is found in a template of an app without a configuration.
 fn found(text: &str) -> Vec<String> {
-    let findings = invariants(&descriptor(), &Configuration::default(), "template.yaml", text);
+    found_with(&Configuration::default(), text)
+}
+
+fn found_with(configuration: &Configuration, text: &str) -> Vec<String> {
+    let findings = invariants(&descriptor(), configuration, "template.yaml", text);
     findings.iter().map(ToString::to_string).collect()
 }

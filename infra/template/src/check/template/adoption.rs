@@ -89,8 +89,7 @@ pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
             ));
         }
     }
-    let declared = |name: &str| template.section("Parameters").any(|(other, _)| other == name);
-    if ALL.iter().all(|adopted| declared(adopted.parameter)) {
+    if ALL.iter().all(|adopted| adopted.can_be(template)) {
         let [table, key] = ALL.map(|adopted| json!({ "Ref": adopted.parameter }).to_string());
         let mut rules = template.section("Rules");
         let holds = |rule: &Value| {
@@ -114,7 +113,7 @@ pub(super) fn check(template: &Document<'_>, findings: &mut Vec<Finding>) {
 
 impl Adopted {
     fn can_be(&self, template: &Document<'_>) -> bool {
-        template.section("Parameters").any(|(name, _)| name == self.parameter)
+        template.has_parameter(self.parameter)
     }
 
     fn is_told(&self, value: &Value) -> bool {

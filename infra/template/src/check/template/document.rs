@@ -62,6 +62,11 @@ impl<'t> Document<'t> {
         self.root.get(name).and_then(Value::as_object).into_iter().flatten()
     }
 
+    /// Whether it declares a parameter.
+    pub(super) fn has_parameter(&self, name: &str) -> bool {
+        self.section("Parameters").any(|(other, _)| other == name)
+    }
+
     pub(super) fn resources(&self) -> impl Iterator<Item = Resource<'t>> {
         let globals = self.root.pointer("/Globals/Function");
         self.section("Resources").map(move |(id, body)| {

@@ -101,8 +101,7 @@ impl Walk<'_, '_> {
     fn reference(&mut self, function: &str, name: &str) {
         // SAM's own: the stage it makes for an API.
         let name = name.strip_suffix(".Stage").unwrap_or(name);
-        let is_parameter = self.template.section("Parameters").any(|(other, _)| other == name);
-        if !is_parameter && !pseudo_parameter::ALL.contains(&name) {
+        if !self.template.has_parameter(name) && !pseudo_parameter::ALL.contains(&name) {
             self.resource(function, name);
         }
     }
