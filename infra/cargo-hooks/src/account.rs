@@ -31,6 +31,19 @@ pub struct Account {
     region: Option<String>,
 }
 
+/// Which stack is meant: a deployed one, or one that runs on this machine.
+#[derive(clap::Args, Clone, Debug)]
+pub(crate) struct StackArgs {
+    /// Name of a deployed stack [default: the running local stack]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) stack: Option<String>,
+    /// Port of the local stack, if several run
+    #[arg(long, conflicts_with = "stack")]
+    pub(crate) port: Option<u16>,
+    #[command(flatten)]
+    pub(crate) account: Account,
+}
+
 impl Account {
     /// Region and credentials, by the chain that all of AWS's own tools go through.
     pub async fn config(&self) -> SdkConfig {
@@ -120,13 +133,7 @@ impl Stack {
     ///
     /// Fails if the stack has no such output.
     pub fn output(&self, key: &str) -> anyhow::Result<String> {
-        self.outputs.get(key).cloned().with_context(|| {
-            format!(
-                "the stack {} has no output {key}; deploy this app's template to it, or name \
-                 another stack",
-                self.name
-            )
-        })
+        self.declared("output", &self.outputs, key)
     }
 
     /// The value of a parameter, as `template.yaml` declares it.
@@ -135,9 +142,18 @@ impl Stack {
     ///
     /// Fails if the stack has no such parameter.
     pub fn parameter(&self, key: &str) -> anyhow::Result<String> {
-        self.parameters.get(key).cloned().with_context(|| {
+        self.declared("parameter", &self.parameters, key)
+    }
+
+    fn declared(
+        &self,
+        what: &str,
+        all: &BTreeMap<String, String>,
+        key: &str,
+    ) -> anyhow::Result<String> {
+        all.get(key).cloned().with_context(|| {
             format!(
-                "the stack {} has no parameter {key}; deploy this app's template to it, or name \
+                "the stack {} has no {what} {key}; deploy this app's template to it, or name \
                  another stack",
                 self.name
             )

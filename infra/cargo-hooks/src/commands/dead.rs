@@ -2,7 +2,7 @@
 
 use std::io::stdout;
 
-use crate::account::Account;
+use crate::account::{Account, StackArgs};
 use crate::dead_letters::{Filter, Form, Queues, list};
 
 /// List dead letters: events that no handler could handle, and why
@@ -29,14 +29,8 @@ pub struct Args {
 /// Which dead letters are meant.
 #[derive(clap::Args, Debug)]
 pub struct DeadLetterArgs {
-    /// Name of a deployed stack [default: the running local stack]
-    #[arg(long, value_name = "NAME")]
-    stack: Option<String>,
-    /// Port of the local stack, if several run
-    #[arg(long, conflicts_with = "stack")]
-    port: Option<u16>,
     #[command(flatten)]
-    account: Account,
+    stack: StackArgs,
     /// Only dead letters of this handler
     #[arg(long, value_name = "NAME")]
     handler: Option<String>,
@@ -54,12 +48,13 @@ pub struct DeadLetterArgs {
 impl DeadLetterArgs {
     pub(super) async fn queues(&self) -> anyhow::Result<Queues> {
         let handler = self.handler.as_deref();
-        match &self.stack {
+        let StackArgs { stack, port, account } = &self.stack;
+        match stack {
             Some(stack) => {
-                let config = self.account.config().await;
+                let config = account.config().await;
                 Queues::deployed(&config, &Account::stack(&config, stack).await?, handler)
             }
-            None => Queues::local(self.port, handler).await,
+            None => Queues::local(*port, handler).await,
         }
     }
 

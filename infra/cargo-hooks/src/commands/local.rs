@@ -17,6 +17,7 @@ use atlassian_connect::event::Product;
 use atlassian_connect::lifecycle::Callback;
 use contract::variable;
 use inspector::Journeys;
+use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::App;
@@ -108,12 +109,13 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let key = tokio::task::spawn_blocking(InstallKey::generate).await??;
     let atlassian = Atlassian::start(key).await?;
     given.parameters.insert(INSTALL_KEYS_URL.into(), atlassian.url().to_owned());
-    if declares(&template, ATLASSIAN_URL) {
+    let declared = declared_parameters(&template);
+    if declared.get(ATLASSIAN_URL).is_some() {
         given.parameters.insert(ATLASSIAN_URL.into(), atlassian.url().to_owned());
     }
     // Otherwise the default of the template would limit what the option asks for. Two is the minimum
     // of an event source.
-    if declares(&template, HANDLER_CONCURRENCY) {
+    if declared.get(HANDLER_CONCURRENCY).is_some() {
         let of_handlers = args.concurrency.max(2).to_string();
         given.parameters.entry(HANDLER_CONCURRENCY.into()).or_insert(of_handlers);
     }
@@ -243,7 +245,6 @@ impl Run<'_> {
             rows.skip(&journey);
         }
         let mut watching = std::pin::pin!(watching);
-        let mut calls = self.demo.atlassian().subscribe();
         loop {
             tokio::select! {
                 told = &mut stop => return told,
@@ -355,10 +356,10 @@ fn parameters(args: &Args) -> anyhow::Result<BTreeMap<String, String>> {
     Ok(parameters)
 }
 
-/// Whether a template has a parameter. One that cannot be read is refused when the stack starts.
-fn declares(template: &Path, parameter: &str) -> bool {
+/// The parameters of a template. One that cannot be read is refused when the stack starts.
+fn declared_parameters(template: &Path) -> Value {
     let text = std::fs::read_to_string(template).unwrap_or_default();
-    sam_template::parse(&text).unwrap_or_default()["Parameters"].get(parameter).is_some()
+    sam_template::parse(&text).unwrap_or_default()["Parameters"].take()
 }
 
 fn summary(stack: &Stack) -> String {

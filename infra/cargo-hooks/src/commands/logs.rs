@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use inspector::{Journey, Outcome};
 use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
-use crate::account::Account;
+use crate::account::StackArgs;
 use crate::deliveries::{Deliveries, Filter, Row, Status, write_heads, write_json, write_row};
 use crate::logs::Log;
 use crate::session::{RESTART, Session, follow};
@@ -26,14 +26,8 @@ use crate::session::{RESTART, Session, follow};
         cargo hooks logs --stack my-app --since 2d --json | jq 'select(.reason)'\n\n\
         AWS permissions: cloudformation:DescribeStackResource, logs:FilterLogEvents")]
 pub struct Args {
-    /// Name of a deployed stack; without it, the local stack that is running
-    #[arg(long, value_name = "NAME")]
-    stack: Option<String>,
     #[command(flatten)]
-    account: Account,
-    /// Port of the local stack, if several run
-    #[arg(long, conflicts_with = "stack")]
-    port: Option<u16>,
+    stack: StackArgs,
     /// Stay, and print each delivery when it is handled, each failed attempt, and each refused request
     #[arg(long, short)]
     follow: bool,
@@ -65,13 +59,13 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         event: args.event.clone(),
         delivery: args.delivery.clone(),
     };
-    let Some(stack) = &args.stack else {
+    let Some(stack) = &args.stack.stack else {
         return match print_local(&args, &filter, &mut anstream::stdout()).await {
             Err(error) if is_closed(&error) => Ok(()),
             outcome => outcome,
         };
     };
-    let config = args.account.config().await;
+    let config = args.stack.account.config().await;
     let start = Timestamp::now() - args.since;
     let mut log = Log::of(&config, stack, start).await?;
     // A reader that has seen enough, such as `head`, closes the pipe.
@@ -131,7 +125,7 @@ async fn print(
 
 /// Prints the deliveries that a local stack remembers, and then those that follow.
 async fn print_local(args: &Args, filter: &Filter, out: &mut impl Write) -> anyhow::Result<()> {
-    let session = Session::read(args.port)?;
+    let session = Session::read(args.stack.port)?;
     let client = atlassian_simulator::client()?;
     let start = Timestamp::now() - args.since;
     if !args.json {

@@ -1,13 +1,13 @@
 //! `cargo hooks tenants`
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, IsTerminal as _, Write as _, stderr, stdin, stdout};
+use std::io::{BufRead, BufReader, BufWriter, IsTerminal as _, Write as _, stderr, stdin, stdout};
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail, ensure};
 use zeroize::Zeroizing;
 
-use crate::account::Account;
+use crate::account::{Account, StackArgs};
 use crate::app::App;
 use crate::dead_letters::{Form, Queues};
 use crate::session::write_private;
@@ -28,19 +28,6 @@ enum Action {
     List(ListArgs),
     Export(ExportArgs),
     Import(ImportArgs),
-}
-
-/// Which stack is meant.
-#[derive(clap::Args, Debug)]
-struct StackArgs {
-    /// Name of a deployed stack [default: the running local stack]
-    #[arg(long, value_name = "NAME")]
-    stack: Option<String>,
-    /// Port of the local stack, if several run
-    #[arg(long, conflicts_with = "stack")]
-    port: Option<u16>,
-    #[command(flatten)]
-    account: Account,
 }
 
 /// List who has the app installed, and who uninstalled it in the last ninety days
@@ -118,7 +105,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 async fn list(args: ListArgs) -> anyhow::Result<()> {
-    let store = args.stack.store().await?;
+    let store = store(&args.stack).await?;
     let form = if args.json { Form::Json } else { Form::Table };
     transfer::list(&store, form, &mut stdout().lock()).await?;
     Ok(())
@@ -136,7 +123,7 @@ async fn export(args: ExportArgs) -> anyhow::Result<()> {
             file.display()
         );
     }
-    let store = args.stack.store().await?;
+    let store = store(&args.stack).await?;
     let Some(file) = file else {
         let mut out = BufWriter::new(stdout().lock());
         transfer::export(&store, args.with_secrets, &mut out).await?;
@@ -158,18 +145,13 @@ async fn import(args: ImportArgs) -> anyhow::Result<()> {
     if file.is_none() && stdin().is_terminal() {
         bail!("there is nothing to import; name a file, or pipe the lines to this command");
     }
-    let store = args.stack.store_to_write().await?;
+    let store = store_to_write(&args.stack).await?;
     let (mut out, mut problems) = (stdout(), stderr());
-    let summary = match file {
-        Some(file) => {
-            let lines = BufReader::new(file);
-            transfer::import(&store, lines, args.dry_run, &mut out, &mut problems).await?
-        }
-        None => {
-            let lines = BufReader::new(stdin());
-            transfer::import(&store, lines, args.dry_run, &mut out, &mut problems).await?
-        }
+    let lines: Box<dyn BufRead> = match file {
+        Some(file) => Box::new(BufReader::new(file)),
+        None => Box::new(stdin().lock()),
     };
+    let summary = transfer::import(&store, lines, args.dry_run, &mut out, &mut problems).await?;
     // What failed before a pipe leaves no other trace.
     ensure!(
         summary != Summary::default(),
@@ -189,25 +171,23 @@ async fn import(args: ImportArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl StackArgs {
-    async fn store(&self) -> anyhow::Result<Store> {
-        self.opened(false).await
-    }
+async fn store(stack: &StackArgs) -> anyhow::Result<Store> {
+    opened(stack, false).await
+}
 
-    /// A store to import to. The stack must have the handlers of the app in this folder: secrets are
-    /// encrypted for that app, and another one could not decrypt them.
-    async fn store_to_write(&self) -> anyhow::Result<Store> {
-        self.opened(true).await
-    }
+/// A store to import to. The stack must have the handlers of the app in this folder: secrets are
+/// encrypted for that app, and another one could not decrypt them.
+async fn store_to_write(stack: &StackArgs) -> anyhow::Result<Store> {
+    opened(stack, true).await
+}
 
-    async fn opened(&self, to_write: bool) -> anyhow::Result<Store> {
-        let app_key = App::find()?.descriptor()?.key;
-        let Some(name) = &self.stack else { return Store::local(self.port, &app_key) };
-        let config = self.account.config().await;
-        let stack = Account::stack(&config, name).await?;
-        if to_write {
-            Queues::deployed(&config, &stack, None)?;
-        }
-        Store::deployed(&config, &stack, &app_key)
+async fn opened(args: &StackArgs, to_write: bool) -> anyhow::Result<Store> {
+    let app_key = App::find()?.descriptor()?.key;
+    let Some(name) = &args.stack else { return Store::local(args.port, &app_key) };
+    let config = args.account.config().await;
+    let stack = Account::stack(&config, name).await?;
+    if to_write {
+        Queues::deployed(&config, &stack, None)?;
     }
+    Store::deployed(&config, &stack, &app_key)
 }
