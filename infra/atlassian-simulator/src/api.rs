@@ -6,7 +6,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use atlassian_connect::event::Product;
 use atlassian_connect::impersonation::{AUTHORIZATION_SERVER, Assertion, GRANT_TYPE, TOKEN_PATH};
 use atlassian_connect::jwt::Unverified;
 use atlassian_connect::qsh;
@@ -91,11 +90,8 @@ struct Install {
     site: Site,
 }
 
-/// What a site does with a request.
-enum Answer {
-    Now(StatusCode, HeaderMap, Value),
-    Never,
-}
+/// What a site answers.
+type Answer = (StatusCode, HeaderMap, Value);
 
 impl Api {
     pub(crate) fn new() -> Self {
@@ -162,19 +158,21 @@ async fn serve(State(Api(shared)): State<Api>, head: Parts, body: Bytes) -> Resp
         return shared.served().grant(&body);
     }
     match shared.answer(&head, host, text(AUTHORIZATION), &body) {
-        Answer::Now(status, headers, body) => {
+        Some((status, headers, body)) => {
             let json = [(CONTENT_TYPE, "application/json")];
             (status, json, headers, body.to_string()).into_response()
         }
-        Answer::Never => std::future::pending().await,
+        None => std::future::pending().await,
     }
 }
 
 impl Shared {
-    fn answer(&self, head: &Parts, host: &str, authorization: &str, body: &[u8]) -> Answer {
+    /// The answer to a request; `None` if there never is one.
+    fn answer(&self, head: &Parts, host: &str, authorization: &str, body: &[u8]) -> Option<Answer> {
         let mut served = self.served();
         let Some((install, path)) = served.at(host, head.uri.path()) else {
-            return error(StatusCode::NOT_FOUND, "no simulated site with the app has this host");
+            let why = "no simulated site with the app has this host";
+            return Some(error(StatusCode::NOT_FOUND, why));
         };
         let caller = served.caller(&install, head, authorization);
         let disturbance = match caller {
@@ -183,24 +181,20 @@ impl Shared {
             }
             _ => None,
         };
-        let answer = match (&caller, disturbance) {
+        let (status, headers, body) = match (&caller, disturbance) {
             (Caller::Stranger(why), _) => error(StatusCode::UNAUTHORIZED, why),
             (_, Some(Disturbance::TooManyRequests { retry_after })) => {
                 let headers = HeaderMap::from_iter([(RETRY_AFTER, retry_after.into())]);
-                Answer::Now(StatusCode::TOO_MANY_REQUESTS, headers, json!({}))
+                (StatusCode::TOO_MANY_REQUESTS, headers, json!({}))
             }
             _ => served.resource(&install, head, &path, body),
-        };
-        let status = match answer {
-            Answer::Now(status, ..) => status,
-            Answer::Never => StatusCode::OK,
         };
         let method = head.method.to_string();
         let call = Call { site: install.site.base_url, method, path, caller, status };
         served.calls.push(call.clone());
         // Nobody may be listening.
         let _ = self.calls.send(call);
-        if disturbance == Some(Disturbance::NoAnswer) { Answer::Never } else { answer }
+        (disturbance != Some(Disturbance::NoAnswer)).then_some((status, headers, body))
     }
 
     fn served(&self) -> MutexGuard<'_, Served> {
@@ -233,10 +227,7 @@ impl Served {
         let Some(token) = authorization.strip_prefix("JWT ") else {
             return Caller::Stranger("it has neither a JWT nor a bearer token");
         };
-        let base_path = match site.product {
-            Product::Jira => "",
-            Product::Confluence => "/wiki",
-        };
+        let base_path = site.product.base_path();
         let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
         let request = qsh::Request { method: head.method.as_str(), path, query, base_path };
         let Ok(token) = Unverified::webhook(token) else {
@@ -272,7 +263,7 @@ impl Served {
                 let page = json!({
                     "startAt": 0, "maxResults": total, "total": total, "comments": shown,
                 });
-                Answer::Now(StatusCode::OK, HeaderMap::new(), page)
+                (StatusCode::OK, HeaderMap::new(), page)
             }
             "POST" => {
                 let body: Value = serde_json::from_slice(body).unwrap_or_default();
@@ -290,7 +281,7 @@ impl Served {
                     "created": Timestamp::now().to_string(),
                 });
                 comments.push(comment.clone());
-                Answer::Now(StatusCode::CREATED, HeaderMap::new(), comment)
+                (StatusCode::CREATED, HeaderMap::new(), comment)
             }
             _ => error(StatusCode::METHOD_NOT_ALLOWED, "use GET or POST"),
         }
@@ -319,13 +310,14 @@ impl Served {
 }
 
 fn error(status: StatusCode, why: &str) -> Answer {
-    Answer::Now(status, HeaderMap::new(), json!({ "errorMessages": [why], "errors": {} }))
+    (status, HeaderMap::new(), json!({ "errorMessages": [why], "errors": {} }))
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::Ipv4Addr;
 
+    use atlassian_connect::event::Product;
     use atlassian_connect::jwt::{self, ClaimsToSign};
     use atlassian_connect::tenant::SharedSecret;
     use tokio::net::TcpListener;

@@ -20,10 +20,7 @@ pub struct Site {
 impl Site {
     /// A new site with a new client key and secret.
     pub fn new(product: Product, name: &str) -> Self {
-        let path = match product {
-            Product::Jira => "",
-            Product::Confluence => "/wiki",
-        };
+        let path = product.base_path();
         Self {
             product,
             client_key: ClientKey::new(Uuid::new_v4().to_string()).expect("a UUID is a client key"),

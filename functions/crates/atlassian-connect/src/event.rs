@@ -254,6 +254,15 @@ impl Product {
         }
     }
 
+    /// The path in the base URL of a site of Atlassian's cloud, such as `/wiki` in
+    /// `https://demo.atlassian.net/wiki`.
+    pub fn base_path(self) -> &'static str {
+        match self {
+            Self::Jira => "",
+            Self::Confluence => "/wiki",
+        }
+    }
+
     /// Parses the `productType` of a lifecycle callback. `None` for any other product.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Jira, Self::Confluence].into_iter().find(|product| product.as_str() == name)

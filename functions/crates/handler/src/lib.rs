@@ -69,8 +69,9 @@
 //! | [`Runner::every_time`] | the handler is called again, and for duplicates as well | 0 | 0 |
 //!
 //! With the first two, a handler that completed is never called again for the same webhook. With
-//! [`Runner::deduplicate`], it is called again if SQS delivers the same message once more. A webhook is identified by its tenant and Jira's identifier. Without an identifier, a body with a
-//! timestamp is identified by its hash.
+//! [`Runner::deduplicate`], it is called again if SQS delivers the same message once more. A webhook
+//! is identified by its tenant and Jira's identifier. Without an identifier, a body with a timestamp
+//! is identified by its hash.
 
 mod batch;
 mod idempotency;

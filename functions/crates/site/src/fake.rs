@@ -243,10 +243,7 @@ impl Shared {
             return users.get(token).cloned().map(Some).ok_or("the access token is unknown");
         }
         let token = header.strip_prefix("JWT ").ok_or("the scheme is neither JWT nor Bearer")?;
-        let base_path = match self.product {
-            Product::Jira => "",
-            Product::Confluence => "/wiki",
-        };
+        let base_path = self.product.base_path();
         let (path, query) = (head.uri.path(), head.uri.query().unwrap_or_default());
         let request = qsh::Request { method: head.method.as_str(), path, query, base_path };
         let token = Unverified::webhook(token).map_err(|_| "the token is not one")?;
