@@ -63,6 +63,7 @@ fn the_committed_schema_is_that_of_the_configuration() {
 fn creates_an_app_in_which_everything_agrees() {
     let (_folder, app) = app(&["--key", "com.example.mine"]);
     let wanted = [
+        ".checkov.yaml",
         ".github/workflows/ci.yml",
         ".github/workflows/deploy.yml",
         ".gitignore",
