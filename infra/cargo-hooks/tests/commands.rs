@@ -64,6 +64,7 @@ fn creates_an_app_in_which_everything_agrees() {
     let (_folder, app) = app(&["--key", "com.example.mine"]);
     let wanted = [
         ".checkov.yaml",
+        ".github/dependabot.yml",
         ".github/workflows/ci.yml",
         ".github/workflows/deploy.yml",
         ".gitignore",
