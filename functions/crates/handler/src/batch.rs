@@ -603,6 +603,7 @@ mod tests {
 
     use super::*;
     use crate::attempts::Unrecorded;
+    use crate::idempotency::Unavailable;
 
     type Context = BatchContext<Unrecorded>;
 
@@ -627,12 +628,13 @@ mod tests {
         failures_with(&Context::default(), bodies, handler).await
     }
 
-    async fn failures_with<T, F>(
-        context: &Context,
+    async fn failures_with<A, T, F>(
+        context: &BatchContext<A>,
         bodies: &[String],
         handler: impl Fn(Delivery<T>) -> F,
     ) -> Vec<String>
     where
+        A: Attempts,
         T: FromPayload,
         F: Future<Output = Result<(), Error>>,
     {
@@ -659,6 +661,102 @@ mod tests {
 
     /// Long for a panic's backtrace, and short for who waits until it is over.
     const TIME: Duration = Duration::from_secs(3);
+
+    /// Attempts that take their time, and what was done with them.
+    #[derive(Default)]
+    struct Noted {
+        seen: RefCell<Vec<String>>,
+        fails: bool,
+    }
+
+    impl Noted {
+        fn note(&self, what: &str, id: &str) {
+            self.seen.borrow_mut().push(format!("{what} {id}"));
+        }
+
+        /// Whether these were done in this order.
+        fn is_sequence(&self, wanted: &[&str]) -> bool {
+            let seen = self.seen.borrow();
+            let mut seen = seen.iter();
+            wanted.iter().all(|wanted| seen.any(|seen| seen == wanted))
+        }
+    }
+
+    impl Attempts for Noted {
+        type Key = String;
+
+        fn key(&self, _: &str, delivery: &Delivery) -> String {
+            delivery.id.clone()
+        }
+
+        async fn warm_up(&self) {}
+
+        async fn begin(
+            &self,
+            key: &String,
+            _: &Message,
+            _: u32,
+            _: Timestamp,
+        ) -> Result<Claim, Unavailable> {
+            self.note("claim", key);
+            tokio::task::yield_now().await;
+            Ok(Claim::Acquired { attempt: 3 })
+        }
+
+        async fn complete(&self, key: &String, _: &Message, _: bool) -> Result<(), Unavailable> {
+            for _ in 0..5 {
+                tokio::task::yield_now().await;
+            }
+            if self.fails {
+                return Err(Unavailable { table: "t".into(), source: "no".into() });
+            }
+            self.note("completed", key);
+            Ok(())
+        }
+
+        async fn end(
+            &self,
+            key: &String,
+            _: &Message,
+            attempt: u32,
+            spent: Option<u32>,
+        ) -> Result<(), Unavailable> {
+            self.note(&format!("{attempt} spent {spent:?}"), key);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn claims_while_the_one_before_is_completed_and_calls_once_both_are_recorded() {
+        let attempts = Noted::default();
+        let context =
+            BatchContext { attempts, concurrency: 1, in_order: false, queue: None, objects: None };
+        let failed = failures_with(&context, &["a", "b"].map(delivery), async |of: Delivery| {
+            context.attempts.note("call", &of.id);
+            tokio::task::yield_now().await;
+            context.attempts.note("return", &of.id);
+            Ok(())
+        });
+        assert_eq!(failed.await, Vec::<String>::new());
+        let wanted =
+            ["claim a", "call a", "return a", "claim b", "completed a", "call b", "completed b"];
+        assert!(context.attempts.is_sequence(&wanted), "{:?}", context.attempts.seen);
+    }
+
+    #[tokio::test]
+    async fn gives_back_a_claim_if_the_completion_before_it_takes_all_the_time() {
+        let attempts = Noted { fails: true, ..Noted::default() };
+        let context =
+            BatchContext { attempts, concurrency: 1, in_order: false, queue: None, objects: None };
+        let failed = failures_with(&context, &["a", "b"].map(delivery), async |of: Delivery| {
+            context.attempts.note("call", &of.id);
+            Ok(())
+        });
+        assert_eq!(failed.await, ["1"]);
+        let attempts = &context.attempts;
+        assert!(attempts.is_sequence(&["call a", "claim b", "3 spent Some(2) b"]));
+        assert!(!attempts.is_sequence(&["call b"]), "{:?}", attempts.seen);
+    }
 
     #[tokio::test]
     async fn respects_the_concurrency_limit() {
