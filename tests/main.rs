@@ -6,6 +6,7 @@ mod adoption;
 mod alarms;
 mod attacks;
 mod backlog;
+mod batches;
 mod command;
 mod dead_letters;
 mod deployed;

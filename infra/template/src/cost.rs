@@ -409,7 +409,7 @@ impl Model<'_> {
         });
         self.duration(sheet, "Lambda, receivers' duration", receivers);
         let handlers = self.stack.handlers.iter().map(|handler| {
-            let writes = self.writes(handler) * a.write_ms.value;
+            let writes = self.rounds(handler) * a.write_ms.value;
             let batches = self.reading(handler).batches * a.batch_ms.value;
             (handler.function, handler.events * a.handler_ms.value + writes + batches)
         });
@@ -526,6 +526,17 @@ impl Model<'_> {
             Idempotency::Run | Idempotency::ClaimOnce => 2.0 * events,
             // The last event of a batch needs no second one.
             Idempotency::Deduplicate => 2.0 * events - self.reading(handler).batches,
+            Idempotency::EveryTime => 0.0,
+        }
+    }
+
+    /// The round trips to the idempotency table in a month, one after the other: an event is completed
+    /// while the next of its batch is claimed.
+    fn rounds(&self, handler: &Handler<'_>) -> f64 {
+        let events = handler.events;
+        match self.workload.idempotency {
+            Idempotency::Run | Idempotency::ClaimOnce => events + self.reading(handler).batches,
+            Idempotency::Deduplicate => events,
             Idempotency::EveryTime => 0.0,
         }
     }
