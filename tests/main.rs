@@ -7,6 +7,7 @@ mod alarms;
 mod attacks;
 mod backlog;
 mod command;
+mod data_keys;
 mod dead_letters;
 mod deployed;
 mod end_to_end;

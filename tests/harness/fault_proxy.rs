@@ -1,6 +1,6 @@
 //! A proxy between the functions and a service of AWS, which injects faults.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -25,8 +25,12 @@ pub(crate) enum Fault {
 pub(crate) struct FaultProxy {
     url: String,
     fault: watch::Sender<Fault>,
-    service: Arc<OnceLock<String>>,
+    service: Arc<Mutex<Option<String>>>,
+    operations: Operations,
 }
+
+/// The operations that requests name, as AWS JSON does in the header `x-amz-target`.
+type Operations = Arc<Mutex<Vec<String>>>;
 
 impl FaultProxy {
     /// A proxy without a fault, and without a service yet.
@@ -34,15 +38,18 @@ impl FaultProxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (fault, state) = watch::channel(Fault::None);
-        let service = Arc::new(OnceLock::<String>::new());
+        let service = Arc::new(Mutex::new(None::<String>));
         let upstream = Arc::clone(&service);
+        let operations = Operations::default();
+        let asked = Arc::clone(&operations);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let upstream = upstream.get().expect("the proxy has a service").clone();
-                tokio::spawn(forward(client, upstream, state.clone()));
+                let upstream = upstream.lock().unwrap().clone();
+                let upstream = upstream.expect("the proxy has a service");
+                tokio::spawn(forward(client, upstream, state.clone(), Arc::clone(&asked)));
             }
         });
-        Self { url, fault, service }
+        Self { url, fault, service, operations }
     }
 
     /// Where the functions find the service.
@@ -50,10 +57,15 @@ impl FaultProxy {
         &self.url
     }
 
-    /// Where the service is.
+    /// Where the service is. It is elsewhere after a restart.
     pub(crate) fn forward_to(&self, endpoint: &str) {
         let address = endpoint.trim_start_matches("http://").to_owned();
-        self.service.set(address).expect("a proxy has one service");
+        *self.service.lock().unwrap() = Some(address);
+    }
+
+    /// The operations that were asked for since the last call of this method, such as `Decrypt`.
+    pub(crate) fn operations(&self) -> Vec<String> {
+        std::mem::take(&mut *self.operations.lock().unwrap())
     }
 
     /// What becomes of requests from now on.
@@ -63,13 +75,19 @@ impl FaultProxy {
 }
 
 /// Forwards one connection, with the fault there is when something arrives.
-async fn forward(mut client: TcpStream, service: String, fault: watch::Receiver<Fault>) {
+async fn forward(
+    mut client: TcpStream,
+    service: String,
+    fault: watch::Receiver<Fault>,
+    operations: Operations,
+) {
     let Ok(mut service) = TcpStream::connect(service).await else { return };
     let (mut request, mut answer) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     loop {
         tokio::select! {
             read = client.read(&mut request) => {
                 let Ok(length @ 1..) = read else { return };
+                operations.lock().unwrap().extend(operation(&request[..length]));
                 let fault = *fault.borrow();
                 match fault {
                     Fault::None | Fault::DropResponse | Fault::HoldResponse => {
@@ -93,4 +111,12 @@ async fn forward(mut client: TcpStream, service: String, fault: watch::Receiver<
             }
         }
     }
+}
+
+/// The operation of a request whose headers begin here.
+fn operation(request: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(request);
+    let mut headers = text.lines().take_while(|line| !line.is_empty());
+    let target = headers.find_map(|line| line.strip_prefix("x-amz-target: "))?;
+    target.rsplit('.').next().map(str::to_owned)
 }

@@ -4,7 +4,8 @@
 //! needs. Receivers only [`Find`]; the lifecycle function also needs [`Install`], [`Switch`] and
 //! [`Uninstall`]. [`Table`] implements all of them on DynamoDB, and receivers use it through
 //! [`Cached`]. What only tools do has no trait: [`Table::entries`] lists all rows, and
-//! [`Table::import`] records a tenant of another app's store.
+//! [`Table::import`] records a tenant of another app's store, and [`Table::reseal`] replaces the data
+//! key of the secrets.
 
 mod cached;
 mod kms;
@@ -15,6 +16,7 @@ mod table;
 pub use cached::Cached;
 pub use secrets::Secrets;
 pub use table::Table;
+pub use table::reseal::{REMOVAL_AFTER, Removed, Resealed};
 pub use table::transfer::{Entry, Import, Imported, State};
 
 use std::time::Duration;

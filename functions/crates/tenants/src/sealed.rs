@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 /// The name of a data key, which is also the partition key of its row.
 ///
 /// It has a space, which no client key has: see [`ClientKey::new`].
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct DataKeyName(String);
 
 impl DataKeyName {
@@ -44,6 +44,14 @@ impl DataKeyName {
 
     pub(crate) fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The year, and the number within it.
+    pub(crate) fn order(&self) -> (i16, u16) {
+        let of = &self.0[DATA_KEY_PREFIX.len()..];
+        let (year, number) = of.split_once('.').unwrap_or((of, "0"));
+        // Both are numbers, as the name was made of them.
+        (year.parse().unwrap_or_default(), number.parse().unwrap_or_default())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The tenants table on DynamoDB.
 
 mod data_keys;
+pub(crate) mod reseal;
 pub(crate) mod transfer;
 
 use std::collections::HashMap;
@@ -88,7 +89,8 @@ impl Find for Table {
 
 impl Table {
     /// All tenants that have the app installed, with the base URLs of their sites. It scans the
-    /// whole table, so it is for tools. Needs `dynamodb:Scan` and `kms:Decrypt`.
+    /// whole table, so it is for tools. Needs `dynamodb:Scan`, `dynamodb:GetItem`
+    /// and `kms:Decrypt`.
     ///
     /// # Errors
     ///

@@ -34,12 +34,7 @@ impl Table {
             }
             None => self.make(key, DataKeyName::new(year(now), 0), now).await?,
         };
-        let owner = Owner { app: key.app(), tenant };
-        let sealed =
-            Sealed::seal(secret, owner, (&name, data_key.as_slice())).map_err(|error| {
-                Unavailable::DataKey { name: name.to_string(), source: error.into() }
-            })?;
-        Ok(AttributeValue::B(Blob::new(sealed)))
+        sealed(secret, Owner { app: key.app(), tenant }, &name, &data_key)
     }
 
     /// Decrypts a stored secret.
@@ -97,7 +92,7 @@ impl Table {
     }
 
     /// The row of a year's current data key; `None` if the year has none.
-    async fn current(&self, year: i16) -> Result<Option<DataKeyRow>, Unavailable> {
+    pub(super) async fn current(&self, year: i16) -> Result<Option<DataKeyRow>, Unavailable> {
         let mut current = None;
         for number in 0.. {
             let name = DataKeyName::new(year, number);
@@ -109,7 +104,7 @@ impl Table {
     }
 
     /// Makes a data key, unless its row is there already.
-    async fn make(
+    pub(super) async fn make(
         &self,
         key: &Key,
         name: DataKeyName,
@@ -136,8 +131,7 @@ impl Table {
     }
 
     async fn decrypted(&self, key: &Key, row: &DataKeyRow) -> Result<Plaintext, Unavailable> {
-        let unreadable =
-            |source: runtime::Error| Unavailable::DataKey { name: row.name.to_string(), source };
+        let unreadable = |source| unreadable(&row.name, source);
         let ciphertext = row.ciphertext.as_deref().ok_or_else(|| unreadable(MISSING.into()))?;
         key.decrypt(Subject::DataKey(&row.name), ciphertext).await.map_err(|failed| match failed {
             Failed::Unreadable(error) => unreadable(error),
@@ -147,21 +141,37 @@ impl Table {
 }
 
 /// The row of a data key.
-struct DataKeyRow {
-    name: DataKeyName,
-    /// The data key, as KMS encrypted it.
-    ciphertext: Option<Vec<u8>>,
+pub(super) struct DataKeyRow {
+    pub(super) name: DataKeyName,
+    /// The data key, as KMS encrypted it. `None` if it was removed.
+    pub(super) ciphertext: Option<Vec<u8>>,
 }
 
 impl DataKeyRow {
-    fn of(name: DataKeyName, row: &Row) -> Self {
+    pub(super) fn of(name: DataKeyName, row: &Row) -> Self {
         let ciphertext = row.get(DATA_KEY).and_then(|value| value.as_b().ok());
         Self { name, ciphertext: ciphertext.map(|blob| blob.as_ref().to_vec()) }
     }
 }
 
+/// The stored form of a secret.
+pub(super) fn sealed(
+    secret: &SharedSecret,
+    owner: Owner<'_>,
+    name: &DataKeyName,
+    data_key: &Plaintext,
+) -> Result<AttributeValue, Unavailable> {
+    let sealed = Sealed::seal(secret, owner, (name, data_key.as_slice()));
+    let sealed = sealed.map_err(|error| unreadable(name, error.into()))?;
+    Ok(AttributeValue::B(Blob::new(sealed)))
+}
+
+fn unreadable(name: &DataKeyName, source: runtime::Error) -> Unavailable {
+    Unavailable::DataKey { name: name.to_string(), source }
+}
+
 /// The year of a time, in UTC.
-fn year(time: Timestamp) -> i16 {
+pub(super) fn year(time: Timestamp) -> i16 {
     time.to_zoned(jiff::tz::TimeZone::UTC).year()
 }
 
