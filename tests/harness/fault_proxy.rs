@@ -19,6 +19,8 @@ pub(crate) enum Fault {
     DropResponse,
     /// The service handles the request, and the client keeps waiting for the response.
     HoldResponse,
+    /// As `None`, but the client gets the responses to this operation only after the next fault.
+    DelayResponse(&'static str),
 }
 
 /// A proxy for one service.
@@ -78,19 +80,25 @@ impl FaultProxy {
 async fn forward(
     mut client: TcpStream,
     service: String,
-    fault: watch::Receiver<Fault>,
+    mut fault: watch::Receiver<Fault>,
     operations: Operations,
 ) {
     let Ok(mut service) = TcpStream::connect(service).await else { return };
     let (mut request, mut answer) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    let mut asked = None;
     loop {
         tokio::select! {
             read = client.read(&mut request) => {
                 let Ok(length @ 1..) = read else { return };
-                operations.lock().unwrap().extend(operation(&request[..length]));
+                let operation = operation(&request[..length]);
+                operations.lock().unwrap().extend(operation.clone());
+                asked = operation.or(asked);
                 let fault = *fault.borrow();
                 match fault {
-                    Fault::None | Fault::DropResponse | Fault::HoldResponse => {
+                    Fault::None
+                    | Fault::DropResponse
+                    | Fault::HoldResponse
+                    | Fault::DelayResponse(_) => {
                         if service.write_all(&request[..length]).await.is_err() { return }
                     }
                     Fault::Refuse => return,
@@ -103,11 +111,16 @@ async fn forward(
             }
             read = service.read(&mut answer) => {
                 let Ok(length @ 1..) = read else { return };
-                let fault = *fault.borrow();
+                let is_due = |fault: &Fault| match fault {
+                    Fault::DelayResponse(operation) => asked.as_deref() != Some(*operation),
+                    _ => true,
+                };
+                let Ok(fault) = fault.wait_for(is_due).await.map(|fault| *fault) else { return };
                 if fault == Fault::HoldResponse {
                     continue;
                 }
-                if fault != Fault::None || client.write_all(&answer[..length]).await.is_err() { return }
+                let is_answered = matches!(fault, Fault::None | Fault::DelayResponse(_));
+                if !is_answered || client.write_all(&answer[..length]).await.is_err() { return }
             }
         }
     }
