@@ -8,6 +8,7 @@ mod attacks;
 mod backlog;
 mod batches;
 mod command;
+mod data_keys;
 mod dead_letters;
 mod deployed;
 mod end_to_end;
