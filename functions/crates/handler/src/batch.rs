@@ -731,7 +731,8 @@ mod tests {
         let attempts = Noted::default();
         let context =
             BatchContext { attempts, concurrency: 1, in_order: false, queue: None, objects: None };
-        let failed = failures_with(&context, &["a", "b"].map(delivery), async |of: Delivery| {
+        let bodies = ["a", "b"].map(delivery);
+        let failed = failures_with(&context, &bodies, async |of: Delivery| {
             context.attempts.note("call", &of.id);
             tokio::task::yield_now().await;
             context.attempts.note("return", &of.id);
@@ -748,7 +749,8 @@ mod tests {
         let attempts = Noted { fails: true, ..Noted::default() };
         let context =
             BatchContext { attempts, concurrency: 1, in_order: false, queue: None, objects: None };
-        let failed = failures_with(&context, &["a", "b"].map(delivery), async |of: Delivery| {
+        let bodies = ["a", "b"].map(delivery);
+        let failed = failures_with(&context, &bodies, async |of: Delivery| {
             context.attempts.note("call", &of.id);
             Ok(())
         });
