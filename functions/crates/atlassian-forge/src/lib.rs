@@ -13,6 +13,9 @@
 //!    a user's, one that has expired, one for another endpoint.
 //! 3. A key of Atlassian's [key set](keys) verifies a screened token. Only this produces
 //!    [`token::Claims`], which name the installation.
+//! 4. [`event::Body`] finds the event in the body, and an identity that is the same for every
+//!    attempt to deliver it. The body is not signed.
+//! 5. The handler reads it as a payload type, such as [`event::jira::IssueEvent`].
 //!
 //! # How this differs from Connect
 //!
@@ -23,6 +26,7 @@
 //! | tenant | the issuer, a client key | the installation in the claims |
 //! | lifetime of a token | 3 minutes | 25 seconds |
 //! | attempts | by product and status | 4 more after any failure, 60 seconds apart |
+//! | identity of a delivery | a header of Jira's | none: the hash of the body |
 //!
 //! # What is not confirmed
 //!
@@ -31,5 +35,6 @@
 //! whether an event is the body or its `payload` member (both are read), and whether Atlassian
 //! retries four times or makes four attempts in total.
 
+pub mod event;
 pub mod keys;
 pub mod token;

@@ -347,12 +347,11 @@ impl Claims {
 
     /// The product whose API the claims name, such as `jira`.
     pub fn product(&self) -> Option<&str> {
-        self.api_base_url().and_then(site_of).map(|(product, _)| product).or_else(|| {
-            match self.contexts.as_slice() {
-                [context] => Some(context.name.as_str()),
-                _ => None,
-            }
-        })
+        let only = match self.contexts.as_slice() {
+            [context] => Some(context.name.as_str()),
+            _ => None,
+        };
+        self.api_base_url().and_then(site_of).map(|(product, _)| product).or(only)
     }
 
     /// The names of the products and other contexts where the app is installed, such as `jira`.
