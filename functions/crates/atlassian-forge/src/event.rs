@@ -126,13 +126,12 @@ impl EventSpec {
 /// What lists an event.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Source {
-    /// Atlassian's documentation and the schema of the manifest.
+    /// Atlassian's documentation, and the list of scopes in Forge's own tool.
     Both,
-    /// Atlassian's documentation alone. Whether `forge deploy` takes it is not confirmed.
+    /// Atlassian's documentation alone. `forge lint` does not check its scopes.
     Documentation,
-    /// The schema of the manifest alone. `forge deploy` takes it, and what it contains is not
-    /// documented.
-    Schema,
+    /// The list of scopes in Forge's own tool alone. What such an event contains is not documented.
+    Tool,
 }
 
 /// The scopes of a manifest that an event needs. A manifest that lacks them is refused by `forge

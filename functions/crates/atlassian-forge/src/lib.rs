@@ -2,7 +2,7 @@
 //! the app's own.
 //!
 //! Forge is the platform that follows Connect. A Forge app declares in its `manifest.yml` which
-//! events it wants and at which URL of its server, the *remote*. Atlassian posts
+//! events it wants ([`manifest`]) and at which URL of its server, the *remote*. Atlassian posts
 //! each event there, with a *Forge invocation token* (FIT) in the `Authorization` header.
 //!
 //! There is no I/O, no clock and no AWS here. Time and keys are parameters. The steps of a
@@ -37,4 +37,5 @@
 
 pub mod event;
 pub mod keys;
+pub mod manifest;
 pub mod token;
