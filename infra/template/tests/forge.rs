@@ -46,7 +46,13 @@ modules:
       endpoint: life
   jira:issuePanel:
     - key: shown
+      title: Kettle
+      icon: https://hooks.example.com/kettle.svg
+      resource: main
       resolver: { endpoint: panel }
+resources:
+  - key: main
+    path: static/main
 ";
 
 fn check(yaml: &str) -> Vec<Finding> {
