@@ -17,7 +17,7 @@
 //! * The text of a comment is a document in the Atlassian Document Format.
 //! * The acting user is an account id, `atlassianId`.
 //!
-//! All types are [`FromPayload`](atlassian_connect::event::FromPayload), so a handler takes them as it takes Connect's.
+//! All types are [`FromPayload`], so a handler takes them as it takes Connect's.
 
 mod body;
 pub mod confluence;
@@ -34,7 +34,7 @@ pub use time::EventTime;
 use atlassian_connect::event::lenient::{self, Lenient, written};
 use atlassian_connect::event::object::object;
 use atlassian_connect::event::{
-    EventName, LeftOut, Product as ConnectProduct, Reading, Unreadable,
+    EventName, FromPayload, LeftOut, Product as ConnectProduct, Reading, Unreadable,
 };
 use atlassian_connect::payload::Payload;
 use serde_json::value::RawValue;
@@ -151,6 +151,42 @@ pub enum Scopes {
     Unknown,
 }
 
+/// Reads a payload as the one of these types that has a name; an [`OtherEvent`], if none has.
+macro_rules! read_as {
+    ($name:ident, $product:ident, $event:ident, $payload:ident, $reading:expr; $($Type:path,)+) => {{
+        $(if $name == stringify!($Type) {
+            <$Type>::from_payload($product, $event, $payload, $reading).map(drop)
+        } else)+ {
+            OtherEvent::from_payload($product, $event, $payload, $reading).map(drop)
+        }
+    }};
+}
+/// Tries to read a payload as the payload type of its event.
+pub fn reading(product: ConnectProduct, event: &EventName, payload: &Payload) -> Reading {
+    let mut reading = Reading::Read;
+    let read: Result<(), Unreadable> = match carried(event) {
+        None => return Reading::Unknown,
+        Some(carried) => read_as!(carried, product, event, payload, &mut reading;
+            jira::IssueEvent, jira::CommentEvent, jira::IssueLinkEvent, jira::VersionEvent,
+            jira::ProjectEvent, jira::WorklogEvent, jira::AttachmentEvent, jira::SprintEvent,
+            jira::BoardEvent, confluence::ContentEvent, confluence::CommentEvent,
+            confluence::SpaceEvent, confluence::LabelEvent, LifecycleEvent, PreUninstallEvent,
+        ),
+    };
+    match read {
+        Ok(()) | Err(Unreadable::Empty { .. }) => reading,
+        Err(unreadable) => Reading::Unreadable(unreadable.to_string().into()),
+    }
+}
+
+/// The payload type of an event. `None` if the event is unknown.
+fn carried(event: &EventName) -> Option<&'static str> {
+    match event.as_str() {
+        PRE_UNINSTALL => Some("PreUninstallEvent"),
+        event => EventSpec::find(event).map(|spec| spec.payload),
+    }
+}
+
 /// Reads a payload as a type of this crate, if the event has this type.
 fn from_payload<T: Lenient>(
     name: &'static str,
@@ -159,11 +195,7 @@ fn from_payload<T: Lenient>(
     payload: &Payload,
     reading: &mut Reading,
 ) -> Result<T, Unreadable> {
-    let carried = match event.as_str() {
-        PRE_UNINSTALL => "PreUninstallEvent",
-        event => EventSpec::find(event).map_or("OtherEvent", |spec| spec.payload),
-    };
-    if name != carried && name != "OtherEvent" {
+    if name != "OtherEvent" && carried(event) != Some(name) {
         let carriers = TABLE.iter().filter(|spec| spec.payload == name).map(|spec| spec.name);
         let takes = carriers.collect::<Vec<_>>().join(", ").into();
         return Err(Unreadable::OtherEvent { product, event: event.clone(), takes });
