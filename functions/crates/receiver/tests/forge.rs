@@ -276,6 +276,9 @@ async fn fetches_once_for_a_hundred_first_events() {
     assert_eq!((server.requests(), queue.deliveries().len()), (1, 100));
 }
 
+/// The events of the endpoint, a body, and what comes of it.
+type Row<'a> = (&'a [&'a str], &'a str, Result<(), (u16, &'a str)>);
+
 #[tokio::test]
 async fn takes_the_events_of_its_endpoint_and_no_others() {
     let (_, keys) = Server::start(&[KID]).await;
@@ -284,7 +287,7 @@ async fn takes_the_events_of_its_endpoint_and_no_others() {
     let life = [EVENT, installed];
     let nameless = r#"{"id":"0a3a7799","app":{"id":"8db33809","version":"2.0.0"}}"#;
     let goodbye = r#"{"context":{"cloudId":"d0d5","moduleKey":"bye"},"contextToken":"t"}"#;
-    let rows: &[(&[&str], &str, Result<(), (u16, &str)>)] = &[
+    let rows: &[Row<'_>] = &[
         (&["avi:jira:created:issue"], BODY, Err((400, "undeclared_event"))),
         (&[], BODY, Err((400, "undeclared_event"))),
         (&[EVENT], "", Err((400, "undeclared_event"))),
