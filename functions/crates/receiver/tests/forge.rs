@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 use atlassian_connect::delivery::{Delivery, QueueMessage};
 use atlassian_connect::event::Product;
 use atlassian_forge::event::{LifecycleEvent, PreUninstallEvent, jira};
+use atlassian_forge::keys::{FetchKeys, KeyId, KeySet};
 use atlassian_forge::token;
-use atlassian_hooks_receiver::forge::{Endpoint, ForgeKeys, KeyServer, receive};
+use atlassian_hooks_receiver::forge::{Endpoint, ForgeKeys, KeyServer, NoKey, receive};
 use atlassian_hooks_receiver::{Enqueue, Refused};
 use axum::Router;
 use axum::extract::State;
@@ -20,6 +21,7 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::FutureExt as _;
 use gateway::{Rejection, Request};
 use jiff::Timestamp;
 use rsa::pkcs1::{EncodeRsaPrivateKey as _, LineEnding};
@@ -60,16 +62,34 @@ impl Server {
     }
 }
 
-async fn key_set(State(server): State<Arc<Server>>) -> Result<String, StatusCode> {
+/// The key set, with the status of a server that is down if it is.
+async fn key_set(State(server): State<Arc<Server>>) -> (StatusCode, String) {
     server.requests.fetch_add(1, Ordering::SeqCst);
-    if server.is_down.load(Ordering::SeqCst) {
-        return Err(StatusCode::BAD_GATEWAY);
-    }
+    let is_down = server.is_down.load(Ordering::SeqCst);
+    let status = if is_down { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
+    (status, key_set_of(&server.kids.lock().unwrap()))
+}
+
+fn key_set_of(kids: &[String]) -> String {
     let number = |number: &rsa::BigUint| URL_SAFE_NO_PAD.encode(number.to_bytes_be());
     let (n, e) = (number(KEY.n()), number(KEY.e()));
-    let kids = server.kids.lock().unwrap();
     let keys = kids.iter().map(|kid| json!({"kty": "RSA", "kid": kid, "n": n, "e": e}));
-    Ok(json!({ "keys": keys.collect::<Vec<_>>() }).to_string())
+    json!({ "keys": keys.collect::<Vec<_>>() }).to_string()
+}
+
+/// A key set that takes its time, so that others ask for it meanwhile.
+struct Slow(AtomicUsize);
+
+impl FetchKeys for &Slow {
+    type Error = runtime::Error;
+
+    async fn fetch(&self) -> Result<KeySet, runtime::Error> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+        Ok(KeySet::from_json(key_set_of(&[KID.to_owned()]).as_bytes())?)
+    }
 }
 
 /// A queue in memory, with what SQS would carry.
@@ -263,9 +283,10 @@ async fn asks_for_another_attempt_while_the_key_set_cannot_be_fetched() {
     assert_eq!(server.requests(), 2);
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test]
 async fn fetches_once_for_a_hundred_first_events() {
-    let (server, keys) = Server::start(&[KID]).await;
+    let slow = Slow(AtomicUsize::new(0));
+    let keys = ForgeKeys::new(&slow);
     let queue = Queue::default();
     let token = format!("Bearer {}", sign(&claims(), KID));
     let endpoint = endpoint(&[EVENT]);
@@ -273,7 +294,23 @@ async fn fetches_once_for_a_hundred_first_events() {
     let events = (0..100).map(|_| receive(call(&token, BODY), &endpoint, &keys, &to, at(0)));
     let answers = futures_util::future::join_all(events).await;
     assert!(answers.iter().all(Result::is_ok));
-    assert_eq!((server.requests(), queue.deliveries().len()), (1, 100));
+    assert_eq!((slow.0.load(Ordering::SeqCst), queue.deliveries().len()), (1, 100));
+}
+
+/// Lambda can end an invocation at any moment.
+#[tokio::test]
+async fn lets_others_go_on_after_a_fetch_that_was_cut_off() {
+    let slow = Slow(AtomicUsize::new(0));
+    let keys = ForgeKeys::new(&slow);
+    let id = KeyId::new(KID).unwrap();
+    let mut cut_off = Box::pin(keys.find(&id, at(0)));
+    assert!((&mut cut_off).now_or_never().is_none());
+    let mut waiting = Box::pin(keys.find(&id, at(1)));
+    assert!((&mut waiting).now_or_never().is_none());
+    drop(cut_off);
+    assert!(matches!(waiting.await, Err(NoKey::Unavailable(_))));
+    assert!(keys.find(&id, at(5)).await.is_ok());
+    assert_eq!(slow.0.load(Ordering::SeqCst), 2);
 }
 
 /// The events of the endpoint, a body, and what comes of it.
