@@ -5,12 +5,14 @@
 //! - [`render`] writes `template.yaml`.
 //! - [`resources`] reads what it deploys from it, for other tools.
 //! - [`cost`] computes from them what the app costs.
+//! - [`forge`] checks the manifest of a Forge app.
 //! - [`check`] checks that descriptor, handlers, manifests and template agree.
 
 pub mod check;
 mod checksum;
 pub mod configuration;
 pub mod cost;
+pub mod forge;
 mod generator;
 pub mod plan;
 pub mod resources;

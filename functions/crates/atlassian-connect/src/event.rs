@@ -39,13 +39,16 @@ mod host;
 mod id;
 pub mod jira;
 mod left_out;
-mod lenient;
+#[doc(hidden)]
+pub mod lenient;
 mod lifecycle;
 mod moment;
-mod object;
+#[doc(hidden)]
+pub mod object;
 mod read;
 mod rich_text;
-mod string_enum;
+#[doc(hidden)]
+pub mod string_enum;
 mod table;
 
 pub use host::{AddonEvent, PluginEvent, UpgradeEvent};

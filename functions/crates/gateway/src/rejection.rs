@@ -4,6 +4,7 @@ use atlassian_connect::jwt::Untrusted;
 use atlassian_connect::lifecycle::CallbackMismatch;
 use atlassian_connect::payload::NotJson;
 use atlassian_connect::tenant::ClientKey;
+use atlassian_forge::token;
 use contract::metric;
 use lambda_http::http::StatusCode;
 
@@ -25,6 +26,14 @@ pub enum Rejection {
     /// The token is not trusted.
     #[error(transparent)]
     Untrusted(#[from] Untrusted),
+    /// The request has no invocation token of Forge.
+    #[error(
+        "the request has no invocation token: no `Authorization: Bearer …`; this URL takes events of Forge"
+    )]
+    NoInvocationToken,
+    /// The token of a Forge event is not trusted.
+    #[error(transparent)]
+    UntrustedInvocation(#[from] token::Untrusted),
     /// The issuer has not installed the app.
     #[error("the tenant {tenant} is not installed; install the app on its site again")]
     UnknownTenant {
@@ -83,6 +92,15 @@ pub enum Rejection {
     /// The body is empty although the descriptor does not exclude it.
     #[error("the body is empty; set excludeBody in the webhook's declaration if that is intended")]
     EmptyBody,
+    /// The event is of a product whose events handlers do not take.
+    #[error(
+        "the event {event} is neither of Jira nor of Confluence, and handlers take no others; delete it \
+         from the manifest's trigger"
+    )]
+    OtherProduct {
+        /// The event.
+        event: String,
+    },
     /// The URL has several events, and the body does not say which one it is.
     #[error(
         "the body does not name its event, and the URL has several; declare one URL for each event"
@@ -119,6 +137,10 @@ pub enum Rejection {
          existingServer in the app's configuration"
     )]
     NotForwarded(#[source] runtime::Error),
+    /// Forge's key set could not be fetched, and no key is known that the token could be signed
+    /// with.
+    #[error("the key set could not be fetched; check its URL and the network")]
+    KeySetUnavailable(#[source] runtime::Error),
     /// Atlassian's key server did not answer.
     #[error("the install key could not be fetched; check the key server's URL and the network")]
     KeysUnavailable(#[source] runtime::Error),
@@ -152,9 +174,12 @@ impl Rejection {
     /// The status and the reason of each rejection.
     fn declared(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::NoToken => (StatusCode::UNAUTHORIZED, "no_token"),
+            Self::NoToken | Self::NoInvocationToken => (StatusCode::UNAUTHORIZED, "no_token"),
             Self::TwoTokens => (StatusCode::UNAUTHORIZED, "two_tokens"),
             Self::Untrusted(untrusted) => (StatusCode::UNAUTHORIZED, reason(untrusted)),
+            Self::UntrustedInvocation(untrusted) => {
+                (StatusCode::UNAUTHORIZED, invocation_reason(untrusted))
+            }
             Self::UnknownTenant { .. } => (StatusCode::UNAUTHORIZED, "unknown_tenant"),
             Self::CallbackMismatch(_) => (StatusCode::UNAUTHORIZED, "callback_mismatch"),
             Self::OutdatedCallback => (StatusCode::UNAUTHORIZED, "outdated_callback"),
@@ -167,6 +192,7 @@ impl Rejection {
             Self::UndeclaredEvent { .. } => (StatusCode::BAD_REQUEST, "undeclared_event"),
             Self::EmptyBody => (StatusCode::BAD_REQUEST, "empty_body"),
             Self::AmbiguousEvent => (StatusCode::BAD_REQUEST, "ambiguous_event"),
+            Self::OtherProduct { .. } => (StatusCode::BAD_REQUEST, "other_product"),
             Self::UnknownPath { .. } => (StatusCode::NOT_FOUND, "unknown_path"),
 
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
@@ -174,6 +200,7 @@ impl Rejection {
             Self::TenantsUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "tenants_unavailable"),
             Self::QueueUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "queue_unavailable"),
             Self::NotForwarded(_) => (StatusCode::SERVICE_UNAVAILABLE, "not_forwarded"),
+            Self::KeySetUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "key_set_unavailable"),
             Self::KeysUnavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "keys_unavailable"),
         }
     }
@@ -218,6 +245,20 @@ fn reason(untrusted: &Untrusted) -> &'static str {
         Untrusted::NotYetValid { .. } => "not_yet_valid",
         Untrusted::QshMismatch => "qsh",
         Untrusted::Signature => "signature",
+        _ => "malformed_token",
+    }
+}
+
+fn invocation_reason(untrusted: &token::Untrusted) -> &'static str {
+    match untrusted {
+        token::Untrusted::Algorithm => "algorithm",
+        token::Untrusted::Expired { .. } => "expired",
+        token::Untrusted::NotYetValid { .. } => "not_yet_valid",
+        token::Untrusted::OtherApp => "other_app",
+        token::Untrusted::User | token::Untrusted::Module => "user",
+        token::Untrusted::OtherEndpoint => "other_endpoint",
+        token::Untrusted::UnknownKey => "unknown_key",
+        token::Untrusted::Signature => "signature",
         _ => "malformed_token",
     }
 }

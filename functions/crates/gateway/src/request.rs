@@ -136,6 +136,16 @@ impl Request {
         if tokens.all(|other| other == token) { Ok(token) } else { Err(Rejection::TwoTokens) }
     }
 
+    /// The token of a Forge event: after `Bearer ` in the `Authorization` header.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Rejection::NoInvocationToken`].
+    pub fn invocation_token(&self) -> Result<&str, Rejection> {
+        let token = self.header("authorization").and_then(atlassian_forge::token::bearer);
+        token.ok_or(Rejection::NoInvocationToken)
+    }
+
     /// The value of a header, by its name in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)

@@ -5,6 +5,7 @@
 //! queued.
 
 mod declared;
+pub mod forge;
 mod queue;
 
 pub use declared::Declared;
@@ -67,32 +68,7 @@ pub async fn receive(
         reading,
         payload,
     };
-    // Queued anyway: the event happened, even if this code cannot read its body.
-    let reading = &delivery.reading;
-    match reading {
-        Reading::Read => {}
-        Reading::Partly(left_out) => {
-            tracing::warn!(
-                metric = metric::PARTLY_TYPED,
-                delivery.id,
-                delivery.event = %delivery.event,
-                delivery.reading = reading.as_str(),
-                %left_out,
-                "delivery partly typed"
-            );
-        }
-        Reading::Unreadable(_) | Reading::Unknown => {
-            tracing::warn!(
-                metric = metric::UNTYPED,
-                delivery.id,
-                delivery.event = %delivery.event,
-                delivery.reading = reading.as_str(),
-                detail = reading.detail(),
-                "delivery untyped"
-            );
-        }
-    }
-
+    log_reading(&delivery);
     let patience = match delivery.product {
         // Jira tries again by itself. It reportedly waits for five seconds only.
         Product::Jira => time_until(deadline).min(runtime::aws::CALL_TIMEOUT),
@@ -134,6 +110,35 @@ pub async fn send(
         "delivery queued"
     );
     Ok(())
+}
+
+/// Logs what of a body could not be read.
+fn log_reading(delivery: &Delivery) {
+    // Queued anyway: the event happened, even if this code cannot read its body.
+    let reading = &delivery.reading;
+    match reading {
+        Reading::Read => {}
+        Reading::Partly(left_out) => {
+            tracing::warn!(
+                metric = metric::PARTLY_TYPED,
+                delivery.id,
+                delivery.event = %delivery.event,
+                delivery.reading = reading.as_str(),
+                %left_out,
+                "delivery partly typed"
+            );
+        }
+        Reading::Unreadable(_) | Reading::Unknown => {
+            tracing::warn!(
+                metric = metric::UNTYPED,
+                delivery.id,
+                delivery.event = %delivery.event,
+                delivery.reading = reading.as_str(),
+                detail = reading.detail(),
+                "delivery untyped"
+            );
+        }
+    }
 }
 
 /// The time that a function with this deadline has for the queue.

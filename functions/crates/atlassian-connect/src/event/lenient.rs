@@ -99,9 +99,12 @@ pub struct At<'a> {
 
 /// A segment of a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Step {
+pub enum Step {
+    /// The document.
     Root,
+    /// A field of an object.
     Field(&'static str),
+    /// An item of a list.
     Item(usize),
 }
 
@@ -117,11 +120,11 @@ pub(super) struct Pass {
 
 /// A required value that is missing.
 #[derive(Debug)]
-pub(super) struct Lack {
+pub struct Lack {
     /// The path of the value with another type, or of the object without the field.
-    pub(super) path: Vec<Step>,
+    pub path: Vec<Step>,
     /// The name of the missing field, or the expected type.
-    pub(super) problem: Result<&'static str, &'static str>,
+    pub problem: Result<&'static str, &'static str>,
 }
 
 /// The maximum depth of objects and lists that is read. The limit of serde_json is 128.
@@ -145,7 +148,7 @@ impl Pass {
 }
 
 /// Reads a text that is known to be JSON, and returns what was left out.
-pub(super) fn read<T: Lenient>(json: &str, left_out: &mut LeftOut) -> Result<T, Lack> {
+pub fn read<T: Lenient>(json: &str, left_out: &mut LeftOut) -> Result<T, Lack> {
     let mut pass = Pass::default();
     let mut read = pass.read(&mut serde_json::Deserializer::from_str(json));
     if read.is_err() {
@@ -157,7 +160,7 @@ pub(super) fn read<T: Lenient>(json: &str, left_out: &mut LeftOut) -> Result<T, 
 }
 
 /// The position of what a document lacks: line and column, from 1.
-pub(super) fn locate(json: &str, lack: &Lack) -> (usize, usize) {
+pub fn locate(json: &str, lack: &Lack) -> (usize, usize) {
     let seek = Seek { path: &lack.path, to_the_end: lack.problem.is_ok() };
     let sought = seek.deserialize(&mut serde_json::Deserializer::from_str(json));
     sought.map_or_else(|error| (error.line(), error.column()), |()| (1, 1))
@@ -193,7 +196,7 @@ impl<'a> At<'a> {
 }
 
 /// A path as text: `issue.fields.labels[0]`, or `.` for the document itself.
-pub(super) fn written(path: &[Step]) -> String {
+pub fn written(path: &[Step]) -> String {
     let mut text = String::new();
     for step in path {
         match step {
@@ -207,7 +210,7 @@ pub(super) fn written(path: &[Step]) -> String {
 }
 
 /// Reads the next value of an object, the field of this name.
-pub(super) fn field<'de, A: MapAccess<'de>, T: Lenient>(
+pub fn field<'de, A: MapAccess<'de>, T: Lenient>(
     map: &mut A,
     at: &At<'_>,
     name: &'static str,
@@ -234,7 +237,7 @@ fn odd<T: Lenient>(at: &At<'_>) {
 }
 
 /// The final value of a field. `None` if it is required and missing.
-pub(super) fn finish<T: Lenient>(field: Option<T>, at: &At<'_>, name: &'static str) -> Option<T> {
+pub fn finish<T: Lenient>(field: Option<T>, at: &At<'_>, name: &'static str) -> Option<T> {
     match field {
         None if T::OPTIONAL => T::absent(),
         None => missing(at, name),

@@ -9,7 +9,9 @@
 ///
 /// Serde's derived code is not used, because it fails at the first malformed field, and its
 /// `flatten` buffers the object and cannot keep raw JSON.
-macro_rules! object {
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __object {
     (
         $(#[$meta:meta])+ $vis:vis struct $Name:ident {
             $($(#[$field_meta:meta])+ $wire:literal => $field:ident: $Type:ty,)*
@@ -64,7 +66,9 @@ macro_rules! object {
 }
 
 /// Makes a type readable on its own, and as a part of types that derive their reader.
-macro_rules! alone {
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __alone {
     ($Name:ident) => {
         impl<'de> serde::Deserialize<'de> for $Name {
             fn deserialize<D: serde::Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
@@ -75,7 +79,9 @@ macro_rules! alone {
 }
 
 /// Keeps a field that is not listed, or reads over it.
-macro_rules! other {
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __other {
     ($map:ident $key:ident $extra:ident) => {
         $extra.push($key, $map.next_value()?)
     };
@@ -84,7 +90,7 @@ macro_rules! other {
     };
 }
 
-pub(super) use {alone, object, other};
+pub use {__alone as alone, __object as object, __other as other};
 
 use std::borrow::Cow;
 use std::fmt;
@@ -112,7 +118,7 @@ object! {
 impl PayloadType for UnconfirmedEvent {}
 
 /// Reads an object on its own; what is left out of it is not said.
-pub(super) fn read<'de, T: Lenient, D: Deserializer<'de>>(json: D) -> Result<T, D::Error> {
+pub fn read<'de, T: Lenient, D: Deserializer<'de>>(json: D) -> Result<T, D::Error> {
     Pass::default().read(json)?.map_err(|Lack { path, problem }| {
         let place = written(&path);
         Error::custom(match problem {
@@ -147,7 +153,8 @@ impl ExtraFields {
         self.0.iter().map(|(name, json)| (&**name, json.get()))
     }
 
-    pub(super) fn push(&mut self, name: Cow<'_, str>, json: Box<RawValue>) {
+    #[doc(hidden)]
+    pub fn push(&mut self, name: Cow<'_, str>, json: Box<RawValue>) {
         self.0.push((name.into(), json));
     }
 }
@@ -159,7 +166,7 @@ impl fmt::Debug for ExtraFields {
 }
 
 /// A field's name, borrowed from the text unless it holds an escape.
-pub(super) struct Key<'a>(pub(super) Cow<'a, str>);
+pub struct Key<'a>(pub Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -1,7 +1,9 @@
 //! Enums of words, to which Atlassian may add new ones.
 
 /// Makes an enum of words. Deserializing never fails: an unknown word is kept.
-macro_rules! string_enum {
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __string_enum {
     ($(#[$doc:meta])+ pub enum $Name:ident { $($word:literal => $Word:ident,)+ }) => {
         $(#[$doc])+
         ///
@@ -47,7 +49,7 @@ macro_rules! string_enum {
     };
 }
 
-pub(super) use string_enum;
+pub use __string_enum as string_enum;
 
 string_enum! {
     /// The type of an account.
@@ -66,7 +68,8 @@ string_enum! {
 pub struct OtherWord(Box<str>);
 
 impl OtherWord {
-    pub(super) fn as_str(&self) -> &str {
+    /// The word.
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }
