@@ -9,14 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use anyhow::Context as _;
-use atlassian_connect::event::Product;
-use atlassian_connect::tenant::{ClientKey, SharedSecret};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_smithy_http_client::Builder;
-use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
-use aws_types::SdkConfig;
-use aws_types::region::Region;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
@@ -25,10 +17,8 @@ use axum::response::IntoResponse;
 use axum::serve::Listener;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use jiff::Timestamp;
 use md5::{Digest as _, Md5};
 use serde_json::{Map, Value, json};
-use tenants::{Install as _, Installation, Secrets, SignedAt, Table};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -73,18 +63,6 @@ impl Endpoint {
             Transport::Tls => format!("https://localhost:{}", self.tls.port()),
         }
     }
-}
-
-/// What leads a client in this process to a service.
-fn aws(endpoint: &Endpoint) -> SdkConfig {
-    let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "bench");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::v2026_01_12())
-        .region(Region::new("us-east-1"))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .http_client(Builder::new().build_http())
-        .endpoint_url(endpoint.url(Transport::Plain))
-        .build()
 }
 
 /// What was written.
@@ -136,23 +114,6 @@ impl Services {
     pub(crate) fn queue_url(&self, transport: Transport) -> String {
         let [sqs, ..] = &self.endpoints;
         format!("{}/000000000000/queue", sqs.url(transport))
-    }
-
-    /// Installs the app for a tenant in [`SEALED_TABLE`], with this project's own code.
-    pub(crate) async fn install(&self, tenant: &str) -> anyhow::Result<()> {
-        let [_, dynamodb, kms] = &self.endpoints;
-        let secrets = Secrets::new(&aws(kms), Some(KEY_ID.to_owned()), APP_KEY);
-        let installation = Installation {
-            key: ClientKey::new(tenant)?,
-            product: Product::Jira,
-            secret: SharedSecret::new(SECRET),
-            base_url: "https://demo.atlassian.net".to_owned(),
-            particulars: Default::default(),
-        };
-        let now = Timestamp::now();
-        let table = Table::new(&aws(dynamodb), SEALED_TABLE, secrets);
-        table.install(&installation, SignedAt { signed: now, now }).await?;
-        Ok(())
     }
 
     /// The most connections that were opened to one service since the last call.

@@ -5,23 +5,26 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use atlassian_connect::event::EventName;
+use atlassian_simulator::{Atlassian, InstallKey};
+use contract::variable;
 use serde_json::{Value, json};
 
 use crate::environment::{Environment, Program, Tool};
 use crate::figures::{ARCHIVE, Figure, Growth, Unit};
 use crate::measure::{self, Rounds};
 use crate::peers::Peers;
-use crate::services::{
-    BY_HAND_TABLE, EXPRESS_TABLE, KEY_ID, PLAIN_TABLE, SEALED_TABLE, Services, Transport,
-};
-use crate::webhook::{self, APP_KEY, BASE_URL, PATH, SECRET, SIZES, TENANT};
+use crate::services::{BY_HAND_TABLE, KEY_ID, PLAIN_TABLE, SEALED_TABLE, Services, Transport};
+use crate::webhook::{self, APP_KEY, BASE_URL, INSTALLED, PATH, SECRET, SIZES, TENANT};
 use crate::{local_queues, programs};
 
 /// The programs whose figures do not depend on the machine, and are checked.
-pub(crate) const CHECKED_PROGRAMS: [&str; 6] =
-    ["receiver", RUN, EVERY_TIME, FLOOR_RECEIVER, FLOOR_HANDLER, VERIFY];
+pub(crate) const CHECKED_PROGRAMS: [&str; 7] =
+    [RECEIVER, LIFECYCLE, RUN, EVERY_TIME, FLOOR_RECEIVER, FLOOR_HANDLER, VERIFY];
 /// The others.
-pub(crate) const FURTHER_PROGRAMS: [&str; 2] = ["lifecycle", "descriptor"];
+pub(crate) const FURTHER_PROGRAMS: [&str; 1] = ["descriptor"];
+
+const RECEIVER: &str = "receiver";
+const LIFECYCLE: &str = "lifecycle";
 
 /// The handler of this repository's app that is called once for each webhook.
 const RUN: &str = "issue-created";
@@ -56,8 +59,8 @@ impl Suite {
     ) -> anyhow::Result<Self> {
         let folder = folder.to_owned();
         let services = Services::start(&folder).await?;
-        services.install(TENANT).await?;
         let mut suite = Self { folder, services, programs, has_valgrind, peers, sent: Vec::new() };
+        suite.install().await?;
         let most = BATCHES.into_iter().max().unwrap_or_default();
         suite.services.keep_sent();
         let receiver = suite.receiver(Transport::Plain);
@@ -68,6 +71,25 @@ impl Suite {
         receiver.stop().await?;
         suite.sent = suite.services.take_sent();
         Ok(suite)
+    }
+
+    /// Lets the lifecycle function record the tenant, with a secret that KMS has encrypted.
+    async fn install(&self) -> anyhow::Result<()> {
+        let atlassian = Atlassian::start(InstallKey::generate()?).await?;
+        let installed = json!({ "installed": INSTALLED }).to_string();
+        let lifecycle = self.own(LIFECYCLE, Transport::Plain).with(owned([
+            (variable::INSTALL_KEYS_URL, atlassian.url()),
+            (variable::LIFECYCLE, &*installed),
+            (variable::TENANT_HOSTS, ".atlassian.net"),
+            (variable::TENANTS_KEY, KEY_ID),
+            (variable::TENANTS_TABLE, SEALED_TABLE),
+        ]));
+        let mut lifecycle = Environment::start(&lifecycle, Tool::None, &self.folder).await?;
+        let events = || webhook::install(&atlassian, TENANT);
+        measure::invoke(&mut lifecycle, &events, 1).await?;
+        lifecycle.stop().await?;
+        atlassian.stop_serving();
+        Ok(())
     }
 
     /// The figures that do not depend on the machine.
@@ -107,10 +129,12 @@ impl Suite {
 
     fn receiver(&self, transport: Transport) -> Program {
         let tenants = match transport {
-            Transport::Plain => vec![("TENANTS_TABLE", PLAIN_TABLE)],
-            Transport::Tls => vec![("TENANTS_TABLE", SEALED_TABLE), ("TENANTS_KEY", KEY_ID)],
+            Transport::Plain => vec![(variable::TENANTS_TABLE, PLAIN_TABLE)],
+            Transport::Tls => {
+                vec![(variable::TENANTS_TABLE, SEALED_TABLE), (variable::TENANTS_KEY, KEY_ID)]
+            }
         };
-        self.own("receiver", transport).with(owned(tenants))
+        self.own(RECEIVER, transport).with(owned(tenants))
     }
 
     fn handler(&self, name: &str, transport: Transport) -> Program {
@@ -120,9 +144,8 @@ impl Suite {
     fn peer(&self, name: &str, transport: Transport) -> Option<Program> {
         let program = self.peers.as_ref()?.program(name).with(self.variables(transport));
         let local = [
-            ("TENANTS_TABLE", BY_HAND_TABLE),
-            ("TENANTS_KEY", KEY_ID),
-            ("SETTINGS_TABLE", EXPRESS_TABLE),
+            (variable::TENANTS_TABLE, BY_HAND_TABLE),
+            (variable::TENANTS_KEY, KEY_ID),
             ("AC_LOCAL_BASE_URL", BASE_URL),
         ];
         Some(program.with(owned(local)))
@@ -142,15 +165,15 @@ impl Suite {
         let queue = self.services.queue_url(transport);
         let mut variables = self.services.variables(transport);
         variables.extend(owned([
-            ("APP_KEY", APP_KEY),
-            ("WEBHOOKS", &declared(&[EventName::IssueCreated])),
-            ("QUEUE_URL", &queue),
-            ("DEAD_LETTER_QUEUE_URL", &format!("{queue}-dead")),
-            ("IDEMPOTENCY_TABLE", "idempotency"),
-            ("MAX_ATTEMPTS", "5"),
-            ("MAX_RECEIVES", "100"),
-            ("RETRY_DELAY", "30"),
-            ("LOG_LEVEL", "INFO"),
+            (variable::APP_KEY, APP_KEY),
+            (variable::WEBHOOKS, &declared(&[EventName::IssueCreated])),
+            (variable::QUEUE_URL, &queue),
+            (variable::DEAD_LETTER_QUEUE_URL, &format!("{queue}-dead")),
+            (variable::IDEMPOTENCY_TABLE, "idempotency"),
+            (variable::MAX_ATTEMPTS, "5"),
+            (variable::MAX_RECEIVES, "100"),
+            (variable::RETRY_DELAY, "30"),
+            (variable::LOG_LEVEL, "INFO"),
         ]));
         variables
     }
@@ -233,10 +256,10 @@ impl Suite {
         let [receiver_floor, handler_floor] = floors;
         let (receiver_floor, handler_floor) = (receiver_floor?, handler_floor?);
         let functions = [
-            ("receiver", "receiver", receiver_floor),
+            (RECEIVER, "receiver", receiver_floor),
             (RUN, "`run` handler", handler_floor),
             (EVERY_TIME, "`every_time` handler", handler_floor),
-            ("lifecycle", "lifecycle function", None),
+            (LIFECYCLE, "lifecycle function", None),
             ("descriptor", "descriptor function", None),
         ];
         for (program, what, floor) in functions {
@@ -393,7 +416,7 @@ impl Suite {
         all.retain(|event| *event != EventName::IssueCreated);
         all.push(EventName::IssueCreated);
         let count = async |events: &[EventName]| {
-            let webhooks = owned([("WEBHOOKS", &*declared(events))]);
+            let webhooks = owned([(variable::WEBHOOKS, &*declared(events))]);
             let receiver = self.receiver(Transport::Plain).with(webhooks);
             let events = || webhook::request(TENANT, &body);
             measure::warm_instructions(&receiver, events, 20, 120, &self.folder).await

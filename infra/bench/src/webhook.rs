@@ -8,6 +8,7 @@ use atlassian_connect::event::{EventName, Product};
 use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_connect::qsh;
 use atlassian_connect::tenant::SharedSecret;
+use atlassian_simulator::Atlassian;
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -18,6 +19,8 @@ pub(crate) const APP_KEY: &str = "com.example.bench";
 pub(crate) const BASE_URL: &str = "https://hooks.example.com";
 /// The path of the declared URL.
 pub(crate) const PATH: &str = "/issue-created";
+/// The path of the callback that installs the app.
+pub(crate) const INSTALLED: &str = "/installed";
 /// The shared secret of every tenant.
 pub(crate) const SECRET: &str = "g1kT0mfLq1Vd5uOaXh2C3sWvB8nYpZrE7jMxQ4lKiHtUeNwD";
 /// The tenant that sends, unless there are many.
@@ -81,17 +84,38 @@ pub(crate) fn token(tenant: &str) -> anyhow::Result<String> {
     Ok(jwt::sign(&claims, &SharedSecret::new(SECRET)))
 }
 
-/// The event of a webhook: payload format 2.0 of API Gateway.
+/// The event of a webhook that a tenant signs now.
 pub(crate) fn request(tenant: &str, body: &str) -> anyhow::Result<String> {
+    Ok(post(PATH, &token(tenant)?, body))
+}
+
+/// The event of an install that Atlassian signs now.
+pub(crate) fn install(atlassian: &Atlassian, tenant: &str) -> anyhow::Result<String> {
+    let hash = qsh::Request { method: "POST", path: INSTALLED, query: "", base_path: "" }.hash()?;
+    let mut claims = ClaimsToSign::new(tenant, &hash, Timestamp::now());
+    claims.audience = Some(BASE_URL);
+    let body = json!({
+        "key": APP_KEY,
+        "clientKey": tenant,
+        "sharedSecret": SECRET,
+        "baseUrl": "https://demo.atlassian.net",
+        "productType": "jira",
+        "eventType": "installed",
+    });
+    Ok(post(INSTALLED, &atlassian.sign_install(&claims)?, &body.to_string()))
+}
+
+/// The event of a POST: payload format 2.0 of API Gateway.
+fn post(path: &str, token: &str, body: &str) -> String {
     let now = Timestamp::now();
     let event = json!({
         "version": "2.0",
-        "routeKey": format!("POST {PATH}"),
-        "rawPath": PATH,
+        "routeKey": format!("POST {path}"),
+        "rawPath": path,
         "rawQueryString": "",
         "headers": {
             "accept": "*/*",
-            "authorization": format!("JWT {}", token(tenant)?),
+            "authorization": format!("JWT {token}"),
             "content-length": body.len().to_string(),
             "content-type": "application/json; charset=UTF-8",
             "host": "hooks.example.com",
@@ -110,13 +134,13 @@ pub(crate) fn request(tenant: &str, body: &str) -> anyhow::Result<String> {
             "domainPrefix": "hooks",
             "http": {
                 "method": "POST",
-                "path": PATH,
+                "path": path,
                 "protocol": "HTTP/1.1",
                 "sourceIp": "192.0.2.7",
                 "userAgent": "Atlassian HttpClient unknown / Jira-1001.0.0",
             },
             "requestId": Uuid::new_v4(),
-            "routeKey": format!("POST {PATH}"),
+            "routeKey": format!("POST {path}"),
             "stage": "$default",
             "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),
             "timeEpoch": now.as_millisecond(),
@@ -124,7 +148,7 @@ pub(crate) fn request(tenant: &str, body: &str) -> anyhow::Result<String> {
         "body": body,
         "isBase64Encoded": false,
     });
-    Ok(event.to_string())
+    event.to_string()
 }
 
 /// The event of a batch, of requests with which a receiver sent messages. They are taken in turn.
