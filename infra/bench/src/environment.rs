@@ -31,6 +31,8 @@ pub(crate) struct Program {
     pub(crate) name: String,
     /// The executable.
     pub(crate) executable: PathBuf,
+    /// The folder in which it runs.
+    pub(crate) folder: PathBuf,
     /// Its arguments.
     pub(crate) arguments: Vec<OsString>,
     /// Its variables.
@@ -115,6 +117,7 @@ impl Environment {
         };
         command
             .args(&program.arguments)
+            .current_dir(&program.folder)
             .env_clear()
             // Node looks for what a shell would.
             .envs(["PATH", "HOME"].map(|name| (name, std::env::var_os(name).unwrap_or_default())))

@@ -46,6 +46,7 @@ impl Peers {
         Program {
             name: name.to_owned(),
             executable: "node".into(),
+            folder: self.folder.clone(),
             arguments: vec![self.folder.join(format!("{name}.js")).into()],
             variables: [("NODE_ENV", "production"), ("AC_OPTS", "no-reg")]
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))

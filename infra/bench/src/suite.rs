@@ -158,6 +158,7 @@ impl Suite {
         Program {
             name: name.to_owned(),
             executable: self.programs.get(name).cloned().unwrap_or_default(),
+            folder: self.folder.clone(),
             arguments: Vec::new(),
             variables: self.variables(transport),
         }

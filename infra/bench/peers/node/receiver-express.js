@@ -12,15 +12,8 @@ const sqs = new SQSClient();
 const quiet = () => {};
 const logger = { debug: quiet, info: quiet, log: quiet, warn: quiet, error: console.error };
 const app = express();
-const descriptor = {
-  key: process.env.APP_KEY,
-  baseUrl: '{{localBaseUrl}}',
-  authentication: { type: 'jwt' },
-  apiMigrations: { 'signed-install': true },
-  lifecycle: { installed: '/installed' },
-};
-const config = { production: { store: { adapter: 'dynamodb', region: process.env.AWS_REGION } } };
-const addon = connect(app, { config: { config, descriptorTransformer: () => descriptor }, logger });
+const store = { adapter: 'dynamodb', region: process.env.AWS_REGION };
+const addon = connect(app, { config: { production: { appKey: process.env.APP_KEY, store } } }, logger);
 app.use(express.json({ limit: '10mb' }));
 app.use(addon.middleware());
 app.post('/issue-created', addon.authenticate(), async (request, response) => {
