@@ -161,6 +161,14 @@ pub(crate) fn moved(committed: &Figures, measured: &Figures) -> Vec<Moved> {
 }
 
 impl Figures {
+    /// These figures, and those of an earlier run that this one has not measured.
+    pub(crate) fn with_others_of(mut self, before: Self) -> Self {
+        let is_other = |figure: &Figure| self.functions.iter().all(|own| own.what != figure.what);
+        let others: Vec<Figure> = before.functions.into_iter().filter(is_other).collect();
+        self.functions.extend(others);
+        Self { growth: before.growth, ..self }
+    }
+
     /// The figures as tables in Markdown.
     pub(crate) fn tables(&self) -> String {
         let mut text = String::new();

@@ -32,6 +32,9 @@ struct Arguments {
     /// Compare what does not depend on the machine with the committed figures, and measure nothing else.
     #[arg(long)]
     check: bool,
+    /// Measure only what does not depend on the machine. With `--update` the other figures stay.
+    #[arg(long)]
+    counted: bool,
     /// Write the figures into the repository: `infra/bench/figures.json`, and the tables made of it.
     #[arg(long, conflicts_with = "check")]
     update: bool,
@@ -44,7 +47,8 @@ struct Arguments {
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
     let mut names = CHECKED_PROGRAMS.to_vec();
-    if !arguments.check {
+    let counted = arguments.check || arguments.counted;
+    if !counted {
         names.extend(FURTHER_PROGRAMS);
     }
     let programs = build(&names)?;
@@ -56,8 +60,8 @@ async fn main() -> anyhow::Result<ExitCode> {
     if valgrind.is_none() {
         eprintln!("Instructions are not counted: valgrind is not installed.");
     }
-    let peers = if arguments.check { None } else { Peers::install(&folder)? };
-    if !arguments.check && peers.is_none() {
+    let peers = if counted { None } else { Peers::install(&folder)? };
+    if !counted && peers.is_none() {
         eprintln!("Node's peers are not measured: Node or npm is not installed.");
     }
     let machine = machine(valgrind.as_deref(), peers.as_ref());
@@ -68,8 +72,14 @@ async fn main() -> anyhow::Result<ExitCode> {
     if arguments.check {
         return check(&figures);
     }
-    figures.functions.extend(suite.timed().await?);
-    figures.growth = suite.growth().await?;
+    if !counted {
+        figures.functions.extend(suite.timed().await?);
+        figures.growth = suite.growth().await?;
+    } else if arguments.update
+        && let Ok(before) = std::fs::read_to_string(committed())
+    {
+        figures = figures.with_others_of(serde_json::from_str(&before)?);
+    }
 
     let json = format!("{:#}\n", serde_json::to_value(&figures)?);
     if arguments.json {
@@ -92,6 +102,7 @@ async fn main() -> anyhow::Result<ExitCode> {
 
 /// Says which of the figures is not what was committed.
 fn check(measured: &Figures) -> anyhow::Result<ExitCode> {
+    println!("{}", measured.tables());
     let path = committed();
     let text = std::fs::read_to_string(&path).with_context(|| {
         format!("{} cannot be read; `{COMMAND} --update` writes it", path.display())
