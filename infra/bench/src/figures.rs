@@ -182,7 +182,10 @@ impl Figures {
                     }
                     None => String::new(),
                 };
-                let value = written(*unit, *value);
+                let mut value = written(*unit, *value);
+                if *unit == Unit::Instructions {
+                    value += " instructions";
+                }
                 let (floor, node, framework) = (beside(floor), beside(node), beside(framework));
                 let _ = writeln!(text, "| {what} | {value} | {floor} | {node} | {framework} |");
             }
