@@ -32,6 +32,7 @@ use crate::idempotency::{Claim, Claimant, IdempotencyStore, Takeover};
 use crate::message::{Batch, Message};
 use crate::queue::{Queue, age};
 use crate::retry::Disposition;
+use crate::typed::typed;
 use crate::{Error, Mode};
 
 /// Settings and clients shared by all messages of a batch.
@@ -203,8 +204,8 @@ impl<H> Invocation<'_, H> {
         let fails =
             |failure, attempt| NotHandled { failure, delivery_id: Some(id.clone()), attempt };
         let key = self.key(&delivery);
-        let delivery =
-            delivery.read().map_err(|error| fails(Failure::Permanent(error.into()), None))?;
+        let delivery = typed(delivery, message)
+            .map_err(|error| fails(Failure::Permanent(error.into()), None))?;
 
         let Some(number) =
             self.begin(&key, message).await.map_err(|failure| fails(failure, None))?

@@ -78,6 +78,7 @@ mod idempotency;
 mod message;
 mod queue;
 mod retry;
+mod typed;
 
 pub use atlassian_connect::delivery::Delivery;
 pub use atlassian_connect::event::{Event, LifecycleEvent, confluence, jira};

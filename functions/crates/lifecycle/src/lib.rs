@@ -178,7 +178,7 @@ fn event(
         received_at: at.now,
         webhook: Webhook { identifier: Some(identifier), ..Webhook::default() },
         params: [].into(),
-        reading: Reading::of(product, &event, &payload),
+        reading: Reading::Unread,
         event,
         payload,
     })

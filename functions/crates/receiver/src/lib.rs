@@ -54,7 +54,7 @@ pub async fn receive(
     let id = call.id.clone();
     let payload = Payload::from_body(call.into_text()?)?;
     let entry = declared.entry(tenant.product, &payload)?;
-    let reading = Reading::of(tenant.product, &entry.event, &payload);
+    let reading = Reading::before(tenant.product, &entry.event);
     let delivery = Delivery {
         id,
         event: entry.event.clone(),
@@ -67,30 +67,15 @@ pub async fn receive(
         reading,
         payload,
     };
-    // Queued anyway: the event happened, even if this code cannot read its body.
-    let reading = &delivery.reading;
-    match reading {
-        Reading::Read => {}
-        Reading::Partly(left_out) => {
-            tracing::warn!(
-                metric = metric::PARTLY_TYPED,
-                delivery.id,
-                delivery.event = %delivery.event,
-                delivery.reading = reading.as_str(),
-                %left_out,
-                "delivery partly typed"
-            );
-        }
-        Reading::Unreadable(_) | Reading::Unknown => {
-            tracing::warn!(
-                metric = metric::UNTYPED,
-                delivery.id,
-                delivery.event = %delivery.event,
-                delivery.reading = reading.as_str(),
-                detail = reading.detail(),
-                "delivery untyped"
-            );
-        }
+    // Queued anyway: the event happened, even if this code does not know it.
+    if delivery.reading == Reading::Unknown {
+        tracing::warn!(
+            metric = metric::UNTYPED,
+            delivery.id,
+            delivery.event = %delivery.event,
+            delivery.reading = delivery.reading.as_str(),
+            "delivery untyped"
+        );
     }
 
     let patience = match delivery.product {

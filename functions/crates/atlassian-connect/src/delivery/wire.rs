@@ -105,9 +105,10 @@ impl Delivery {
             webhook: &self.webhook,
             params: &self.params,
             reading: match self.reading {
-                Reading::Read | Reading::Partly(_) => Word::Read,
-                Reading::Unreadable(_) => Word::Unreadable,
-                Reading::Unknown => Word::Unknown,
+                Reading::Unread => None,
+                Reading::Read | Reading::Partly(_) => Some(Word::Read),
+                Reading::Unreadable(_) => Some(Word::Unreadable),
+                Reading::Unknown => Some(Word::Unknown),
             },
             left_out: self.reading.left_out(),
             why: self.reading.detail(),
@@ -148,10 +149,11 @@ impl Delivery {
             webhook: wire.webhook,
             params: wire.params,
             reading: match (wire.reading, wire.left_out) {
-                (Word::Read, Some(left_out)) => Reading::Partly(left_out),
-                (Word::Read, None) => Reading::Read,
-                (Word::Unreadable, _) => Reading::Unreadable(wire.why.unwrap_or_default()),
-                (Word::Unknown, _) => Reading::Unknown,
+                (None, _) => Reading::Unread,
+                (Some(Word::Read), Some(left_out)) => Reading::Partly(left_out),
+                (Some(Word::Read), None) => Reading::Read,
+                (Some(Word::Unreadable), _) => Reading::Unreadable(wire.why.unwrap_or_default()),
+                (Some(Word::Unknown), _) => Reading::Unknown,
             },
             payload: Payload::new(match (wire.payload, wire.payload_text) {
                 (Some(json), _) => Body::Json(json),
@@ -262,12 +264,12 @@ struct Reference<'a> {
     stored: &'a ObjectRef,
 }
 
-/// The `reading` member of a message, in the words of every version of this code. Left out fields
-/// are in a member of their own, which older handlers ignore.
-#[derive(Clone, Copy, Default, Deserialize, Serialize)]
+/// The `reading` member of a message, in the words of every version of this code. Without it the
+/// payload is unread, and older handlers take it for read. Left out fields are in a member of their
+/// own, which older handlers ignore.
+#[derive(Clone, Copy, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Word {
-    #[default]
     Read,
     Unreadable,
     Unknown,
@@ -287,7 +289,8 @@ struct WireRef<'a> {
     webhook: &'a Webhook,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     params: &'a BTreeMap<String, String>,
-    reading: Word,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reading: Option<Word>,
     #[serde(skip_serializing_if = "Option::is_none")]
     left_out: Option<&'a LeftOut>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -312,7 +315,7 @@ struct Wire {
     #[serde(default)]
     params: BTreeMap<String, String>,
     #[serde(default)]
-    reading: Word,
+    reading: Option<Word>,
     #[serde(default)]
     left_out: Option<LeftOut>,
     #[serde(default)]
@@ -364,6 +367,9 @@ mod tests {
         );
         assert_eq!(plain.to_message(), written);
         let url = "https://demo.atlassian.net/";
+        let unread = Delivery { reading: Reading::Unread, ..plain.clone() }.to_message();
+        assert_eq!(unread, written.replace(r#""reading":"read","#, ""));
+        assert_eq!(Delivery::from_message(&unread).unwrap().reading, Reading::Unread);
         let located = Delivery { base_url: Some(url.into()), ..plain }.to_message();
         let member = format!(r#""tenant":"tenant","baseUrl":"{url}","#);
         assert_eq!(located, written.replace(r#""tenant":"tenant","#, &member));
@@ -485,13 +491,15 @@ mod tests {
         let partly = Reading::of(Product::Jira, &"jira:issue_created".into(), &payload);
         assert!(matches!(&partly, Reading::Partly(left_out) if left_out.paths().len() == 2));
         let why: Reading = Reading::Unreadable("missing field `key`".into());
-        for reading in [Reading::Read, partly, why, Reading::Unknown] {
+        for reading in [Reading::Unread, Reading::Read, partly, why, Reading::Unknown] {
             let message = Delivery { reading: reading.clone(), ..delivery(body) }.to_message();
             assert_eq!(Delivery::from_message(&message).unwrap().reading, reading);
-            let word = serde_json::from_str::<serde_json::Value>(&message).unwrap();
-            let before = Before::deserialize(&word["reading"]).unwrap();
+            let mut word = serde_json::from_str::<serde_json::Value>(&message).unwrap();
+            // Absent, it was taken for `read`.
+            let word = word.get_mut("reading").map_or("read".into(), serde_json::Value::take);
+            let before = Before::deserialize(&word).unwrap();
             match reading {
-                Reading::Read | Reading::Partly(_) => assert!(matches!(before, Before::Read)),
+                Reading::Unread | Reading::Read | Reading::Partly(_) => assert!(matches!(before, Before::Read)),
                 Reading::Unreadable(_) => assert!(matches!(before, Before::Unreadable)),
                 Reading::Unknown => assert!(matches!(before, Before::Unknown)),
             }
