@@ -39,8 +39,7 @@ pub async fn receive(
 ) -> Result<(), Rejection> {
     let deadline = call.deadline;
     let token = call.token()?;
-    let base_path = call.base_url.path();
-    let token = Unverified::webhook(token)?.screen(&call.signed(&base_path), now)?;
+    let token = Unverified::webhook(token)?.screen(&call.signed(call.base_url.path()), now)?;
 
     let key = token.issuer().clone();
     let tenant = tenants.verify(&token, now).await.map_err(rejection)?;
@@ -60,7 +59,7 @@ pub async fn receive(
         event: entry.event.clone(),
         product: tenant.product,
         tenant: key,
-        base_url: tenant.base_url,
+        base_url: tenant.base_url.clone(),
         received_at: now,
         webhook,
         params: entry.params.clone(),

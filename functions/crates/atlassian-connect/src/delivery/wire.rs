@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{Delivery, ObjectRef, Webhook, packed};
 use crate::event::{EventName, LeftOut, Product, Reading};
-use crate::payload::{Body, NONCHARACTERS, Payload};
+use crate::payload::{Body, Payload, has_noncharacters};
 use crate::tenant::ClientKey;
 
 /// A delivery that is encoded for a queue.
@@ -89,12 +89,12 @@ impl Delivery {
     /// Amazon SQS refuses U+FFFE and U+FFFF (its API reference, `SendMessage`), which JSON allows
     /// in a string. They are written as escapes.
     pub fn to_message(&self) -> String {
-        let (payload, payload_text) = match self.payload.body() {
+        let (json, payload_text) = match self.payload.body() {
             Body::Empty => (None, None),
-            Body::Json(json) => (Some(&**json), None),
+            Body::Json(json) => (Some(json), None),
             Body::Text(text) => (None, Some(&**text)),
         };
-        let message = serde_json::to_string(&WireRef {
+        let mut message = serde_json::to_string(&WireRef {
             version: Version::Plain,
             id: &self.id,
             event: &self.event,
@@ -112,11 +112,18 @@ impl Delivery {
             },
             left_out: self.reading.left_out(),
             why: self.reading.detail(),
-            payload,
             payload_text,
         })
-        .expect("strings, numbers and raw JSON always serialise");
-        if message.contains(NONCHARACTERS) {
+        .expect("strings and numbers always serialise");
+        if let Some(json) = json {
+            // The last member. It is known to be JSON, and is not checked again.
+            message.truncate(message.len() - "}".len());
+            message.reserve(PAYLOAD.len() + json.len() + "}".len());
+            message.push_str(PAYLOAD);
+            message.push_str(json);
+            message.push('}');
+        }
+        if has_noncharacters(&message) {
             message.replace('\u{FFFE}', r"\ufffe").replace('\u{FFFF}', r"\uffff")
         } else {
             message
@@ -156,7 +163,7 @@ impl Delivery {
                 (Some(Word::Unknown), _) => Reading::Unknown,
             },
             payload: Payload::new(match (wire.payload, wire.payload_text) {
-                (Some(json), _) => Body::Json(json),
+                (Some(json), _) => Body::Json(json.into()),
                 (None, Some(text)) => Body::Text(text),
                 (None, None) => Body::Empty,
             }),
@@ -275,6 +282,10 @@ enum Word {
     Unknown,
 }
 
+/// How the member `payload` begins.
+const PAYLOAD: &str = r#","payload":"#;
+
+/// A message without its `payload`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct WireRef<'a> {
@@ -295,8 +306,6 @@ struct WireRef<'a> {
     left_out: Option<&'a LeftOut>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload_text: Option<&'a str>,
 }
@@ -432,7 +441,7 @@ mod tests {
             "[\"\u{7f}\u{2028}\u{10FFFF}\"]",
         ] {
             let message = delivery(body).to_message();
-            assert!(!message.contains(NONCHARACTERS), "{body:?}");
+            assert!(!message.contains(['\u{FFFE}', '\u{FFFF}']), "{body:?}");
             let read = Delivery::from_message(&message).unwrap();
             assert_eq!(read.payload.as_str(), body);
         }
@@ -499,7 +508,9 @@ mod tests {
             let word = word.get_mut("reading").map_or("read".into(), serde_json::Value::take);
             let before = Before::deserialize(&word).unwrap();
             match reading {
-                Reading::Unread | Reading::Read | Reading::Partly(_) => assert!(matches!(before, Before::Read)),
+                Reading::Unread | Reading::Read | Reading::Partly(_) => {
+                    assert!(matches!(before, Before::Read))
+                }
                 Reading::Unreadable(_) => assert!(matches!(before, Before::Unreadable)),
                 Reading::Unknown => assert!(matches!(before, Before::Unknown)),
             }
