@@ -125,7 +125,7 @@ fn the_cost_assumes_what_the_code_sets() {
     let rows = [
         // Up to a fifth is subtracted at random.
         (&assumptions.tenant_lifetime_s, 0.9 * tenant),
-        (&assumptions.secret_lifetime_s, tenants::Secrets::LIFETIME.as_secs_f64()),
+        (&assumptions.data_key_lifetime_s, tenants::Secrets::LIFETIME.as_secs_f64()),
         (&assumptions.idempotency_days, IdempotencyStore::WINDOW.as_secs_f64() / 86_400.0),
         (&assumptions.message_limit_kb, receiver::Queue::MAX_MESSAGE as f64 / 1024.0),
     ];

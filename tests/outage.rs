@@ -18,38 +18,71 @@ async fn webhook(app: &TestApp, url: &str, site: &Site) -> u16 {
     app.send(url, json!({ "webhookEvent": event }), site).await.status.as_u16()
 }
 
-/// DynamoDB and KMS, one after the other, in each way of being away.
 #[tokio::test(flavor = "multi_thread")]
-async fn known_tenants_are_served_without_the_table_or_the_key() {
-    let proxies = [FaultProxy::new().await, FaultProxy::new().await];
-    let app = TestApp::without_handlers_behind(&[
-        ("AWS_ENDPOINT_URL_DYNAMODB", proxies[0].url()),
-        ("AWS_ENDPOINT_URL_KMS", proxies[1].url()),
-    ])
-    .await;
-    proxies[0].forward_to(app.stack.dynamodb_endpoint());
-    proxies[1].forward_to(app.stack.kms_endpoint());
+async fn known_tenants_are_served_without_the_table() {
+    let proxy = FaultProxy::new().await;
+    let app = TestApp::without_handlers_behind(&[("AWS_ENDPOINT_URL_DYNAMODB", proxy.url())]).await;
+    proxy.forward_to(app.stack.dynamodb_endpoint());
     let known = app.installed(Product::Jira).await;
     assert_eq!(webhook(&app, "/issue-created", &known).await, 204);
     let mut taken = 1;
-    for proxy in &proxies {
-        for fault in [Fault::Refuse, Fault::Blackhole, Fault::DropResponse] {
-            let late = app.installed(Product::Jira).await;
-            proxy.inject(fault);
-            assert_eq!(webhook(&app, "/issue-created", &known).await, 204, "{fault:?}");
-            // Nobody has read this one. It is not refused: Jira sends it again.
-            let away = Site::new(Product::Jira, "away");
-            let (sent, install) = tokio::join!(
-                webhook(&app, "/issue-created", &late),
-                app.call_back(Callback::Installed, &away),
-            );
-            assert_eq!((sent, install.status.as_u16()), (503, 503), "{fault:?}");
+    for fault in [Fault::Refuse, Fault::Blackhole, Fault::DropResponse] {
+        let late = app.installed(Product::Jira).await;
+        proxy.inject(fault);
+        assert_eq!(webhook(&app, "/issue-created", &known).await, 204, "{fault:?}");
+        // Nobody has read this one. It is not refused: Jira sends it again.
+        let away = Site::new(Product::Jira, "away");
+        let (sent, install) = tokio::join!(
+            webhook(&app, "/issue-created", &late),
+            app.call_back(Callback::Installed, &away),
+        );
+        assert_eq!((sent, install.status.as_u16()), (503, 503), "{fault:?}");
 
-            proxy.inject(Fault::None);
-            assert_eq!(webhook(&app, "/issue-created", &late).await, 204, "{fault:?}");
-            assert_eq!(app.call_back(Callback::Installed, &away).await.status, 204, "{fault:?}");
-            taken += 2;
-        }
+        proxy.inject(Fault::None);
+        assert_eq!(webhook(&app, "/issue-created", &late).await, 204, "{fault:?}");
+        assert_eq!(app.call_back(Callback::Installed, &away).await.status, 204, "{fault:?}");
+        taken += 2;
+    }
+    assert_eq!(app.depth("IssueCreatedQueue").await, taken);
+    app.stack.stop().await;
+}
+
+/// A function that knows the data key needs no KMS for an hour, and one that starts does.
+#[tokio::test(flavor = "multi_thread")]
+async fn warm_functions_go_on_without_kms_and_cold_ones_ask_to_try_again() {
+    let proxy = FaultProxy::new().await;
+    let app = TestApp::without_handlers_behind(&[("AWS_ENDPOINT_URL_KMS", proxy.url())]).await;
+    let mut app = app.on_disk().await;
+    proxy.forward_to(app.stack.kms_endpoint());
+    let known = app.installed(Product::Jira).await;
+    assert_eq!(webhook(&app, "/issue-created", &known).await, 204);
+    let mut taken = 1;
+    for fault in [Fault::Refuse, Fault::Blackhole, Fault::DropResponse] {
+        proxy.inject(fault);
+        // Tenants that the receiver has not read yet as well.
+        let late = app.installed(Product::Jira).await;
+        assert_eq!(webhook(&app, "/issue-created", &late).await, 204, "{fault:?}");
+        assert_eq!(
+            webhook(&app, "/issue-created", &late.with_new_secret()).await,
+            401,
+            "{fault:?}"
+        );
+
+        app = app.restarted().await;
+        proxy.forward_to(app.stack.kms_endpoint());
+        let (forger, away) = (late.with_new_secret(), Site::new(Product::Jira, "away"));
+        let (sent, forged, install) = tokio::join!(
+            webhook(&app, "/issue-created", &late),
+            webhook(&app, "/issue-created", &forger),
+            app.call_back(Callback::Installed, &away),
+        );
+        assert_eq!((sent, forged, install.status.as_u16()), (503, 503, 503), "{fault:?}");
+
+        proxy.inject(Fault::None);
+        assert_eq!(webhook(&app, "/issue-created", &late).await, 204, "{fault:?}");
+        // The lifecycle function knows the data key again, too.
+        app.installed(Product::Jira).await;
+        taken += 2;
     }
     assert_eq!(app.depth("IssueCreatedQueue").await, taken);
     app.stack.stop().await;
@@ -185,26 +218,5 @@ async fn a_restart_loses_nothing_that_was_queued() {
     let done = app.logged(Logged::ScriptDone, 60).await;
     let payloads = done.iter().map(|line| line["payload"].as_str().unwrap());
     assert_eq!(payloads.collect::<BTreeSet<_>>().len(), 60, "none is missing");
-    app.stack.stop().await;
-}
-
-/// KMS is asked once for a secret, not each time when the tenant's row is read.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_row_that_is_read_again_needs_no_key_again() {
-    let proxy = FaultProxy::new().await;
-    let app = TestApp::without_handlers_behind(&[("AWS_ENDPOINT_URL_KMS", proxy.url())]).await;
-    proxy.forward_to(app.stack.kms_endpoint());
-    let known = app.installed(Product::Jira).await;
-    assert_eq!(webhook(&app, "/issue-created", &known).await, 204);
-    proxy.inject(Fault::Refuse);
-    // The row is read once more before a signature is refused. Without the secret it would be 503.
-    let forger = known.with_new_secret();
-    assert_eq!(webhook(&app, "/issue-created", &forger).await, 401);
-    assert_eq!(webhook(&app, "/issue-created", &known).await, 204);
-
-    // A new secret has another ciphertext.
-    proxy.inject(Fault::None);
-    assert_eq!(app.call_back(Callback::Installed, &forger).await.status, 204);
-    assert_eq!(webhook(&app, "/issue-created", &forger).await, 204);
     app.stack.stop().await;
 }

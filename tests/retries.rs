@@ -38,7 +38,7 @@ pub(crate) fn delivery_of(app: &TestApp, order: serde_json::Value) -> String {
 }
 
 /// Puts messages on the scripted handler's queue at once, so that one batch can hold them all.
-async fn enqueue(app: &TestApp, bodies: impl IntoIterator<Item = String>) {
+pub(crate) async fn enqueue(app: &TestApp, bodies: impl IntoIterator<Item = String>) {
     let mut request = app.sqs().send_message_batch().queue_url(app.queue("ScriptedQueue"));
     for (number, body) in bodies.into_iter().enumerate() {
         let entry =

@@ -62,9 +62,10 @@ answers() {
     return 1
 }
 
-say "Installing the SAM CLI, cargo-lambda, cfn-lint and ministack"
+say "Installing the SAM CLI, cargo-lambda, cfn-lint, checkov and ministack"
 venv tools requirements.txt
 venv cloud requirements-cloud.txt
+venv scanner requirements-scanner.txt
 tools=$rehearsal/tools/bin
 
 say "Validating, expanding and linting the template"
@@ -80,12 +81,19 @@ for form in "" "template: { bodies: true }" "template: { canary: true }" \
     form "$form" >"$rehearsal/template.yaml"
     "$tools/python" infra/rehearsal/expand.py "$rehearsal/template.yaml" "$rehearsal/expanded.json"
     "$tools/cfn-lint" ${form:+--ignore-checks W2001} --template "$rehearsal/expanded.json"
+    # Without its log: it would like to read the texts of its rules from its vendor.
+    "$rehearsal/scanner/bin/checkov" --config-file infra/cargo-hooks/scaffold/app/.checkov.yaml.j2 \
+        --file "$rehearsal/template.yaml" 2>"$rehearsal/scanner.log" || { tail -n 5 "$rehearsal/scanner.log"; exit 1; }
 done
 
 say "Linting the roles of a new app"
 rm -rf "$rehearsal/app"
 cargo hooks new "$rehearsal/app" --key com.example.rehearsed --framework .
 "$tools/cfn-lint" --template "$rehearsal/app/infra/deployer.yaml" "$rehearsal/app/infra/operator.yaml"
+for roles in deployer operator; do
+    "$rehearsal/scanner/bin/checkov" --config-file "$rehearsal/app/.checkov.yaml" \
+        --file "$rehearsal/app/infra/$roles.yaml" 2>"$rehearsal/scanner.log" || { tail -n 5 "$rehearsal/scanner.log"; exit 1; }
+done
 
 say "Building with sam build"
 case $(uname -m) in

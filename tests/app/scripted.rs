@@ -39,7 +39,10 @@ async fn initialize() -> Result<State, Error> {
 async fn handle(delivery: Delivery, state: State) -> Result<(), Error> {
     let Script { what, once, takes } = delivery.payload.read()?;
     tracing::info!(delivery.id, state = state.made_at.to_string(), "script begun");
-    tokio::time::sleep(Duration::from_millis(takes)).await;
+    // Even a sleep of nothing takes a tick of the clock.
+    if takes > 0 {
+        tokio::time::sleep(Duration::from_millis(takes)).await;
+    }
     if once.is_none_or(|path| File::create_new(path).is_ok()) {
         match what.as_str() {
             "fail" => return Err("as scripted".into()),
@@ -66,13 +69,20 @@ async fn handle(delivery: Delivery, state: State) -> Result<(), Error> {
 
 /// `HANDLER_MODE` says how it is run: one word for each of the runner's settings.
 fn main() -> ExitCode {
-    let mode = runtime::environment::optional("HANDLER_MODE").unwrap_or_default();
-    let runner = mode.split_whitespace().fold(Runner::new(), |runner, word| match word {
-        "claim_once" => runner.claim_once(),
-        "deduplicate" => runner.deduplicate(),
-        "every_time" => runner.every_time(),
+    let settings = runtime::environment::optional("HANDLER_MODE").unwrap_or_default();
+    let mut mode = "";
+    let runner = settings.split_whitespace().fold(Runner::new(), |runner, word| match word {
         "in_order" => runner.in_order(),
+        "claim_once" | "deduplicate" | "every_time" => {
+            mode = word;
+            runner
+        }
         concurrency => runner.concurrency(concurrency.parse().expect("a number or a setting")),
     });
-    runner.run_with(initialize, handle)
+    match mode {
+        "claim_once" => runner.claim_once().run_with(initialize, handle),
+        "deduplicate" => runner.deduplicate().run_with(initialize, handle),
+        "every_time" => runner.every_time().run_with(initialize, handle),
+        _ => runner.run_with(initialize, handle),
+    }
 }

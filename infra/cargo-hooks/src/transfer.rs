@@ -166,7 +166,7 @@ pub async fn export(
     for entry in &entries {
         let secret = if with_secrets {
             let secret = store.table.secret_of(entry).await;
-            secret.context("a secret cannot be decrypted; your credentials need kms:Decrypt")?
+            secret.context("a secret cannot be decrypted; your credentials need dynamodb:GetItem and kms:Decrypt")?
         } else {
             None
         };
@@ -259,7 +259,7 @@ pub async fn import(
         let imported = store.table.import(&import, now, is_dry_run).await.with_context(|| {
             format!(
                 "line {number} cannot be imported; your credentials need dynamodb:GetItem, \
-                 dynamodb:UpdateItem, kms:Decrypt and kms:Encrypt. Run it again then: what was \
+                 dynamodb:UpdateItem, kms:Decrypt and kms:GenerateDataKey. Run it again then: what was \
                  imported stays the same"
             )
         })?;
@@ -279,6 +279,63 @@ pub async fn import(
         writeln!(out, "line {number}: {verb}: {} {}", installation.product, escaped(&site))?;
     }
     Ok(summary)
+}
+
+/// Makes a new data key and encrypts all secrets with it. Returns how many tenants have a secret that
+/// cannot be decrypted.
+///
+/// # Errors
+///
+/// Fails if the table or its key does not answer, or what is reported cannot be written.
+pub async fn reseal(
+    store: &Store,
+    out: &mut impl Write,
+    problems: &mut impl Write,
+) -> anyhow::Result<usize> {
+    let resealed = store.table.reseal(Timestamp::now()).await.context(
+        "the secrets are not all encrypted with a new data key; your credentials need dynamodb:Scan, \
+         dynamodb:GetItem, dynamodb:UpdateItem, kms:Decrypt and kms:GenerateDataKey. Run it again \
+         then: every secret stays readable",
+    )?;
+    for tenant in &resealed.unreadable {
+        let tenant = escaped(tenant.as_str());
+        writeln!(
+            problems,
+            "{tenant}: its secret cannot be decrypted; install the app there again"
+        )?;
+    }
+    writeln!(
+        out,
+        "{}: it encrypts the secrets of {} tenants",
+        resealed.data_key, resealed.tenants
+    )?;
+    Ok(resealed.unreadable.len())
+}
+
+/// Removes data keys that encrypt no secret.
+///
+/// # Errors
+///
+/// Fails if the table does not answer, or what is reported cannot be written.
+pub async fn remove_data_keys(store: &Store, out: &mut impl Write) -> anyhow::Result<()> {
+    let done = store.table.remove_data_keys(Timestamp::now()).await.context(
+        "the old data keys are not removed; your credentials need dynamodb:Scan and \
+         dynamodb:UpdateItem",
+    )?;
+    for name in &done.removed {
+        writeln!(out, "{name}: removed")?;
+    }
+    for name in &done.kept {
+        writeln!(
+            out,
+            "{name}: kept, because secrets need it or it was replaced within the last hour; run \
+             `cargo hooks tenants reseal`, and this an hour later"
+        )?;
+    }
+    if done.removed.is_empty() && done.kept.is_empty() {
+        writeln!(out, "there is no old data key")?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -63,6 +63,8 @@ fn the_committed_schema_is_that_of_the_configuration() {
 fn creates_an_app_in_which_everything_agrees() {
     let (_folder, app) = app(&["--key", "com.example.mine"]);
     let wanted = [
+        ".checkov.yaml",
+        ".github/dependabot.yml",
         ".github/workflows/ci.yml",
         ".github/workflows/deploy.yml",
         ".gitignore",
@@ -104,7 +106,7 @@ fn creates_an_app_in_which_everything_agrees() {
 fn creates_policies_for_the_commands_of_operators() {
     let (folder, app) = app(&[]);
     let policies = fs::read_to_string(app.join("infra/operator.yaml")).unwrap();
-    let commands: [&[&str]; 7] = [
+    let commands: [&[&str]; 8] = [
         &["dead"],
         &["logs"],
         &["recover"],
@@ -112,6 +114,7 @@ fn creates_policies_for_the_commands_of_operators() {
         &["tenants", "export"],
         &["tenants", "import"],
         &["tenants", "list"],
+        &["tenants", "reseal"],
     ];
     let mut needed = BTreeSet::new();
     for command in commands {

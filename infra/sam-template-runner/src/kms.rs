@@ -1,6 +1,6 @@
 //! A test double for KMS: encryption under one key, bound to the key id and the encryption context.
 //!
-//! AWS Key Management Service API Reference, `Encrypt`, `Decrypt` and `DescribeKey`, over AWS JSON
+//! AWS Key Management Service API Reference, `Encrypt`, `Decrypt` and `GenerateDataKey`, over AWS JSON
 //! 1.1. As on AWS, a ciphertext cannot be decrypted with another key id or another encryption
 //! context. Every key id is accepted.
 
@@ -65,7 +65,13 @@ impl Kms {
                 let opened = self.open_sealed(request.bound(), ciphertext)?;
                 Ok(json!({ "Plaintext": STANDARD.encode(opened), "KeyId": id }))
             }
-            "DescribeKey" => Ok(json!({ "KeyMetadata": { "KeyId": id, "Arn": id } })),
+            "GenerateDataKey" => {
+                let mut data_key = vec![0; request.data_key_len()?];
+                self.random.fill(&mut data_key).expect("the operating system has randomness");
+                let plaintext = STANDARD.encode(&data_key);
+                let sealed = STANDARD.encode(self.seal(request.bound(), data_key));
+                Ok(json!({ "CiphertextBlob": sealed, "Plaintext": plaintext, "KeyId": id }))
+            }
             _ => Err(("UnknownOperationException", "the test double for KMS does not know it")),
         }
     }
@@ -136,12 +142,26 @@ struct Request {
     plaintext: Option<String>,
     #[serde(default)]
     ciphertext_blob: Option<String>,
+    #[serde(default)]
+    key_spec: Option<String>,
+    #[serde(default)]
+    number_of_bytes: Option<usize>,
 }
 
 impl Request {
     /// What a ciphertext is bound to: the key, and the context in the order of its names.
     fn bound(&self) -> Aad<Vec<u8>> {
         Aad::from(json!([self.key_id, self.encryption_context]).to_string().into_bytes())
+    }
+
+    /// How many bytes a data key has: by its specification, or by their number.
+    fn data_key_len(&self) -> Result<usize, Refused> {
+        match (self.key_spec.as_deref(), self.number_of_bytes) {
+            (Some("AES_256"), None) => Ok(32),
+            (Some("AES_128"), None) => Ok(16),
+            (None, Some(length @ 1..=1024)) => Ok(length),
+            _ => Err(VALIDATION),
+        }
     }
 }
 

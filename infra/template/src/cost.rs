@@ -370,7 +370,7 @@ struct Model<'a> {
 /// How often a receiver has to ask for what it has cached, as a share of its events.
 struct Misses {
     tenants: f64,
-    secrets: f64,
+    data_keys: f64,
 }
 
 /// How a handler's queue is read.
@@ -404,12 +404,12 @@ impl Model<'_> {
             let misses = self.misses(receiver);
             let ms = a.receiver_ms.value
                 + misses.tenants * a.tenant_read_ms.value
-                + misses.secrets * a.decrypt_ms.value;
+                + misses.data_keys * a.decrypt_ms.value;
             (receiver.function, receiver.events * ms)
         });
         self.duration(sheet, "Lambda, receivers' duration", receivers);
         let handlers = self.stack.handlers.iter().map(|handler| {
-            let writes = self.writes(handler) * a.write_ms.value;
+            let writes = self.rounds(handler) * a.write_ms.value;
             let batches = self.reading(handler).batches * a.batch_ms.value;
             (handler.function, handler.events * a.handler_ms.value + writes + batches)
         });
@@ -445,20 +445,21 @@ impl Model<'_> {
         sheet.usage(component, seconds, price);
     }
 
-    /// The share of a receiver's events that find no cached tenant, and no cached secret.
+    /// The share of a receiver's events that find no cached tenant, and no decrypted data key.
     ///
     /// Each environment has its own cache. A tenant is read by its first event, and used for the
-    /// lifetime of the entry, in which further events come.
+    /// lifetime of the entry, in which further events come. A data key is decrypted for all tenants.
     fn misses(&self, receiver: &Receiver<'_>) -> Misses {
         let a = &self.rates.assumptions;
         let rate = receiver.events / self.month_s();
         let environments = 1.0 + a.spare_environments.value + rate * a.receiver_ms.value / 1000.0;
-        let of_tenant = rate / self.workload.tenants / environments;
-        let misses = |lifetime: f64| 1.0 / (1.0 + of_tenant * lifetime);
+        let of_environment = rate / environments;
+        let of_tenant = of_environment / self.workload.tenants;
+        let misses = |rate: f64, lifetime: f64| 1.0 / (1.0 + rate * lifetime);
         let lives = a.environment_s.value;
         Misses {
-            tenants: misses(a.tenant_lifetime_s.value.min(lives)),
-            secrets: misses(a.secret_lifetime_s.value.min(lives)),
+            tenants: misses(of_tenant, a.tenant_lifetime_s.value.min(lives)),
+            data_keys: misses(of_environment, a.data_key_lifetime_s.value.min(lives)),
         }
     }
 
@@ -530,19 +531,30 @@ impl Model<'_> {
         }
     }
 
+    /// The round trips to the idempotency table in a month, one after the other: an event is completed
+    /// while the next of its batch is claimed.
+    fn rounds(&self, handler: &Handler<'_>) -> f64 {
+        let events = handler.events;
+        match self.workload.idempotency {
+            Idempotency::Run | Idempotency::ClaimOnce => events + self.reading(handler).batches,
+            Idempotency::Deduplicate => events,
+            Idempotency::EveryTime => 0.0,
+        }
+    }
+
     /// The tables and the key of the secrets.
     fn tables(&self, sheet: &mut Sheet) {
         let Rates { prices, assumptions: a, .. } = self.rates;
         let misses = self.stack.receivers.iter().map(|receiver| {
-            let Misses { tenants, secrets } = self.misses(receiver);
+            let Misses { tenants, data_keys } = self.misses(receiver);
             let events = receiver.events * self.stack.copies;
-            (events * tenants, events * secrets)
+            (events * tenants, events * data_keys)
         });
         let (reads, decrypts) = misses
             .fold((0.0, 0.0), |(reads, all), (tenants, secrets)| (reads + tenants, all + secrets));
         sheet.usage("DynamoDB, reads of tenants", reads, &prices.dynamodb_reads);
         let decrypts = if self.stack.encrypts() { decrypts } else { 0.0 };
-        sheet.usage("KMS, secrets decrypted", decrypts, &prices.kms_requests);
+        sheet.usage("KMS, data keys decrypted", decrypts, &prices.kms_requests);
         let tables = self.stack.resources.tables.iter();
         let sealed = tables.filter(|table| {
             table.properties.get("SSESpecification").is_some_and(|sse| sse["SSEEnabled"] == true)

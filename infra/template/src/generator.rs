@@ -148,6 +148,8 @@ pub fn render(
         tenants_table => context! {
             key => tenants_table::KEY,
             expires_at => tenants_table::EXPIRES_AT,
+            data_key => tenants_table::DATA_KEY,
+            data_key_prefix => tenants_table::DATA_KEY_PREFIX,
             receiver_reads => tenants_table::RECEIVER_READS,
             caller_reads => tenants_table::CALLER_READS,
         },

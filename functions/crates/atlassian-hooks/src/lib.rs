@@ -42,6 +42,6 @@ pub mod site {
 }
 pub use ::site::Sites;
 #[doc(inline)]
-pub use handler::{Error, LONGEST_DELAY, Runner, give_up, retry_after, run};
+pub use handler::{Error, LONGEST_DELAY, Runner, give_up, mode, retry_after, run};
 #[doc(inline)]
 pub use runtime::aws::config as aws_config;

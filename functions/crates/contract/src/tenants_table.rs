@@ -1,7 +1,7 @@
-//! The attributes that define the tenants table, which has one row per tenant, or that a role
-//! names.
+//! The attributes that define the tenants table, which has one row per tenant and one per data key,
+//! or that a role names.
 
-/// The partition key: the client key, a string.
+/// The partition key: the client key, or the name of a data key; a string.
 pub const KEY: &str = "clientKey";
 /// The time-to-live attribute: when DynamoDB may delete the row, in seconds since 1970.
 pub const EXPIRES_AT: &str = "expiresAt";
@@ -17,10 +17,15 @@ pub const SECRET: &str = "sharedSecret";
 pub const PREVIOUS_SECRET: &str = "previousSecret";
 /// Until when the previous secret is valid, in seconds since 1970.
 pub const PREVIOUS_UNTIL: &str = "previousUntil";
+/// In the row of a data key: the data key, as KMS encrypted it.
+pub const DATA_KEY: &str = "dataKey";
+/// The beginning of each data key's name. No client key has a space.
+pub const DATA_KEY_PREFIX: &str = "data-key ";
 
-/// The attributes that a receiver reads. Besides the key, its role allows no others.
+/// The attributes of a tenant that a receiver reads. Besides the key and [`DATA_KEY`], its role allows
+/// no others.
 pub const RECEIVER_READS: [&str; 5] = [SECRET, PREVIOUS_SECRET, PREVIOUS_UNTIL, PRODUCT, BASE_URL];
 
-/// The attributes that a handler reads if it calls the API of its tenants. Besides the key, its role
-/// allows no others.
+/// The attributes of a tenant that a handler reads if it calls the API of its tenants. Besides the key
+/// and [`DATA_KEY`], its role allows no others.
 pub const CALLER_READS: [&str; 4] = [SECRET, PRODUCT, BASE_URL, OAUTH_CLIENT_ID];

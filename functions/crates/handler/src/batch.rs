@@ -12,39 +12,56 @@
 //! | not begun, or stopped after it began late | a copy is queued, and Lambda deletes it | no |
 //! | failed | it becomes visible again after a delay | yes |
 //! | given up | it is sent to the dead-letter queue with its reason, and Lambda deletes it | |
+//!
+//! # Writes
+//!
+//! Between two calls of the handler is one round trip to the idempotency table: the completion of one
+//! message and the claim of the next are written side by side. Both have to be recorded before the next
+//! call, because a handler can kill the function at any time:
+//!
+//! - A message whose handler has completed is not handled again, so its completion is recorded before
+//!   any other handler runs. `deduplicate` keeps to this as well, although it promises less: the
+//!   completion costs no time beside the claim.
+//! - A message that was not begun has spent no attempt, and with `claim_once` it must not become a dead
+//!   letter. A claim is what counts an attempt, so none is made ahead: not for the rest of the batch,
+//!   nor while another handler of the same worker runs.
+//!
+//! `concurrency` has as many workers, whose writes are side by side too.
 
 use std::any::Any;
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, SystemTime};
 
 use atlassian_connect::delivery::{Delivery, QueueMessage, Unreadable};
-use atlassian_connect::event::FromPayload;
+use atlassian_connect::event::{EventName, FromPayload};
+use atlassian_connect::tenant::ClientKey;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse};
 use claim_check::ObjectStore;
 use contract::metric;
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use crate::idempotency::{Claim, Claimant, IdempotencyStore, Takeover};
+use crate::Error;
+use crate::attempts::Attempts;
+use crate::idempotency::Claim;
 use crate::message::{Batch, Message};
 use crate::queue::{Queue, age};
 use crate::retry::Disposition;
 use crate::typed::typed;
-use crate::{Error, Mode};
 
 /// Settings and clients shared by all messages of a batch.
 #[derive(Debug, Default)]
-pub(crate) struct BatchContext {
-    pub(crate) mode: Mode,
+pub(crate) struct BatchContext<A> {
+    pub(crate) attempts: A,
     /// How many messages are handled at the same time.
     pub(crate) concurrency: usize,
     /// Whether the messages of one tenant are handled one after the other.
     pub(crate) in_order: bool,
-    /// The idempotency store, unless the mode needs none.
-    pub(crate) idempotency: Option<IdempotencyStore>,
     /// The queue of the messages and its dead-letter queue.
     pub(crate) queue: Option<Queue>,
     /// The bucket of deliveries that exceed the limit of a message, if there is one.
@@ -52,13 +69,14 @@ pub(crate) struct BatchContext {
 }
 
 /// Calls the handler for each message of a batch, and returns those that failed.
-pub(crate) async fn run<H, T, F>(
+pub(crate) async fn run<A, H, T, F>(
     batch: Batch,
     deadline: SystemTime,
-    context: &BatchContext,
+    context: &BatchContext<A>,
     handler: &H,
 ) -> SqsBatchResponse
 where
+    A: Attempts,
     H: Fn(Delivery<T>) -> F,
     T: FromPayload,
     F: Future<Output = Result<(), Error>>,
@@ -75,9 +93,9 @@ where
         left: Cell::new(batch.messages.len()),
     };
     let lanes = lanes(batch.messages, context.in_order);
-    let returned = stream::iter(lanes).map(|lane| invocation.work_through(lane));
-    let returned: Vec<Vec<Returned>> =
-        returned.buffer_unordered(context.concurrency.max(1)).collect().await;
+    let workers = lanes.len().min(context.concurrency.max(1));
+    let lanes = Cell::new(lanes.into());
+    let returned = join_all((0..workers).map(|_| invocation.work_through(&lanes))).await;
     let mut kept_back = Vec::new();
     let mut waiting = Vec::new();
     for returned in returned.into_iter().flatten() {
@@ -128,8 +146,8 @@ enum Returned {
     Waiting(Message, Duration),
 }
 
-struct Invocation<'a, H> {
-    context: &'a BatchContext,
+struct Invocation<'a, A, H> {
+    context: &'a BatchContext<A>,
     handler: &'a H,
     start: Instant,
     /// When a running handler is stopped.
@@ -143,47 +161,84 @@ struct Invocation<'a, H> {
 }
 
 /// A message that was not handled, with what is known of it.
-struct NotHandled {
+struct NotHandled<K> {
     failure: Failure,
     /// The delivery of the message, unless it could not be read.
     delivery_id: Option<String>,
     /// The attempt that failed, unless none was begun.
-    attempt: Option<Attempt>,
+    attempt: Option<Attempt<K>>,
 }
 
-/// An attempt that is in progress in the idempotency store.
-struct Attempt {
-    key: String,
+/// An attempt that is in progress.
+struct Attempt<K> {
+    key: K,
     number: u32,
 }
 
-impl<H> Invocation<'_, H> {
-    /// Handles a lane, and returns the messages that are attempted again.
-    async fn work_through<T, F>(&self, lane: Lane) -> Vec<Returned>
+/// What is logged of a delivery, for which the handler has none left.
+struct Identified {
+    id: String,
+    event: EventName,
+    tenant: ClientKey,
+}
+
+/// A delivery for which an attempt has begun, and the handler is not called yet.
+struct Begun<T, K> {
+    delivery: Delivery<T>,
+    identified: Identified,
+    attempt: Attempt<K>,
+}
+
+/// A message whose handler has completed, which is not recorded yet.
+struct Handled<K> {
+    message: Message,
+    identified: Identified,
+    attempt: Attempt<K>,
+}
+
+impl<A: Attempts, H> Invocation<'_, A, H> {
+    /// Handles lanes until none is left, and returns the messages that are attempted again.
+    ///
+    /// Completion of a message is recorded while the next one is begun. Both are recorded before the
+    /// handler is called, see [`crate::batch`].
+    async fn work_through<T, F>(&self, lanes: &Cell<VecDeque<Lane>>) -> Vec<Returned>
     where
         H: Fn(Delivery<T>) -> F,
         T: FromPayload,
         F: Future<Output = Result<(), Error>>,
     {
         let mut returned = Vec::new();
-        let mut ahead = None;
-        for message in lane {
-            let handled = match ahead {
-                // A message behind one that is attempted again has to wait for it.
-                Some(delay) => Err(Failure::NotBegun(delay).into()),
-                None if self.has_time() => self.handle(&message).await,
-                None => Err(Failure::NotBegun(Duration::ZERO).into()),
-            };
-            let settled = match handled {
-                Ok(()) => None,
-                Err(not_handled) => self.settle(message, not_handled).await,
-            };
-            self.left.set(self.left.get().saturating_sub(1));
-            let Some(message) = settled else { continue };
-            let (Returned::KeptBack(_, delay) | Returned::Waiting(_, delay)) = &message;
-            ahead = Some(*delay).filter(|_| self.context.in_order);
-            returned.push(message);
+        let mut previous: Option<Handled<A::Key>> = None;
+        while let Some(lane) = next(lanes) {
+            let mut ahead = None;
+            for message in lane {
+                let completed = self.complete(previous.as_ref()).shared();
+                let begin = self.begin(&message, ahead, previous.as_ref(), completed.clone());
+                let ((), begun) = tokio::join!(completed, begin);
+                let not_handled = match begun {
+                    Ok(Some(begun)) => match self.call(begun).await {
+                        Ok((identified, attempt)) => {
+                            previous = Some(Handled { message, identified, attempt });
+                            continue;
+                        }
+                        Err(not_handled) => Some(not_handled),
+                    },
+                    Ok(None) => None,
+                    Err(not_handled) => Some(not_handled),
+                };
+                previous = None;
+                let settled = match not_handled {
+                    Some(not_handled) => self.settle(message, not_handled).await,
+                    None => None,
+                };
+                self.leave();
+                let Some(message) = settled else { continue };
+                let (Returned::KeptBack(_, delay) | Returned::Waiting(_, delay)) = &message;
+                ahead = Some(*delay).filter(|_| self.context.in_order);
+                returned.push(message);
+            }
         }
+        self.complete(previous.as_ref()).await;
         returned
     }
 
@@ -192,72 +247,123 @@ impl<H> Invocation<'_, H> {
         Instant::now() + self.longest.get() < self.end
     }
 
-    async fn handle<T, F>(&self, message: &Message) -> Result<(), NotHandled>
-    where
-        H: Fn(Delivery<T>) -> F,
-        T: FromPayload,
-        F: Future<Output = Result<(), Error>>,
-    {
+    /// Counts a message that leaves the batch.
+    fn leave(&self) {
+        self.left.set(self.left.get().saturating_sub(1));
+    }
+
+    /// Reads a message and begins an attempt, unless it is a duplicate.
+    async fn begin<T: FromPayload>(
+        &self,
+        message: &Message,
+        ahead: Option<Duration>,
+        previous: Option<&Handled<A::Key>>,
+        completed: impl Future<Output = ()>,
+    ) -> Result<Option<Begun<T, A::Key>>, NotHandled<A::Key>> {
+        // A message behind one that is attempted again has to wait for it.
+        if let Some(delay) = ahead {
+            return Err(Failure::NotBegun(delay).into());
+        }
+        if !self.has_time() {
+            return Err(Failure::NotBegun(Duration::ZERO).into());
+        }
         let delivery = self.open(message).await?;
-        let (id, event, tenant) =
-            (delivery.id.clone(), delivery.event.clone(), delivery.tenant.clone());
+        let handler = self.context.queue.as_ref().map_or("", Queue::name);
+        let key = self.context.attempts.key(handler, &delivery);
+        let identified = Identified {
+            id: delivery.id.clone(),
+            event: delivery.event.clone(),
+            tenant: delivery.tenant.clone(),
+        };
+        let Identified { id, event, tenant } = &identified;
         let fails =
             |failure, attempt| NotHandled { failure, delivery_id: Some(id.clone()), attempt };
-        let key = self.key(&delivery);
         let delivery = typed(delivery, message)
             .map_err(|error| fails(Failure::Permanent(error.into()), None))?;
-
-        let Some(number) =
-            self.begin(&key, message).await.map_err(|failure| fails(failure, None))?
-        else {
-            tracing::info!(
-                metric = metric::DUPLICATES,
-                delivery.id = id,
-                delivery.event = %event,
-                tenant.key = %tenant,
-                message.id = message.id,
-                "duplicate delivery skipped"
-            );
-            return Ok(());
+        // A duplicate of the one before has to find it completed.
+        if previous.is_some_and(|previous| previous.attempt.key == key) {
+            completed.await;
+        }
+        let claim = self.context.attempts.begin(&key, message, self.max_attempts(), self.over);
+        let number = match claim.await {
+            Ok(Claim::Acquired { attempt }) => attempt,
+            Ok(Claim::Duplicate) => {
+                tracing::info!(
+                    metric = metric::DUPLICATES,
+                    delivery.id = id,
+                    delivery.event = %event,
+                    tenant.key = %tenant,
+                    message.id = message.id,
+                    "duplicate delivery skipped"
+                );
+                return Ok(None);
+            }
+            Ok(Claim::InProgress(until)) => {
+                let wait = Duration::try_from(until - Timestamp::now()).unwrap_or_default();
+                return Err(fails(Failure::NotBegun(wait + Duration::from_secs(1)), None));
+            }
+            Ok(Claim::Unfinished) => {
+                return Err(fails(Failure::Permanent(UNFINISHED.into()), None));
+            }
+            Err(error) => return Err(fails(Failure::Unavailable(error.into()), None)),
         };
         let attempt = Attempt { key, number };
         if number > self.max_attempts() {
             return Err(fails(Failure::Permanent(KILLED.into()), Some(attempt)));
         }
+        Ok(Some(Begun { delivery, identified, attempt }))
+    }
+
+    /// Calls the handler.
+    async fn call<T, F>(
+        &self,
+        begun: Begun<T, A::Key>,
+    ) -> Result<(Identified, Attempt<A::Key>), NotHandled<A::Key>>
+    where
+        H: Fn(Delivery<T>) -> F,
+        F: Future<Output = Result<(), Error>>,
+    {
+        let Begun { delivery, identified, attempt } = begun;
+        let fails = |failure, attempt| NotHandled {
+            failure,
+            delivery_id: Some(identified.id.clone()),
+            attempt: Some(attempt),
+        };
         let begun = Instant::now();
+        // Recording the completion of the one before can have taken all the time.
+        if begun >= self.end {
+            return Err(fails(Failure::NotBegun(Duration::ZERO), attempt));
+        }
         // The call itself is inside, because it can panic before it returns a future. Unwind
         // safety: nothing of a handler that panicked is used again, as its delivery is dropped.
         let handled = AssertUnwindSafe(async { (self.handler)(delivery).await }).catch_unwind();
         // What the handler logs can be found by its delivery.
-        let span = tracing::info_span!("handler", delivery.id = id, message.attempts = number);
+        let span = tracing::info_span!(
+            "handler",
+            delivery.id = identified.id,
+            message.attempts = attempt.number
+        );
         let handled = handled.instrument(span);
         let handled = match tokio::time::timeout_at(self.end, handled).await {
             Ok(Ok(handled)) => handled,
             Ok(Err(panic)) => Err(format!("the handler panicked: {}", text(&*panic)).into()),
             // It began late, and had less time than an invocation has. The next one may be enough.
             Err(_) if begun - self.start > (self.end - self.start) / 10 => {
-                return Err(fails(Failure::Interrupted, Some(attempt)));
+                return Err(fails(Failure::Interrupted, attempt));
             }
             Err(_) => Err(OUT_OF_TIME.into()),
         };
         self.longest.set(self.longest.get().max(begun.elapsed()));
-        if let Err(error) = handled {
-            let failure = match Disposition::of(&*error) {
-                Disposition::DeadLetter => Failure::Permanent(error),
-                Disposition::Retry { after } => Failure::Failed { after, error },
-            };
-            return Err(fails(failure, Some(attempt)));
+        match handled {
+            Ok(()) => Ok((identified, attempt)),
+            Err(error) => {
+                let failure = match Disposition::of(&*error) {
+                    Disposition::DeadLetter => Failure::Permanent(error),
+                    Disposition::Retry { after } => Failure::Failed { after, error },
+                };
+                Err(fails(failure, attempt))
+            }
         }
-        self.complete(&attempt, message).await;
-        // The one line of most deliveries, so without what the receiver's line has for the same id.
-        tracing::info!(
-            delivery.id = id,
-            delivery.event = %event,
-            tenant.key = %tenant,
-            message.attempts = number,
-            "delivery handled"
-        );
-        Ok(())
     }
 
     /// Reads the delivery that a message contains or refers to.
@@ -276,7 +382,7 @@ impl<H> Invocation<'_, H> {
 
     /// Finishes a message that was not handled: sends it to the dead-letter queue, or returns it to
     /// be attempted again.
-    async fn settle(&self, message: Message, not_handled: NotHandled) -> Option<Returned> {
+    async fn settle(&self, message: Message, not_handled: NotHandled<A::Key>) -> Option<Returned> {
         let NotHandled { failure, delivery_id, attempt } = not_handled;
         let attempts = attempt.as_ref().map_or_else(|| message.attempts(), |begun| begun.number);
         let queue = self.context.queue.as_ref();
@@ -364,57 +470,17 @@ impl<H> Invocation<'_, H> {
         Some(Returned::KeptBack(message, delay))
     }
 
-    /// The idempotency key: the same for all messages of one webhook to one handler.
-    fn key(&self, delivery: &Delivery) -> String {
-        let handler = self.context.queue.as_ref().map_or("", Queue::name);
-        format!("{handler} {} {}", delivery.tenant, delivery.identity())
-    }
-
     fn max_attempts(&self) -> u32 {
         self.context.queue.as_ref().map_or(u32::MAX, Queue::max_attempts)
     }
 
-    /// Begins an attempt and returns its number, or `None` for a duplicate.
-    async fn begin(&self, key: &str, message: &Message) -> Result<Option<u32>, Failure> {
-        let takeover = match self.context.mode {
-            Mode::ExactlyOnce => Takeover::Allowed,
-            Mode::ClaimOnce => Takeover::Refused,
-            Mode::Deduplicate => Takeover::Own,
-            Mode::EveryTime => {
-                // Receives are attempts here, as copies spend none; but a function that is killed
-                // spends one for every message of its batch.
-                let killed = message.attempts() > self.max_attempts().saturating_mul(4);
-                return if killed {
-                    Err(Failure::Permanent(KILLED.into()))
-                } else {
-                    Ok(Some(message.attempts().min(self.max_attempts())))
-                };
-            }
-        };
-        let Some(store) = &self.context.idempotency else { return Ok(Some(1)) };
-        let claim = store.claim(key, claimant(message), takeover, Timestamp::now(), self.over);
-        match claim.await.map_err(|error| Failure::Unavailable(error.into()))? {
-            Claim::Acquired { attempt } => Ok(Some(attempt)),
-            Claim::Duplicate => Ok(None),
-            Claim::InProgress(until) => {
-                let wait = Duration::try_from(until - Timestamp::now()).unwrap_or_default();
-                Err(Failure::NotBegun(wait + Duration::from_secs(1)))
-            }
-            Claim::Unfinished => Err(Failure::Permanent(UNFINISHED.into())),
-        }
-    }
-
-    async fn complete(&self, attempt: &Attempt, message: &Message) {
-        let Some(store) = self.store() else { return };
-        // Other messages are duplicates already. The message itself is received again if the function
-        // is killed by one of those that are left.
-        if self.context.mode == Mode::Deduplicate && self.left.get() <= 1 {
-            return;
-        }
+    /// Records the completion of a message, if there is one, which leaves the batch.
+    async fn complete(&self, handled: Option<&Handled<A::Key>>) {
+        let Some(Handled { message, identified, attempt }) = handled else { return };
+        let is_last = self.left.get() <= 1;
         // The handler has completed, and a failure now would call it again. So this is tried for as
         // long as there is time.
-        while let Err(error) =
-            store.complete(&attempt.key, claimant(message), Timestamp::now()).await
+        while let Err(error) = self.context.attempts.complete(&attempt.key, message, is_last).await
         {
             if Instant::now() >= self.end {
                 let error = runtime::chain(&error);
@@ -423,34 +489,43 @@ impl<H> Invocation<'_, H> {
                     error,
                     "completion not recorded; a duplicate may be handled again"
                 );
-                return;
+                break;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
+        self.leave();
+        // The one line of most deliveries, so without what the receiver's line has for the same id.
+        tracing::info!(
+            delivery.id = identified.id,
+            delivery.event = %identified.event,
+            tenant.key = %identified.tenant,
+            message.attempts = attempt.number,
+            "delivery handled"
+        );
     }
 
-    /// Ends the lock of an attempt that was not completed, and records the attempts that are spent.
-    /// `None` deletes the row, because the message is a dead letter.
-    async fn unlock(&self, attempt: Option<&Attempt>, message: &Message, spent: Option<u32>) {
-        let (Some(store), Some(attempt)) = (self.store(), attempt) else { return };
-        let Attempt { key, number } = attempt;
-        let unlocked = match spent {
-            Some(spent) => store.release(key, claimant(message), *number, spent).await,
-            None => store.forget(key, claimant(message), *number).await,
-        };
-        if let Err(error) = unlocked {
+    /// Ends an attempt that was not completed, and records the attempts that are spent. `None` forgets
+    /// the webhook, because the message is a dead letter.
+    async fn unlock(
+        &self,
+        attempt: Option<&Attempt<A::Key>>,
+        message: &Message,
+        spent: Option<u32>,
+    ) {
+        let Some(Attempt { key, number }) = attempt else { return };
+        if let Err(error) = self.context.attempts.end(key, message, *number, spent).await {
             let error = runtime::chain(&error);
             tracing::warn!(message.id = message.id, error, "{LOCK_NOT_RELEASED}");
         }
     }
-
-    fn store(&self) -> Option<&IdempotencyStore> {
-        self.context.idempotency.as_ref().filter(|_| self.context.mode != Mode::EveryTime)
-    }
 }
 
-fn claimant(message: &Message) -> Claimant<'_> {
-    Claimant { message: message.origin(), replay: message.replay() }
+/// Takes the next lane.
+fn next(lanes: &Cell<VecDeque<Lane>>) -> Option<Lane> {
+    let mut left = lanes.take();
+    let lane = left.pop_front();
+    lanes.set(left);
+    lane
 }
 
 /// Why a message was not handled.
@@ -482,7 +557,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3 * 24 * 60 * 60);
 const SHORTEST_OUTAGE_DELAY: Duration = Duration::from_secs(1);
 const LONGEST_OUTAGE_DELAY: Duration = Duration::from_secs(15 * 60);
 
-impl From<Failure> for NotHandled {
+impl<K> From<Failure> for NotHandled<K> {
     fn from(failure: Failure) -> Self {
         Self { failure, delivery_id: None, attempt: None }
     }
@@ -528,6 +603,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::attempts::Unrecorded;
+    use crate::idempotency::Unavailable;
+
+    type Context = BatchContext<Unrecorded>;
 
     fn delivery(id: &str) -> String {
         delivery_of(id, "jira:issue_created", json!({}))
@@ -547,15 +626,16 @@ mod tests {
         T: FromPayload,
         F: Future<Output = Result<(), Error>>,
     {
-        failures_with(&BatchContext::default(), bodies, handler).await
+        failures_with(&Context::default(), bodies, handler).await
     }
 
-    async fn failures_with<T, F>(
-        context: &BatchContext,
+    async fn failures_with<A, T, F>(
+        context: &BatchContext<A>,
         bodies: &[String],
         handler: impl Fn(Delivery<T>) -> F,
     ) -> Vec<String>
     where
+        A: Attempts,
         T: FromPayload,
         F: Future<Output = Result<(), Error>>,
     {
@@ -583,12 +663,108 @@ mod tests {
     /// Long for a panic's backtrace, and short for who waits until it is over.
     const TIME: Duration = Duration::from_secs(3);
 
+    /// Attempts that take their time, and what was done with them.
+    #[derive(Default)]
+    struct Noted {
+        seen: RefCell<Vec<String>>,
+        fails: bool,
+    }
+
+    impl Noted {
+        fn note(&self, what: &str, id: &str) {
+            self.seen.borrow_mut().push(format!("{what} {id}"));
+        }
+
+        /// Whether these were done in this order.
+        fn is_sequence(&self, wanted: &[&str]) -> bool {
+            let seen = self.seen.borrow();
+            let mut seen = seen.iter();
+            wanted.iter().all(|wanted| seen.any(|seen| seen == wanted))
+        }
+    }
+
+    impl Attempts for Noted {
+        type Key = String;
+
+        fn key(&self, _: &str, delivery: &Delivery) -> String {
+            delivery.id.clone()
+        }
+
+        async fn warm_up(&self) {}
+
+        async fn begin(
+            &self,
+            key: &String,
+            _: &Message,
+            _: u32,
+            _: Timestamp,
+        ) -> Result<Claim, Unavailable> {
+            self.note("claim", key);
+            tokio::task::yield_now().await;
+            Ok(Claim::Acquired { attempt: 3 })
+        }
+
+        async fn complete(&self, key: &String, _: &Message, _: bool) -> Result<(), Unavailable> {
+            for _ in 0..5 {
+                tokio::task::yield_now().await;
+            }
+            if self.fails {
+                return Err(Unavailable { table: "t".into(), source: "no".into() });
+            }
+            self.note("completed", key);
+            Ok(())
+        }
+
+        async fn end(
+            &self,
+            key: &String,
+            _: &Message,
+            attempt: u32,
+            spent: Option<u32>,
+        ) -> Result<(), Unavailable> {
+            self.note(&format!("{attempt} spent {spent:?}"), key);
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn claims_while_the_one_before_is_completed_and_calls_once_both_are_recorded() {
+        let attempts = Noted::default();
+        let context =
+            BatchContext { attempts, concurrency: 1, in_order: false, queue: None, objects: None };
+        let failed = failures_with(&context, &["a", "b"].map(delivery), async |of: Delivery| {
+            context.attempts.note("call", &of.id);
+            tokio::task::yield_now().await;
+            context.attempts.note("return", &of.id);
+            Ok(())
+        });
+        assert_eq!(failed.await, Vec::<String>::new());
+        let wanted =
+            ["claim a", "call a", "return a", "claim b", "completed a", "call b", "completed b"];
+        assert!(context.attempts.is_sequence(&wanted), "{:?}", context.attempts.seen);
+    }
+
+    #[tokio::test]
+    async fn gives_back_a_claim_if_the_completion_before_it_takes_all_the_time() {
+        let attempts = Noted { fails: true, ..Noted::default() };
+        let context =
+            BatchContext { attempts, concurrency: 1, in_order: false, queue: None, objects: None };
+        let failed = failures_with(&context, &["a", "b"].map(delivery), async |of: Delivery| {
+            context.attempts.note("call", &of.id);
+            Ok(())
+        });
+        assert_eq!(failed.await, ["1"]);
+        let attempts = &context.attempts;
+        assert!(attempts.is_sequence(&["call a", "claim b", "3 spent Some(2) b"]));
+        assert!(!attempts.is_sequence(&["call b"]), "{:?}", attempts.seen);
+    }
+
     #[tokio::test]
     async fn respects_the_concurrency_limit() {
         let bodies: Vec<String> = (0..9).map(|number| delivery(&number.to_string())).collect();
         for concurrency in [1, 3] {
             let (now, most) = (Cell::new(0), Cell::new(0));
-            let context = BatchContext { concurrency, ..BatchContext::default() };
+            let context = Context { concurrency, ..Context::default() };
             let failed = failures_with(&context, &bodies, async |_: Delivery| {
                 now.set(now.get() + 1);
                 most.set(most.get().max(now.get()));
@@ -605,7 +781,7 @@ mod tests {
     async fn keeps_the_order_of_a_tenant_and_begins_nothing_behind_a_failure() {
         let seen = RefCell::new(Vec::new());
         let bodies = ["a-1", "b-1", "a-2", "b-2", "a-3", "b-3"].map(delivery);
-        let context = BatchContext { concurrency: 10, in_order: true, ..BatchContext::default() };
+        let context = Context { concurrency: 10, in_order: true, ..Context::default() };
         let mut failed = failures_with(&context, &bodies, async |delivery: Delivery| {
             tokio::task::yield_now().await;
             seen.borrow_mut().push(delivery.id.clone());

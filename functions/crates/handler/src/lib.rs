@@ -73,9 +73,11 @@
 //! is identified by its tenant and Jira's identifier. Without an identifier, a body with a timestamp
 //! is identified by its hash.
 
+mod attempts;
 mod batch;
 mod idempotency;
 mod message;
+pub mod mode;
 mod queue;
 mod retry;
 mod typed;
@@ -87,16 +89,17 @@ pub use queue::Queue;
 pub use retry::{LONGEST_DELAY, Outcome, give_up, retry_after};
 pub use runtime::Error;
 
+use std::marker::PhantomData;
 use std::process::ExitCode;
 
 use atlassian_connect::event::FromPayload;
 use claim_check::ObjectStore;
-use contract::variable;
 use lambda_runtime::{LambdaEvent, service_fn};
-use runtime::environment::required;
 
+use attempts::Attempts as _;
 use batch::BatchContext;
 use message::Batch;
+use mode::{ClaimOnce, Deduplicate, EveryTime, ExactlyOnce, Mode};
 
 /// Runs a handler until Lambda stops it: one event at a time, and each once.
 ///
@@ -121,20 +124,10 @@ where
 /// }
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Runner {
-    mode: Mode,
+pub struct Runner<M = ExactlyOnce> {
+    mode: PhantomData<M>,
     concurrency: usize,
     in_order: bool,
-}
-
-/// The idempotency mode.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-enum Mode {
-    ExactlyOnce,
-    ClaimOnce,
-    Deduplicate,
-    #[default]
-    EveryTime,
 }
 
 impl Default for Runner {
@@ -146,9 +139,11 @@ impl Default for Runner {
 impl Runner {
     /// The options of [`run`]: one event at a time, and each once.
     pub fn new() -> Self {
-        Self { mode: Mode::ExactlyOnce, concurrency: 1, in_order: false }
+        Self { mode: PhantomData, concurrency: 1, in_order: false }
     }
+}
 
+impl<M> Runner<M> {
     /// Calls the handler at most once for a webhook, unless it returns an error. For effects that
     /// should rather be missing than happen twice.
     ///
@@ -156,8 +151,8 @@ impl Runner {
     /// happened. No message takes over the claim, not even the one that made it: the message goes
     /// to the dead-letter queue with that reason, and `cargo hooks replay` handles it after all.
     #[must_use]
-    pub fn claim_once(self) -> Self {
-        Self { mode: Mode::ClaimOnce, ..self }
+    pub fn claim_once(self) -> Runner<ClaimOnce> {
+        self.in_mode()
     }
 
     /// Calls the handler once for a webhook that its sender repeats, with one write for most events
@@ -167,15 +162,15 @@ impl Runner {
     /// a message again although it was handled, which is rare, the handler is called again. So is one
     /// whose function was killed, as with [`run`].
     #[must_use]
-    pub fn deduplicate(self) -> Self {
-        Self { mode: Mode::Deduplicate, ..self }
+    pub fn deduplicate(self) -> Runner<Deduplicate> {
+        self.in_mode()
     }
 
     /// Calls the handler for every message, duplicates included. For a handler that may safely run
-    /// twice.
+    /// twice. Its function is smaller, because it links no DynamoDB client.
     #[must_use]
-    pub fn every_time(self) -> Self {
-        Self { mode: Mode::EveryTime, ..self }
+    pub fn every_time(self) -> Runner<EveryTime> {
+        self.in_mode()
     }
 
     /// Handles this many events of a batch at the same time. For a handler that mostly waits.
@@ -192,6 +187,13 @@ impl Runner {
         Self { in_order: true, ..self }
     }
 
+    fn in_mode<N>(self) -> Runner<N> {
+        let Self { mode: _, concurrency, in_order } = self;
+        Runner { mode: PhantomData, concurrency, in_order }
+    }
+}
+
+impl<M: Mode> Runner<M> {
     /// Runs a handler until Lambda stops it.
     pub fn run<H, T, F>(self, handler: H) -> ExitCode
     where
@@ -256,23 +258,13 @@ impl Runner {
     }
 
     /// Reads the environment variables that the template sets.
-    async fn context(self) -> Result<BatchContext, Error> {
-        let Self { mode, concurrency, in_order } = self;
+    async fn context(self) -> Result<BatchContext<M::Attempts>, Error> {
+        let Self { mode: _, concurrency, in_order } = self;
         let aws = runtime::aws::config()?;
         let queue = Queue::from_environment(&aws)?;
-        let idempotency = match mode {
-            Mode::EveryTime => None,
-            Mode::ExactlyOnce | Mode::ClaimOnce | Mode::Deduplicate => {
-                Some(IdempotencyStore::new(&aws, required(variable::IDEMPOTENCY_TABLE)?))
-            }
-        };
-        let warm_up = async {
-            if let Some(store) = &idempotency {
-                store.warm_up().await;
-            }
-        };
-        tokio::join!(warm_up, queue.warm_up());
+        let attempts = M::attempts(&aws)?;
+        tokio::join!(attempts.warm_up(), queue.warm_up());
         let objects = ObjectStore::from_environment(&aws);
-        Ok(BatchContext { mode, concurrency, in_order, idempotency, queue: Some(queue), objects })
+        Ok(BatchContext { attempts, concurrency, in_order, queue: Some(queue), objects })
     }
 }

@@ -23,7 +23,7 @@ pub(crate) struct Batch {
 /// A message of the handler's queue.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(from = "Value")]
-pub(crate) struct Message {
+pub struct Message {
     /// The message id of SQS. A copy has another one, see [`Message::origin`].
     pub(crate) id: Option<String>,
     /// The receipt handle, with which the message is deleted or its visibility changed.

@@ -4,15 +4,19 @@
 //! needs. Receivers only [`Find`]; the lifecycle function also needs [`Install`], [`Switch`] and
 //! [`Uninstall`]. [`Table`] implements all of them on DynamoDB, and receivers use it through
 //! [`Cached`]. What only tools do has no trait: [`Table::entries`] lists all rows, and
-//! [`Table::import`] records a tenant of another app's store.
+//! [`Table::import`] records a tenant of another app's store, and [`Table::reseal`] replaces the data
+//! key of the secrets.
 
 mod cached;
+mod kms;
+mod sealed;
 mod secrets;
 mod table;
 
 pub use cached::Cached;
 pub use secrets::Secrets;
 pub use table::Table;
+pub use table::reseal::{REMOVAL_AFTER, Removed, Resealed};
 pub use table::transfer::{Entry, Import, Imported, State};
 
 use std::time::Duration;
@@ -30,8 +34,7 @@ use jiff::Timestamp;
 /// cover Jira's first retry.
 pub const PREVIOUS_SECRET_GRACE: Duration = Duration::from_secs(15 * 60);
 
-/// The maximum length of a secret, in bytes. Atlassian's have at most 128 characters, and KMS encrypts
-/// 4096 bytes.
+/// The maximum length of a secret, in bytes. Atlassian's have at most 128 characters.
 pub const MAX_SECRET_LEN: usize = 1024;
 
 /// How long the row of an uninstalled tenant is kept before DynamoDB deletes it.
@@ -86,7 +89,7 @@ pub trait Find {
 }
 
 /// Records an install. Needs `dynamodb:GetItem`, `dynamodb:UpdateItem`, `kms:Decrypt` and
-/// `kms:Encrypt`.
+/// `kms:GenerateDataKey`.
 pub trait Install {
     /// Records a tenant and its secret. The previous secret stays valid for [`PREVIOUS_SECRET_GRACE`]. Details of
     /// the site that the callback does not mention keep their values.
@@ -207,6 +210,18 @@ pub enum Unavailable {
          function's role may use it"
     )]
     Key(#[source] runtime::Error),
+    /// A data key cannot be decrypted, now or later, or is missing.
+    #[error(
+        "the row `{name}` of the table, a data key, is missing or cannot be decrypted; check that \
+         TENANTS_KEY is the key of this table, and restore the row from a backup of the table"
+    )]
+    DataKey {
+        /// The name of the data key.
+        name: String,
+        /// The cause.
+        #[source]
+        source: runtime::Error,
+    },
     /// A stored secret cannot be decrypted, now or later.
     #[error(
         "the stored secret of {tenant} was not written by this app; find out who changed the table, \

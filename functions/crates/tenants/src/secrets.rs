@@ -1,138 +1,124 @@
-//! Encryption of tenants' secrets with AWS KMS.
+//! The encryption of tenants' secrets.
 //!
-//! The encryption context names the app and the tenant (AWS Key Management Service Developer Guide,
-//! "Encryption context"): KMS does not decrypt a value that was copied into another tenant's row,
-//! and its audit log says for which tenant it decrypted. A secret is far below the four kilobytes
-//! that KMS encrypts itself, so no data key is needed.
+//! AES-256-GCM encrypts a secret, with a data key that many rows share, and AWS KMS encrypts the data
+//! key (envelope encryption: AWS Key Management Service Developer Guide, "Data keys"). A function asks
+//! KMS once for a data key, and not once for each tenant. [`Table`](crate::Table) keeps the encrypted
+//! data keys in rows of their own.
 //!
-//! The key costs $1 a month, and a million decryptions $3. So a decrypted secret is remembered with
-//! its ciphertext: as long as a tenant's row still has that ciphertext, reading the row again asks
-//! KMS for nothing. An uninstall or a new secret takes effect with the row, as before.
+//! Releases before data keys had KMS encrypt each secret. Such values are still read, and replaced when
+//! their tenant installs the app again.
+//!
+//! The encryption context names the app, and the data key or the tenant: KMS does not decrypt a value
+//! that was copied into another row.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use atlassian_connect::tenant::{ClientKey, SharedSecret};
-use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_kms::Client;
-use aws_sdk_kms::error::SdkError;
-use aws_sdk_kms::operation::decrypt::DecryptError;
-use aws_sdk_kms::primitives::Blob;
+use atlassian_connect::tenant::ClientKey;
 use aws_types::SdkConfig;
 use jiff::Timestamp;
+use zeroize::Zeroizing;
 
-use crate::Unavailable;
+use crate::kms::{Context, Failed, Kms};
+use crate::sealed::DataKeyName;
 
 /// The encryption of secrets in the table.
 #[derive(Clone, Debug)]
 pub struct Secrets(Option<Key>);
 
-/// The KMS key of one app.
+/// The KMS key of one app, and what it has decrypted.
 #[derive(Clone, Debug)]
-struct Key {
-    client: Client,
-    id: String,
+pub(crate) struct Key {
+    kms: Kms,
     app: String,
     decrypted: Arc<Mutex<Decrypted>>,
 }
 
+/// What KMS encrypts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Subject<'a> {
+    /// A data key.
+    DataKey(&'a DataKeyName),
+    /// The secret of a tenant, in the form of earlier releases.
+    Secret(&'a ClientKey),
+}
+
+/// What KMS has decrypted.
+pub(crate) type Plaintext = Arc<Zeroizing<Vec<u8>>>;
+
 impl Secrets {
-    /// How long a decrypted secret is used. A key that is disabled, or whose use is denied, has no
+    /// How long a decrypted data key is used. A KMS key that is disabled, or whose use is denied, has no
     /// effect on it before.
     pub const LIFETIME: Duration = Duration::from_secs(60 * 60);
-    /// The maximum number of decrypted secrets. They take a few megabytes.
+    /// The maximum number of decrypted values. Secrets of earlier releases count as well. They take a
+    /// few megabytes.
     pub const MAX_DECRYPTED: usize = 10_000;
 
     /// Encryption with a KMS key for one app, or plaintext without a key.
     pub fn new(aws: &SdkConfig, key: Option<String>, app: impl Into<String>) -> Self {
-        Self(key.map(|id| Key {
-            client: Client::new(aws),
-            id,
+        Self(key.map(|key| Key {
+            kms: Kms::new(aws, key),
             app: app.into(),
             decrypted: Arc::default(),
         }))
     }
 
-    /// Opens the connection, as [`Table::warm_up`](crate::Table::warm_up) does.
-    pub async fn warm_up(&self) {
-        if let Some(Key { client, id, .. }) = &self.0 {
-            let description = client.describe_key().key_id(id).send();
-            let _ = tokio::time::timeout(Duration::from_secs(1), description).await;
-        }
-    }
-
-    /// Encrypts a secret for the table.
-    pub(crate) async fn seal(
-        &self,
-        secret: &SharedSecret,
-        tenant: &ClientKey,
-    ) -> Result<AttributeValue, Unavailable> {
-        let Some(key) = &self.0 else {
-            return Ok(AttributeValue::S(secret.expose().into()));
-        };
-        let encrypted = key
-            .client
-            .encrypt()
-            .key_id(&key.id)
-            .plaintext(Blob::new(secret.expose()))
-            .set_encryption_context(Some(key.context(tenant)))
-            .send()
-            .await
-            .map_err(|error| Unavailable::Key(error.into()))?;
-        let blob = encrypted.ciphertext_blob.ok_or(Unavailable::Key(INCOMPLETE.into()))?;
-        Ok(AttributeValue::B(aws_sdk_dynamodb::primitives::Blob::new(blob.into_inner())))
-    }
-
-    /// Decrypts a stored secret.
-    ///
-    /// If there is a key, a plaintext value is refused. Otherwise anyone who can write to the
-    /// table, without access to the key, could choose a tenant's secret.
-    pub(crate) async fn open(
-        &self,
-        stored: &AttributeValue,
-        tenant: &ClientKey,
-    ) -> Result<SharedSecret, Unavailable> {
-        let unreadable =
-            |source: runtime::Error| Unavailable::Secret { tenant: tenant.clone(), source };
-        let (key, blob) = match (&self.0, stored) {
-            (None, AttributeValue::S(secret)) => return Ok(SharedSecret::new(secret)),
-            (Some(key), AttributeValue::B(blob)) => (key, blob),
-            (None, _) => return Err(unreadable(NO_KEY.into())),
-            (Some(_), _) => return Err(unreadable(PLAINTEXT.into())),
-        };
-        let now = Timestamp::now();
-        if let Some(secret) = key.decrypted().get(tenant, blob.as_ref(), now) {
-            return Ok(secret);
-        }
-        let decrypted = key
-            .client
-            .decrypt()
-            // Not the key that the ciphertext names.
-            .key_id(&key.id)
-            .ciphertext_blob(Blob::new(blob.as_ref()))
-            .set_encryption_context(Some(key.context(tenant)))
-            .send()
-            .await
-            .map_err(|error| match &error {
-                SdkError::ServiceError(answer) if is_unreadable(answer.err()) => {
-                    unreadable(error.into())
-                }
-                _ => Unavailable::Key(error.into()),
-            })?;
-        let plaintext = decrypted.plaintext.ok_or(Unavailable::Key(INCOMPLETE.into()))?;
-        let secret = String::from_utf8(plaintext.into_inner());
-        // Without its source, which would hold the bytes.
-        let secret = secret.map(SharedSecret::new).map_err(|_| unreadable(NOT_TEXT.into()))?;
-        key.decrypted().insert(tenant, blob.as_ref(), secret.clone(), now);
-        Ok(secret)
+    pub(crate) fn key(&self) -> Option<&Key> {
+        self.0.as_ref()
     }
 }
 
 impl Key {
-    fn context(&self, tenant: &ClientKey) -> HashMap<String, String> {
+    pub(crate) fn app(&self) -> &str {
+        &self.app
+    }
+
+    /// Makes a data key, and returns it encrypted and in plaintext.
+    pub(crate) async fn generate(
+        &self,
+        name: &DataKeyName,
+    ) -> Result<(Vec<u8>, Plaintext), runtime::Error> {
+        let subject = Subject::DataKey(name);
+        let generated = self.kms.generate_data_key(self.context(subject)).await?;
+        Ok((generated.ciphertext, Arc::new(generated.plaintext)))
+    }
+
+    /// Decrypts a ciphertext, or remembers what it was.
+    pub(crate) async fn decrypt(
+        &self,
+        subject: Subject<'_>,
+        ciphertext: &[u8],
+    ) -> Result<Plaintext, Failed> {
+        let now = Timestamp::now();
+        if let Some(known) = self.decrypted().get(subject.name(), Some(ciphertext), now) {
+            return Ok(known);
+        }
+        let plaintext = self.kms.decrypt(ciphertext, self.context(subject)).await?;
+        let plaintext = Arc::new(plaintext);
+        self.remember(subject, ciphertext, &plaintext);
+        Ok(plaintext)
+    }
+
+    /// A data key that is known, whatever its row says now.
+    pub(crate) fn known(&self, name: &DataKeyName) -> Option<Plaintext> {
+        self.decrypted().get(name.as_str(), None, Timestamp::now())
+    }
+
+    /// Remembers what a ciphertext is.
+    pub(crate) fn remember(&self, subject: Subject<'_>, ciphertext: &[u8], plaintext: &Plaintext) {
+        let plaintext = Arc::clone(plaintext);
+        self.decrypted().insert(subject.name(), ciphertext, plaintext, Timestamp::now());
+    }
+
+    fn context(&self, subject: Subject<'_>) -> Context {
+        let kind = match subject {
+            Subject::DataKey(_) => "dataKey",
+            Subject::Secret(_) => "clientKey",
+        };
         let entry = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        HashMap::from([entry("app", &self.app), entry("clientKey", tenant.as_str())])
+        HashMap::from([entry("app", &self.app), entry(kind, subject.name())])
     }
 
     fn decrypted(&self) -> std::sync::MutexGuard<'_, Decrypted> {
@@ -140,76 +126,93 @@ impl Key {
     }
 }
 
-/// The secrets that KMS has decrypted. A ciphertext counts for the tenant alone with whose context it
-/// was decrypted, so a copy of it in another tenant's row is still for KMS to refuse.
-#[derive(Debug, Default)]
-struct Decrypted(HashMap<(ClientKey, Vec<u8>), (SharedSecret, Timestamp)>);
+impl Subject<'_> {
+    /// The name of the row. A data key has none that a tenant can have.
+    fn name(&self) -> &str {
+        match self {
+            Self::DataKey(name) => name.as_str(),
+            Self::Secret(tenant) => tenant.as_str(),
+        }
+    }
+}
+
+/// What KMS has decrypted, by the name of its row. A ciphertext counts for the row alone with whose
+/// context it was decrypted, so a copy of it in another row is still for KMS to refuse.
+#[derive(Default)]
+struct Decrypted(HashMap<String, Known>);
+
+struct Known {
+    ciphertext: Vec<u8>,
+    plaintext: Plaintext,
+    until: Timestamp,
+}
+
+impl fmt::Debug for Decrypted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Decrypted({} redacted)", self.0.len())
+    }
+}
 
 impl Decrypted {
-    fn get(&self, tenant: &ClientKey, blob: &[u8], now: Timestamp) -> Option<SharedSecret> {
-        let (secret, until) = self.0.get(&(tenant.clone(), blob.to_vec()))?;
-        (now < *until).then(|| secret.clone())
+    /// The plaintext of a row, if it is of this ciphertext.
+    fn get(&self, name: &str, ciphertext: Option<&[u8]>, now: Timestamp) -> Option<Plaintext> {
+        let known = self.0.get(name)?;
+        let is_it = ciphertext.is_none_or(|ciphertext| ciphertext == known.ciphertext);
+        (is_it && now < known.until).then(|| Arc::clone(&known.plaintext))
     }
 
-    fn insert(&mut self, tenant: &ClientKey, blob: &[u8], secret: SharedSecret, now: Timestamp) {
+    fn insert(&mut self, name: &str, ciphertext: &[u8], plaintext: Plaintext, now: Timestamp) {
         if self.0.len() >= Secrets::MAX_DECRYPTED {
-            self.0.retain(|_, (_, until)| now < *until);
+            self.0.retain(|_, known| now < known.until);
             // Otherwise every secret would search again.
             if self.0.len() > Secrets::MAX_DECRYPTED / 2 {
                 self.0.clear();
             }
         }
-        self.0.insert((tenant.clone(), blob.to_vec()), (secret, now + Secrets::LIFETIME));
+        let until = now + Secrets::LIFETIME;
+        let known = Known { ciphertext: ciphertext.to_vec(), plaintext, until };
+        self.0.insert(name.to_owned(), known);
     }
 }
-
-/// Whether the value can never be decrypted, so that another request would not help.
-fn is_unreadable(error: &DecryptError) -> bool {
-    error.is_invalid_ciphertext_exception() || error.is_incorrect_key_exception()
-}
-
-const INCOMPLETE: &str = "the response of KMS is incomplete; try again later";
-const NO_KEY: &str =
-    "the secret is encrypted and TENANTS_KEY is not set; set it to the key of the template";
-const PLAINTEXT: &str = "the secret is stored as plaintext although TENANTS_KEY is set";
-const NOT_TEXT: &str = "the decrypted secret is not UTF-8";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn tenant(key: &str) -> ClientKey {
-        ClientKey::new(key).unwrap()
-    }
-
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(seconds).unwrap()
     }
 
+    fn plaintext() -> Plaintext {
+        Arc::new(Zeroizing::new(b"s3cr3t".to_vec()))
+    }
+
     #[test]
-    fn remembers_a_ciphertext_for_its_tenant_and_for_an_hour() {
+    fn remembers_a_ciphertext_for_its_row_and_for_an_hour() {
         let mut decrypted = Decrypted::default();
-        decrypted.insert(&tenant("a"), b"sealed", SharedSecret::new("s3cr3t"), at(0));
-        let get = |key: &str, blob: &[u8], seconds| {
-            let found = decrypted.get(&tenant(key), blob, at(seconds));
-            found.map(|secret| secret.expose().to_owned())
+        decrypted.insert("a", b"sealed", plaintext(), at(0));
+        let get = |name: &str, ciphertext: Option<&[u8]>, seconds| {
+            decrypted.get(name, ciphertext, at(seconds)).map(|known| known.to_vec())
         };
-        assert_eq!(get("a", b"sealed", 3599).as_deref(), Some("s3cr3t"));
-        assert_eq!(get("a", b"sealed", 3600), None);
-        // A row of another tenant, and the same row with another secret.
-        assert_eq!(get("b", b"sealed", 0), None);
-        assert_eq!(get("a", b"sealed again", 0), None);
-        assert!(!format!("{decrypted:?}").contains("s3cr3t"));
+        assert_eq!(get("a", Some(b"sealed"), 3599).as_deref(), Some(&b"s3cr3t"[..]));
+        assert_eq!(get("a", None, 3599).as_deref(), Some(&b"s3cr3t"[..]));
+        assert_eq!(get("a", Some(b"sealed"), 3600), None);
+        assert_eq!(get("a", None, 3600), None);
+        // Another row, and the same row with another ciphertext.
+        assert_eq!(get("b", Some(b"sealed"), 0), None);
+        assert_eq!(get("a", Some(b"sealed again"), 0), None);
+        let printed = format!("{decrypted:?}");
+        assert_eq!(printed, "Decrypted(1 redacted)");
     }
 
     #[test]
     fn keeps_a_bounded_number() {
         let mut decrypted = Decrypted::default();
         for number in 0..=Secrets::MAX_DECRYPTED {
-            let tenant = tenant(&format!("tenant-{number}"));
-            decrypted.insert(&tenant, b"sealed", SharedSecret::new("s3cr3t"), at(0));
+            let name = format!("tenant-{number}");
+            decrypted.insert(&name, b"sealed", plaintext(), at(0));
             assert!(decrypted.0.len() <= Secrets::MAX_DECRYPTED);
-            assert!(decrypted.get(&tenant, b"sealed", at(1)).is_some());
+            assert!(decrypted.get(&name, Some(b"sealed"), at(1)).is_some());
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The tenants table on DynamoDB.
 
+mod data_keys;
+pub(crate) mod reseal;
 pub(crate) mod transfer;
 
 use std::collections::HashMap;
@@ -25,7 +27,7 @@ use crate::{
     Switch, Tenant, Unavailable, Uninstall,
 };
 
-/// The tenants table: one row per tenant, by its client key.
+/// The tenants table: one row per tenant, by its client key, and one per data key.
 #[derive(Clone, Debug)]
 pub struct Table {
     client: Client,
@@ -46,22 +48,21 @@ impl Table {
         Self { reads: &CALLER_READS, ..Self::new(aws, name, secrets) }
     }
 
-    /// Opens the connections before the first invocation, while Lambda still grants extra CPU: a
-    /// handshake takes ten times as long in the first invocation. Errors are ignored, as the
-    /// invocation reports them better.
+    /// Opens the connections and decrypts the current data key before the first invocation, while
+    /// Lambda still grants extra CPU: a handshake takes ten times as long in the first invocation. It
+    /// takes a second at most. Errors are ignored, as the invocation reports them better.
     pub async fn warm_up(&self) {
-        let tenant = ClientKey::new("warm-up").expect("a plain word");
-        let row = tokio::time::timeout(Duration::from_secs(1), self.row(&tenant, self.reads));
-        let _ = tokio::join!(row, self.secrets.warm_up());
+        let data_key = self.load_data_key(Timestamp::now());
+        let _ = tokio::time::timeout(Duration::from_secs(1), data_key).await;
     }
 
     /// Reads some attributes of a row.
-    async fn row(&self, key: &ClientKey, attributes: &[&str]) -> Result<Option<Row>, Unavailable> {
+    async fn row(&self, key: &str, attributes: &[&str]) -> Result<Option<Row>, Unavailable> {
         let found = self
             .client
             .get_item()
             .table_name(&self.name)
-            .key(KEY, string(key.as_str()))
+            .key(KEY, string(key))
             .projection_expression(attributes.join(", "))
             // The first webhook may follow its install immediately, and a refused one is not
             // repeated.
@@ -79,7 +80,7 @@ impl Table {
 
 impl Find for Table {
     async fn find(&self, key: &ClientKey, now: Timestamp) -> Result<Option<Tenant>, Unavailable> {
-        match self.row(key, self.reads).await? {
+        match self.row(key.as_str(), self.reads).await? {
             Some(row) => self.tenant(key, &row, now).await,
             None => Ok(None),
         }
@@ -88,7 +89,8 @@ impl Find for Table {
 
 impl Table {
     /// All tenants that have the app installed, with the base URLs of their sites. It scans the
-    /// whole table, so it is for tools. Needs `dynamodb:Scan` and `kms:Decrypt`.
+    /// whole table, so it is for tools. Needs `dynamodb:Scan`, `dynamodb:GetItem`
+    /// and `kms:Decrypt`.
     ///
     /// # Errors
     ///
@@ -126,16 +128,13 @@ impl Table {
         let product = row.get(PRODUCT).and_then(|product| Product::parse(product.as_s().ok()?));
         // A row without a secret is an uninstalled tenant.
         let (Some(secret), Some(product)) = (row.get(SECRET), product) else { return Ok(None) };
-        let secret = self.secrets.open(secret, key);
-        let previous = async {
-            // Decrypted only while it is valid, as each decryption costs a request.
-            let until = row.get(PREVIOUS_UNTIL).and_then(timestamp).filter(|until| now < *until);
-            let (Some(previous), Some(until)) = (row.get(PREVIOUS_SECRET), until) else {
-                return Ok(None);
-            };
-            self.secrets.open(previous, key).await.map(|secret| Some((secret, until)))
+        let secret = self.open(secret, key).await?;
+        // One after the other, as both may need the same data key. Decrypted only while it is valid.
+        let until = row.get(PREVIOUS_UNTIL).and_then(timestamp).filter(|until| now < *until);
+        let previous = match (row.get(PREVIOUS_SECRET), until) {
+            (Some(previous), Some(until)) => Some((self.open(previous, key).await?, until)),
+            _ => None,
         };
-        let (secret, previous) = tokio::try_join!(secret, previous)?;
         let text = |name| row.get(name).and_then(|value| value.as_s().ok()).cloned();
         let (base_url, oauth_client_id) = (text(BASE_URL), text(OAUTH_CLIENT_ID));
         Ok(Some(Tenant { product, base_url, oauth_client_id, secret, previous }))
@@ -149,7 +148,10 @@ impl Install for Table {
         at: SignedAt,
     ) -> Result<Recorded, Unavailable> {
         for _ in 0..ATTEMPTS {
-            let row = self.row(&installation.key, &[SECRET, SIGNED_AT]).await?.unwrap_or_default();
+            let row = self
+                .row(installation.key.as_str(), &[SECRET, SIGNED_AT])
+                .await?
+                .unwrap_or_default();
             let stored = row.get(SECRET);
             let before = self.before(installation, stored).await?;
             let order = match before {
@@ -216,11 +218,11 @@ impl Table {
         stored: Option<&AttributeValue>,
     ) -> Result<Before, Unavailable> {
         let Some(stored) = stored else { return Ok(Before::None) };
-        match self.secrets.open(stored, key).await {
+        match self.open(stored, key).await {
             Ok(before) if is_same(&before, secret) => Ok(Before::Same),
             Ok(_) => Ok(Before::Other),
             // The stored secret cannot be decrypted; the new install overwrites it.
-            Err(Unavailable::Secret { .. }) => Ok(Before::None),
+            Err(Unavailable::Secret { .. } | Unavailable::DataKey { .. }) => Ok(Before::None),
             Err(unavailable) => Err(unavailable),
         }
     }
@@ -236,7 +238,7 @@ impl Table {
     ) -> Result<UpdateItemFluentBuilder, Unavailable> {
         let Installation { key, product, secret, base_url, particulars } = installation;
         let mut update = self
-            .update_of(key, now)
+            .update_of(key.as_str(), now)
             .expression_attribute_values(":product", string(product.as_str()))
             .expression_attribute_values(":base_url", string(base_url));
         let mut set = vec![
@@ -272,7 +274,7 @@ impl Table {
             Before::None => remove.extend([PREVIOUS_SECRET, PREVIOUS_UNTIL]),
         }
         if !matches!(before, Before::Same) {
-            let sealed = self.secrets.seal(secret, key).await?;
+            let sealed = self.seal(secret, key, now).await?;
             update = update.expression_attribute_values(":secret", sealed);
             set.push(format!("{SECRET} = :secret"));
         }
@@ -359,15 +361,16 @@ enum Held {
 impl Table {
     /// Starts an update with the values `:signed` and `:now`.
     fn update(&self, key: &ClientKey, at: SignedAt) -> UpdateItemFluentBuilder {
-        self.update_of(key, at.now).expression_attribute_values(":signed", seconds(at.signed))
+        self.update_of(key.as_str(), at.now)
+            .expression_attribute_values(":signed", seconds(at.signed))
     }
 
     /// Starts an update with the value `:now`.
-    fn update_of(&self, key: &ClientKey, now: Timestamp) -> UpdateItemFluentBuilder {
+    fn update_of(&self, key: &str, now: Timestamp) -> UpdateItemFluentBuilder {
         self.client
             .update_item()
             .table_name(&self.name)
-            .key(KEY, string(key.as_str()))
+            .key(KEY, string(key))
             .expression_attribute_values(":now", seconds(now))
     }
 

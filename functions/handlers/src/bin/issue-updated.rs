@@ -102,17 +102,20 @@ async fn comment(
         body: String,
     }
     let path = format!("/rest/api/2/issue/{}/comment", segment(issue));
-    if let Some(mark) = earlier {
-        let latest = site.get(&*path).query("orderBy", "-created").query("maxResults", 100);
-        let latest: Comments = latest.send().await?.json()?;
-        if latest.comments.iter().any(|comment| comment.body.contains(mark)) {
-            return Ok(());
+    let commented = async {
+        if let Some(mark) = earlier {
+            let latest = site.get(&*path).query("orderBy", "-created").query("maxResults", 100);
+            let latest: Comments = latest.send().await?.json()?;
+            if latest.comments.iter().any(|comment| comment.body.contains(mark)) {
+                return Ok(());
+            }
         }
-    }
-    match site.post(path).json(&json!({ "body": text })).send().await {
+        site.post(&*path).json(&json!({ "body": text })).send().await.map(drop)
+    };
+    match commented.await {
         // The issue was deleted since.
         Err(site::Error::NotFound { .. }) => Ok(()),
-        result => result.map(drop).map_err(Error::from),
+        result => result.map_err(Error::from),
     }
 }
 
@@ -184,5 +187,7 @@ mod tests {
         let after = Outcome::of(&commented(&site, false).await);
         assert_eq!(after, Outcome::Retry { after: Some(Duration::from_secs(7)) });
         commented(&site, false).await.unwrap();
+        site.answers("GET", COMMENTS, [Answer::status(404)]);
+        commented(&site, true).await.unwrap();
     }
 }

@@ -18,7 +18,8 @@ use template::plan::Plan;
 #[command(after_help = "Examples:\n  \
         cargo hooks recover --stack my-app --dry-run\n  \
         cargo hooks recover --stack my-app --hours 6\n\n\
-        AWS permissions: cloudformation:DescribeStacks, dynamodb:Scan, kms:Decrypt, sqs:SendMessage")]
+        AWS permissions: cloudformation:DescribeStacks, dynamodb:GetItem, dynamodb:Scan,\n\
+        kms:Decrypt, sqs:SendMessage")]
 pub struct Args {
     /// Name of the deployed stack
     #[arg(long, value_name = "NAME")]

@@ -13,7 +13,7 @@ use crate::dead_letters::{Form, Queues};
 use crate::session::write_private;
 use crate::transfer::{self, Store, Summary};
 
-/// List the tenants of a stack, and move tenants from and to other stores
+/// List the tenants of a stack, move tenants from and to other stores, and replace their data key
 ///
 /// A tenant is a site that has the app installed. Without --stack, the tenants are those of the running
 /// local stack.
@@ -28,6 +28,7 @@ enum Action {
     List(ListArgs),
     Export(ExportArgs),
     Import(ImportArgs),
+    Reseal(ResealArgs),
 }
 
 /// List who has the app installed, and who uninstalled it in the last ninety days
@@ -54,7 +55,8 @@ struct ListArgs {
 #[command(after_help = "Examples:\n  \
         cargo hooks tenants export --stack my-app > tenants.jsonl\n  \
         cargo hooks tenants export --stack old --with-secrets | cargo hooks tenants import --stack new\n\n\
-        AWS permissions: cloudformation:DescribeStacks, dynamodb:Scan, and kms:Decrypt for secrets")]
+        AWS permissions: cloudformation:DescribeStacks, dynamodb:Scan; and for secrets\n\
+        dynamodb:GetItem, kms:Decrypt")]
 struct ExportArgs {
     #[command(flatten)]
     stack: StackArgs,
@@ -80,7 +82,7 @@ struct ExportArgs {
         sqlite3 store.db \"SELECT val FROM AddonSettings WHERE key = 'clientInfo'\" |\n    \
         cargo hooks tenants import --stack my-app\n\n\
         AWS permissions: cloudformation:DescribeStacks, dynamodb:GetItem, dynamodb:UpdateItem,\n\
-        kms:Decrypt, kms:Encrypt")]
+        kms:Decrypt, kms:GenerateDataKey")]
 struct ImportArgs {
     /// File with the lines [default: standard input]
     file: Option<PathBuf>,
@@ -89,6 +91,26 @@ struct ImportArgs {
     /// Say what would be imported, and import nothing
     #[arg(long)]
     dry_run: bool,
+}
+
+/// Encrypt all secrets with a new data key
+///
+/// After a data key may have been read by somebody else, and once after an update from a release whose
+/// secrets KMS encrypts one by one. No site notices, and installs may go on. Secrets that were read stay
+/// known: only a new install changes a secret. An hour later, --remove-old removes the data keys that
+/// encrypt nothing any more.
+#[derive(clap::Args, Debug)]
+#[command(after_help = "Examples:\n  \
+        cargo hooks tenants reseal --stack my-app\n  \
+        cargo hooks tenants reseal --stack my-app --remove-old\n\n\
+        AWS permissions: cloudformation:DescribeStacks, dynamodb:Scan, dynamodb:GetItem,\n\
+        dynamodb:UpdateItem, kms:Decrypt, kms:GenerateDataKey")]
+struct ResealArgs {
+    #[command(flatten)]
+    stack: StackArgs,
+    /// Make no data key, and remove those that encrypt no secret since an hour
+    #[arg(long)]
+    remove_old: bool,
 }
 
 /// Runs it.
@@ -101,6 +123,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         Action::List(args) => list(args).await,
         Action::Export(args) => export(args).await,
         Action::Import(args) => import(args).await,
+        Action::Reseal(args) => reseal(args).await,
     }
 }
 
@@ -167,6 +190,20 @@ async fn import(args: ImportArgs) -> anyhow::Result<()> {
         invalid == 0,
         "{invalid} lines were not imported, see above; correct them and run it again: the others stay \
          the same"
+    );
+    Ok(())
+}
+
+async fn reseal(args: ResealArgs) -> anyhow::Result<()> {
+    let store = store_to_write(&args.stack).await?;
+    let (mut out, mut problems) = (stdout(), stderr());
+    if args.remove_old {
+        return transfer::remove_data_keys(&store, &mut out).await;
+    }
+    let unreadable = transfer::reseal(&store, &mut out, &mut problems).await?;
+    ensure!(
+        unreadable == 0,
+        "the secrets of {unreadable} tenants cannot be decrypted, see above; their rows are as they were"
     );
     Ok(())
 }

@@ -133,7 +133,7 @@ data! {
         spare_environments,
         environment_s,
         tenant_lifetime_s,
-        secret_lifetime_s,
+        data_key_lifetime_s,
         pollers,
         long_poll_s,
         receive_ms,

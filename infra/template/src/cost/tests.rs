@@ -113,6 +113,17 @@ fn tenants_that_rarely_send_are_rarely_cached() {
     assert!(reads(&one) < reads(&two));
 }
 
+/// A hundred million events, and no more than one decryption for each environment and hour.
+#[test]
+fn a_data_key_is_decrypted_for_all_tenants_of_an_environment() {
+    let decrypted =
+        |workload: Workload| line(&defaults(&workload), "KMS, data keys decrypted").quantity;
+    let of = |tenants| decrypted(Workload { tenants, ..Workload::default() });
+    assert!(is_near(of(1.0), of(10_000.0)));
+    let environments = 2.0 * (1.2 + 50e6 / (730.0 * 3600.0) * 0.01);
+    assert!(decrypted(BUSY) <= 730.0 * environments);
+}
+
 #[test]
 fn the_template_s_parameters_count() {
     let workload = Workload::default();
@@ -149,7 +160,7 @@ fn an_adopted_key_costs_what_an_own_one_does() {
         ("TenantsKeyArn", "arn:aws:kms:eu-west-1:111122223333:key/mrk-1"),
     ];
     let (own, adopted) = (defaults(&Workload::default()), bill("", &adopted, &Workload::default()));
-    for component in ["KMS, keys", "KMS, secrets decrypted", "DynamoDB, reads of tenants"] {
+    for component in ["KMS, keys", "KMS, data keys decrypted", "DynamoDB, reads of tenants"] {
         let month = line(&own, component).month;
         assert!(month > 0.0 && is_near(line(&adopted, component).month, month), "{component}");
     }

@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{Delivery, ObjectRef, Webhook, packed};
@@ -57,25 +58,21 @@ impl QueueMessage {
     ///
     /// Returns [`Unreadable`] if it is neither, or has another version.
     pub fn open(message: &str) -> Result<Self, Unreadable> {
-        Ok(match version(message)? {
-            Version::Plain => Self::Delivery(Delivery::from_plain_message(message)?),
-            Version::Compressed => {
-                let text = decompressed(message)?;
+        match Delivery::from_plain_message(message) {
+            Err(Unreadable::Version { version }) if version == Version::Compressed as u32 => {
                 // A second compression is refused: only a decompression bomb would have one.
-                match version(&text)? {
-                    Version::Plain => Self::Delivery(Delivery::from_plain_message(&text)?),
-                    version => return Err(Unreadable::Version { version: version as u32 }),
-                }
+                Delivery::from_plain_message(&decompressed(message)?).map(Self::Delivery)
             }
-            Version::ObjectRef => {
+            Err(Unreadable::Version { version }) if version == Version::ObjectRef as u32 => {
                 #[derive(Deserialize)]
                 struct Reference {
                     stored: ObjectRef,
                 }
                 let Reference { stored } = serde_json::from_str(message).map_err(not_a_delivery)?;
-                Self::ObjectRef(stored.check()?)
+                Ok(Self::ObjectRef(stored.check()?))
             }
-        })
+            plain => plain.map(Self::Delivery),
+        }
     }
 }
 
@@ -144,8 +141,12 @@ impl Delivery {
         }
     }
 
+    /// Parses an uncompressed message body, in one pass. Any other version is an error.
     pub(super) fn from_plain_message(message: &str) -> Result<Self, Unreadable> {
-        let wire: Wire = serde_json::from_str(message).map_err(not_a_delivery)?;
+        let wire: Wire = serde_json::from_str(message).map_err(|error| match version(message) {
+            Ok(version) if version != Version::Plain as u32 => Unreadable::Version { version },
+            _ => not_a_delivery(error),
+        })?;
         Ok(Self {
             id: wire.id,
             event: wire.event,
@@ -231,18 +232,12 @@ impl Serialize for Version {
     }
 }
 
-fn version(message: &str) -> Result<Version, Unreadable> {
+fn version(message: &str) -> serde_json::Result<u32> {
     #[derive(Deserialize)]
     struct Versioned {
         version: u32,
     }
-    let Versioned { version } = serde_json::from_str(message).map_err(not_a_delivery)?;
-    match version {
-        1 => Ok(Version::Plain),
-        2 => Ok(Version::Compressed),
-        3 => Ok(Version::ObjectRef),
-        version => Err(Unreadable::Version { version }),
-    }
+    serde_json::from_str(message).map(|Versioned { version }| version)
 }
 
 fn compressed(text: &str) -> String {
@@ -313,6 +308,8 @@ struct WireRef<'a> {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Wire {
+    #[serde(rename = "version")]
+    _version: Plain,
     id: String,
     event: EventName,
     product: Product,
@@ -333,6 +330,19 @@ struct Wire {
     payload: Option<Box<RawValue>>,
     #[serde(default)]
     payload_text: Option<Box<str>>,
+}
+
+/// [`Version::Plain`]. Any other version is an error, so that no more of the message is read.
+struct Plain;
+
+impl<'de> Deserialize<'de> for Plain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if u32::deserialize(deserializer)? == Version::Plain as u32 {
+            Ok(Self)
+        } else {
+            Err(D::Error::custom("another version"))
+        }
+    }
 }
 
 #[cfg(test)]

@@ -103,24 +103,25 @@ impl Table {
     ///
     /// Returns [`Unavailable`] if the table did not answer.
     pub async fn entries(&self) -> Result<Vec<Entry>, Unavailable> {
-        // The app writes no row whose key is invalid.
+        // A row whose key is no client key is that of a data key.
         Ok(self.rows().await?.into_iter().filter_map(entry).collect())
     }
 
-    /// The secret of a row; `None` if its tenant uninstalled the app. Needs `kms:Decrypt`.
+    /// The secret of a row; `None` if its tenant uninstalled the app. Needs `dynamodb:GetItem` and
+    /// `kms:Decrypt`.
     ///
     /// # Errors
     ///
     /// Returns [`Unavailable`] if the key did not answer, or the secret cannot be decrypted.
     pub async fn secret_of(&self, entry: &Entry) -> Result<Option<SharedSecret>, Unavailable> {
         match &entry.secret {
-            Some(Sealed(stored)) => self.secrets.open(stored, &entry.key).await.map(Some),
+            Some(Sealed(stored)) => self.open(stored, &entry.key).await.map(Some),
             None => Ok(None),
         }
     }
 
     /// Records a tenant of another store, or says what would be recorded if `is_dry_run`. Needs
-    /// `dynamodb:GetItem`, `dynamodb:UpdateItem`, `kms:Decrypt` and `kms:Encrypt`.
+    /// `dynamodb:GetItem`, `dynamodb:UpdateItem`, `kms:Decrypt` and `kms:GenerateDataKey`.
     ///
     /// A row with a callback is replaced only by an import that was signed later. Otherwise the
     /// import does what an install does: details that it does not have keep their values, and a
@@ -140,7 +141,7 @@ impl Table {
         let named = installation.particulars.named();
         let reads: Vec<&str> = reads.into_iter().chain(named.map(|(name, _)| name)).collect();
         for _ in 0..ATTEMPTS {
-            let row = self.row(&installation.key, &reads).await?.unwrap_or_default();
+            let row = self.row(installation.key.as_str(), &reads).await?.unwrap_or_default();
             let stored = row.get(SECRET);
             let before = self.before(installation, stored).await?;
             let recorded = row.get(SIGNED_AT).and_then(timestamp);

@@ -1,6 +1,8 @@
 //! Checks that each role allows what its functions do, and no more.
 
-use contract::{bodies_bucket, variable};
+use std::collections::BTreeSet;
+
+use contract::{bodies_bucket, tenants_table, variable};
 use sam_template::resource_type::{BUCKET, FUNCTION, KEY, QUEUE, ROLE, TABLE};
 use serde_json::Value;
 
@@ -66,8 +68,36 @@ struct Grant {
     optional: Vec<&'static str>,
     /// The resource, in the syntax of [`as_text`].
     resource: String,
-    /// The required keys of conditions.
-    conditions: &'static [&'static str],
+    /// The required conditions.
+    conditions: Vec<Condition>,
+}
+
+/// A condition of a statement.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct Condition {
+    operator: &'static str,
+    key: &'static str,
+    /// All values that it may have.
+    values: Vec<String>,
+}
+
+impl Condition {
+    fn new<'v>(
+        operator: &'static str,
+        key: &'static str,
+        values: impl IntoIterator<Item = &'v str>,
+    ) -> Self {
+        let values = values.into_iter().map(str::to_owned).collect();
+        Self { operator, key, values }
+    }
+
+    /// Whether a statement has it, with these values and no others. All conditions of a statement must
+    /// hold, so more of them allow less.
+    fn holds(&self, statement: &Value) -> bool {
+        let values = listed(&statement["Condition"][self.operator][self.key]);
+        let values: BTreeSet<_> = values.filter_map(Value::as_str).collect();
+        values == self.values.iter().map(String::as_str).collect()
+    }
 }
 
 /// The permissions that a function can have.
@@ -76,7 +106,7 @@ fn grants(template: &Document<'_>, plan: &Plan, function: Resource<'_>) -> Vec<G
         needed: needed.to_vec(),
         optional: Vec::new(),
         resource: resource.to_owned(),
-        conditions: &[],
+        conditions: Vec::new(),
     };
     let mut grants = vec![grant(&["logs:CreateLogStream", "logs:PutLogEvents"], "${Logs.Arn}")];
     // The one action for which AWS has no narrower resource ("Actions, resources, and condition
@@ -85,7 +115,7 @@ fn grants(template: &Document<'_>, plan: &Plan, function: Resource<'_>) -> Vec<G
         needed: Vec::new(),
         optional: vec!["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
         resource: "*".to_owned(),
-        conditions: &[],
+        conditions: Vec::new(),
     });
     let arn = |name: &str, kind: &str| {
         let target = template.target(function.variable(name), kind);
@@ -93,12 +123,32 @@ fn grants(template: &Document<'_>, plan: &Plan, function: Resource<'_>) -> Vec<G
     };
     let tenants = template.resource("TenantsTable").map(|table| arn_of(template, table));
     let tenants = &tenants.unwrap_or_default();
-    let secrets = |actions: &'static [&'static str]| {
-        let key = arn(variable::TENANTS_KEY, KEY);
-        let conditions = &["kms:EncryptionContext:app", "kms:EncryptionContext:clientKey"];
-        key.into_iter().flat_map(move |key| {
-            [Grant { conditions, ..grant(actions, &key) }, grant(&["kms:DescribeKey"], &key)]
-        })
+    let key = arn(variable::TENANTS_KEY, KEY);
+    let of_app = Condition::new("StringEquals", "kms:EncryptionContext:app", [&*plan.app_key]);
+    // A request has several keys, so the condition is on any of them ("AWS KMS condition keys",
+    // kms:EncryptionContextKeys). Without it a ciphertext that is bound to nobody would do.
+    let of_row = Condition::new(
+        "ForAnyValue:StringEquals",
+        "kms:EncryptionContextKeys",
+        ["clientKey", "dataKey"],
+    );
+    let decrypt = key.as_ref().map(|key| Grant {
+        conditions: vec![of_app.clone(), of_row],
+        ..grant(&["kms:Decrypt"], key)
+    });
+    let names = format!("{}*", tenants_table::DATA_KEY_PREFIX);
+    let of_data_key = Condition::new("StringLike", "kms:EncryptionContext:dataKey", [&*names]);
+    let generate = key.as_ref().map(|key| Grant {
+        conditions: vec![of_app, of_data_key],
+        ..grant(&["kms:GenerateDataKey"], key)
+    });
+    let read_tenants = |attributes: &[&'static str]| Grant {
+        conditions: vec![Condition::new(
+            "ForAllValues:StringEquals",
+            "dynamodb:Attributes",
+            [tenants_table::KEY, tenants_table::DATA_KEY].iter().chain(attributes).copied(),
+        )],
+        ..grant(&["dynamodb:GetItem"], tenants)
     };
     let bodies = |action: &'static str| {
         let bucket = arn(variable::BODIES_BUCKET, BUCKET);
@@ -107,30 +157,25 @@ fn grants(template: &Document<'_>, plan: &Plan, function: Resource<'_>) -> Vec<G
     match function.job() {
         Some(Job::Lifecycle) => {
             grants.push(grant(&["dynamodb:GetItem", "dynamodb:UpdateItem"], tenants));
-            grants.extend(secrets(&["kms:Encrypt", "kms:Decrypt"]));
+            grants.extend(decrypt);
+            grants.extend(generate);
             let queue =
                 arn(variable::QUEUE_URL, QUEUE).filter(|_| plan.lifecycle_handler.is_some());
             grants.extend(queue.map(|queue| grant(&["sqs:SendMessage"], &queue)));
         }
         Some(Job::Receiver) => {
-            grants.push(Grant {
-                conditions: &["dynamodb:Attributes"],
-                ..grant(&["dynamodb:GetItem"], tenants)
-            });
+            grants.push(read_tenants(&tenants_table::RECEIVER_READS));
             let queue = arn(variable::QUEUE_URL, QUEUE);
             grants.extend(queue.map(|queue| grant(&["sqs:SendMessage"], &queue)));
-            grants.extend(secrets(&["kms:Decrypt"]));
+            grants.extend(decrypt);
             grants.extend(bodies("s3:PutObject"));
         }
         Some(Job::Handler(name)) => {
             let calls =
                 |handler: &Handler| handler.name == name && !handler.settings.calls.is_empty();
             if plan.handlers.iter().any(calls) {
-                grants.push(Grant {
-                    conditions: &["dynamodb:Attributes"],
-                    ..grant(&["dynamodb:GetItem"], tenants)
-                });
-                grants.extend(secrets(&["kms:Decrypt"]));
+                grants.push(read_tenants(&tenants_table::CALLER_READS));
+                grants.extend(decrypt);
             }
             if function.property("VpcConfig").is_some() {
                 grants.push(grant(&VPC_ACTIONS, "*"));
@@ -235,10 +280,12 @@ fn check_statements(
                         function.id,
                     )),
                     Some(grant) => {
-                        let conditions = statement["Condition"].to_string();
-                        for key in grant.conditions.iter().filter(|key| !conditions.contains(**key))
-                        {
-                            find(format!("{action} on {resource} needs a condition on {key}"));
+                        let missing = grant.conditions.iter().filter(|one| !one.holds(statement));
+                        for Condition { operator, key, values } in missing {
+                            let values = values.join(", ");
+                            find(format!(
+                                "{action} on {resource} needs a condition on {key}: {operator} {values}"
+                            ));
                         }
                     }
                 }

@@ -196,7 +196,9 @@ fn check_key(template: &Document<'_>, key: Resource<'_>, findings: &mut Vec<Find
     let denies = |statement: &Value| {
         let actions: Vec<_> = listed(&statement["Action"]).filter_map(Value::as_str).collect();
         statement["Effect"] == "Deny"
-            && ["kms:Decrypt", "kms:Encrypt"].iter().all(|action| actions.contains(action))
+            && ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*"]
+                .iter()
+                .all(|action| actions.contains(action))
             && statement["Condition"]["StringNotEquals"].get("kms:EncryptionContext:app").is_some()
     };
     let rules = [
@@ -213,8 +215,8 @@ fn check_key(template: &Document<'_>, key: Resource<'_>, findings: &mut Vec<Find
         ),
         (
             statements.any(denies),
-            "its policy lets others encrypt and decrypt with it; deny kms:Encrypt and kms:Decrypt \
-             without kms:EncryptionContext:app",
+            "its policy lets others encrypt and decrypt with it; deny kms:Decrypt, kms:Encrypt and \
+             kms:GenerateDataKey* without kms:EncryptionContext:app",
         ),
         (
             key.property("EnableKeyRotation") == Some(&Value::Bool(true)),
