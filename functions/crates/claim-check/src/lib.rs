@@ -252,6 +252,7 @@ mod tests {
         const NO_KEY: &str = "<Error><Code>NoSuchKey</Code><Message>no</Message></Error>";
         for (answers, attempts, error) in [
             (&[(503, "<Code>SlowDown</Code>"), (500, "")][..], 3, None),
+            (&[(400, r#"{"__type":"com.amazonaws#ThrottlingException"}"#)], 2, None),
             (
                 &[(503, ""), (503, ""), (503, "<Code>SlowDown</Code>")],
                 3,

@@ -16,10 +16,12 @@ use aws_smithy_runtime::client::orchestrator::operation::Operation;
 use aws_smithy_runtime::client::retries::classifiers::{
     HttpStatusCodeClassifier, TransientErrorClassifier,
 };
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::orchestrator::{
     HttpRequest, HttpResponse, OrchestratorError, SensitiveOutput,
 };
 use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 use aws_smithy_runtime_api::client::runtime_plugin::StaticRuntimePlugin;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::Layer;
@@ -28,7 +30,9 @@ use aws_smithy_types::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use aws_types::service_config::ServiceConfigKey;
 use http::Request;
-use http::header::USER_AGENT;
+use http::header::{CONTENT_TYPE, USER_AGENT};
+use serde::Deserialize;
+use serde_json::Value;
 
 use crate::Error;
 
@@ -56,6 +60,7 @@ impl Service {
             .standard_retry(&aws.retry_config().cloned().unwrap_or_else(RetryConfig::standard))
             .retry_classifier(TransientErrorClassifier::<Refusal>::new())
             .retry_classifier(HttpStatusCodeClassifier::default())
+            .retry_classifier(Throttled)
             .timeout_config(aws.timeout_config().cloned().unwrap_or_else(TimeoutConfig::disabled))
             .with_connection_poisoning()
             .runtime_plugin(StaticRuntimePlugin::new().with_config(private.freeze()));
@@ -73,6 +78,29 @@ impl Service {
         }
         let send = send.serializer(Ok).deserializer(read).build();
         Self { aws: aws.clone(), name, endpoint: endpoint.to_owned(), send }
+    }
+
+    /// A service at its endpoint in the configuration's region, or at the one that the configuration
+    /// names. `id` is its id in AWS's "Service-specific endpoints".
+    pub fn at_region(aws: &SdkConfig, id: &str, name: &'static str) -> Self {
+        let region = aws.region().map_or("", AsRef::as_ref);
+        let regional = || format!("https://{name}.{region}.{}", domain(region));
+        Self::new(aws, name, &configured_endpoint(aws, id).unwrap_or_else(regional))
+    }
+
+    /// Calls an operation of a service that speaks JSON (Smithy, "AWS JSON 1.1 protocol"), and returns
+    /// the JSON of a successful answer.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Failed`] if the service refused, or did not answer in time.
+    pub async fn call_json(&self, operation: &str, input: &Value) -> Result<Vec<u8>, Failed> {
+        let request = Request::post("/")
+            .header(CONTENT_TYPE, "application/x-amz-json-1.1")
+            .header("x-amz-target", operation)
+            .body(input.to_string().into_bytes())
+            .map_err(|error| Failed::Unanswered(error.into()))?;
+        self.call(request, None).await
     }
 
     /// Signs and sends a request, whose URI is a path below the endpoint. Returns the content of a
@@ -213,10 +241,45 @@ fn read(response: &HttpResponse) -> Result<Content, OrchestratorError<Refusal>> 
     Err(OrchestratorError::operation(Refusal { status: response.status().as_u16(), code }))
 }
 
-/// The code in an error document of S3's (Amazon S3 API Reference, "Error responses").
+/// Retries what a service refused because there was too much of it, which need not be a 5xx.
+#[derive(Debug)]
+struct Throttled;
+
+impl ClassifyRetry for Throttled {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let error = context.output_or_error().and_then(Result::err);
+        let refusal = error.and_then(|error| error.as_operation_error()?.downcast_ref::<Refusal>());
+        let code = refusal.and_then(|refusal| refusal.code.as_deref());
+        if code.is_some_and(|code| THROTTLING.contains(&code)) {
+            RetryAction::throttling_error()
+        } else {
+            RetryAction::NoActionIndicated
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "Throttled"
+    }
+}
+
+/// The codes of S3 and of KMS.
+const THROTTLING: [&str; 4] =
+    ["LimitExceededException", "RequestTimeout", "SlowDown", "ThrottlingException"];
+
+/// The code in an error: of S3 in XML (Amazon S3 API Reference, "Error responses"), of services that
+/// speak JSON in a member.
 fn code(document: &str) -> Option<String> {
-    let (_, rest) = document.split_once("<Code>")?;
-    let (code, _) = rest.split_once("</Code>")?;
+    #[derive(Deserialize)]
+    struct Problem {
+        #[serde(rename = "__type")]
+        kind: String,
+    }
+    let kind = serde_json::from_str(document).map(|Problem { kind }| kind).unwrap_or_default();
+    let code = match document.split_once("<Code>") {
+        Some((_, rest)) => rest.split_once("</Code>")?.0,
+        // It can have a namespace before it.
+        None => kind.rsplit('#').next().filter(|code| !code.is_empty())?,
+    };
     let is_plain = code.len() <= 64 && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
     is_plain.then(|| code.to_owned())
 }
