@@ -108,14 +108,20 @@ async fn keeps_an_undocumented_event() {
 async fn takes_a_body_that_it_cannot_read_and_says_where_it_is_odd() {
     let app = TestApp::new().await;
     let body = json!({ "webhookEvent": "jira:issue_updated", "issue": { "key": ["s3cr3t"] } });
+    // A handler that takes the text gets all of it, and nobody else reads it.
     assert_eq!(app.send("/scripted", &body, &app.jira).await.status, 204);
+    let done = &app.logged(Logged::ScriptDone, 1).await[0];
+    assert_eq!(done["payload"], body.to_string());
+    assert!(app.logged(Logged::Metric, 0).await.is_empty());
+    let body = json!({ "webhookEvent": "jira:issue_created", "issue": { "key": ["s3cr3t"] } });
+    assert_eq!(app.send("/issue-created", &body, &app.jira).await.status, 204);
     let odd = &app.logged(Logged::DeliveryUntyped, 1).await[0];
     assert_eq!(odd["delivery.reading"], "unreadable");
     assert!(odd["detail"].as_str().unwrap().contains("issue.key"), "{odd}");
     assert!(!odd.to_string().contains("s3cr3t"), "{odd}");
-    assert_eq!(app.logged(Logged::Metric, 1).await[0]["Untyped"], 1);
-    // A handler that takes the text gets all of it.
-    assert_eq!(app.logged(Logged::ScriptDone, 1).await[0]["payload"], body.to_string());
+    assert_eq!(odd["Untyped"], 1);
+    let dead = &app.logged(Logged::DeliveryDeadLettered, 1).await[0];
+    assert_eq!((&dead["delivery.id"], &dead["error"]), (&odd["delivery.id"], &odd["detail"]));
     app.stack.stop().await;
 }
 

@@ -354,7 +354,7 @@ fn reads_captured_bodies() {
             Reading::Read => {}
             Reading::Partly(left_out) => partly.push(named(&left_out.to_string())),
             Reading::Unreadable(why) => unreadable.push(named(&why)),
-            Reading::Unknown => unknown.push(named(sample.event.as_str())),
+            Reading::Unread | Reading::Unknown => unknown.push(named(sample.event.as_str())),
         }
     }
     println!("{} bodies; not in the tables: {unknown:#?}; partly read: {partly:#?}", samples.len());
@@ -444,7 +444,9 @@ fn sweep(samples: &[Sample]) -> (usize, Vec<(String, String)>) {
                         let line = sample.event.spec(sample.product).unwrap();
                         unread.push((line.payload.to_owned(), path.clone()));
                     }
-                    Reading::Unknown => panic!("{} is in the tables", sample.event),
+                    Reading::Unread | Reading::Unknown => {
+                        panic!("{} is in the tables", sample.event)
+                    }
                 }
             }
         }

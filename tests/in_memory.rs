@@ -395,7 +395,7 @@ async fn every_recorded_callback_is_queued_without_the_secret() {
         let message = delivery.to_message();
         assert!(!message.contains(site.secret.expose()), "{message}");
         assert!(!message.contains("ecret"), "{message}");
-        assert_eq!(delivery.reading, Reading::Read);
+        assert_eq!(delivery.reading, Reading::Unread);
         assert_eq!((delivery.product, &delivery.tenant), (site.product, &site.client_key));
         let delivery: Delivery<LifecycleEvent> = delivery.read().unwrap();
         assert_eq!(delivery.payload.callback, callback);

@@ -487,6 +487,9 @@ fn hmac(secret: &SharedSecret) -> EncodingKey {
 /// Signs whatever it is given.
 fn signed(header: &Value, claims: &str, key: &EncodingKey, algorithm: Algorithm) -> String {
     let message = format!("{}.{}", segment(&header.to_string()), segment(claims));
-    let signature = jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm).unwrap();
+    // With any algorithm, which the provider of the functions refuses to do.
+    let provider = &jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER;
+    let signer = (provider.signer_factory)(&algorithm, key).unwrap();
+    let signature = URL_SAFE_NO_PAD.encode(signer.try_sign(message.as_bytes()).unwrap());
     format!("{message}.{signature}")
 }

@@ -235,7 +235,7 @@ fn delivery(jira: &Jira, url: &Url, failed: &Failed) -> Option<Delivery> {
     let declared: Declared = url.webhooks.parse().ok()?;
     let payload = Payload::from_body(failed.body.clone().unwrap_or_default()).ok()?;
     let entry = declared.entry(Product::Jira, &payload).ok()?;
-    let reading = Reading::of(Product::Jira, &entry.event, &payload);
+    let reading = Reading::before(Product::Jira, &entry.event);
     Some(Delivery {
         id: format!("recovered-{}", Uuid::new_v4()),
         event: entry.event.clone(),

@@ -249,15 +249,7 @@ impl Journeys {
                 journey.tenant = text("tenant.key").or(journey.tenant.take());
                 journey.product = text("tenant.product");
                 journey.message = text("message.id");
-                let untyped = journey.reading.take();
-                journey.reading = typed(journey, untyped);
-            }
-            "delivery untyped" | "delivery partly typed" => {
-                journey.reading = Some(Reading {
-                    word: text("delivery.reading").unwrap_or_default(),
-                    why: text("left_out").or(text("detail")),
-                    typed: None,
-                });
+                journey.reading = reading(journey);
             }
             "request rejected" | "request failed" => {
                 journey.reason = text("reason");
@@ -334,15 +326,19 @@ fn path(url: &str) -> &str {
     url.split('?').next().unwrap_or(url)
 }
 
-/// How the body of a queued delivery was read, with its fields.
-fn typed(journey: &Journey, logged: Option<Reading>) -> Option<Reading> {
+/// How the body of a queued delivery reads as the payload type of its event, with its fields.
+fn reading(journey: &Journey) -> Option<Reading> {
     let product: Product = serde_json::from_value(journey.product.clone()?.into()).ok()?;
     let event = EventName::from(journey.event.as_deref()?);
     let payload = Payload::from_body(journey.sent.body.clone()).ok()?;
-    let mut reading = event::Reading::Read;
-    let typed = event::Event::from_payload(product, &event, &payload, &mut reading).ok();
-    let logged = logged.unwrap_or_else(|| Reading { word: "read".into(), why: None, typed: None });
-    Some(Reading { typed: typed.map(|typed| format!("{typed:#?}")), ..logged })
+    let reading = event::Reading::of(product, &event, &payload);
+    let left_out = reading.left_out().map(ToString::to_string);
+    let typed = event::Event::from_payload(product, &event, &payload, &mut reading.clone()).ok();
+    Some(Reading {
+        word: reading.as_str().to_owned(),
+        why: left_out.or_else(|| reading.detail().map(str::to_owned)),
+        typed: typed.map(|typed| format!("{typed:#?}")),
+    })
 }
 
 fn word(value: Option<Value>) -> String {

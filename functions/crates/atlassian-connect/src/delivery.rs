@@ -49,8 +49,7 @@ pub struct Delivery<T = ()> {
     pub webhook: Webhook,
     /// The `params` of the webhook's entry in the app descriptor.
     pub params: BTreeMap<String, String>,
-    /// How well the payload could be read: by the receiver, and then as the type that the handler
-    /// takes.
+    /// How well the payload could be read as the type that the handler takes.
     pub reading: Reading,
     /// The body of the request.
     pub payload: Payload<T>,

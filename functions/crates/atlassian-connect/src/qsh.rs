@@ -145,10 +145,11 @@ fn decode(text: &str) -> Result<Cow<'_, str>, Malformed> {
 }
 
 fn hash(canonical: &str) -> String {
-    Sha256::digest(canonical).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a String takes any text");
-        hex
-    })
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
+    Sha256::digest(canonical)
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)])
+        .collect()
 }
 
 #[cfg(test)]

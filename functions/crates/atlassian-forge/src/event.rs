@@ -161,7 +161,13 @@ macro_rules! read_as {
         }
     }};
 }
-/// Tries to read a payload as the payload type of its event.
+/// The reading of a payload before anyone has read it: [`Reading::Unread`], or [`Reading::Unknown`] if
+/// nobody can.
+pub fn before(event: &EventName) -> Reading {
+    carried(event).map_or(Reading::Unknown, |_| Reading::Unread)
+}
+
+/// Tries to read a payload as the payload type of its event. It links every reader.
 pub fn reading(product: ConnectProduct, event: &EventName, payload: &Payload) -> Reading {
     let mut reading = Reading::Read;
     let read: Result<(), Unreadable> = match carried(event) {

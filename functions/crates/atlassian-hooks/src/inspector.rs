@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use atlassian_connect::delivery::Delivery;
+use atlassian_connect::event::Reading;
 use contract::variable;
 use handler::Error;
 use runtime::environment::optional;
@@ -31,7 +32,7 @@ fn log(delivery: &Delivery, shows: bool) {
         event = %delivery.event,
         product = %delivery.product,
         tenant.key = %delivery.tenant,
-        reading = delivery.reading.as_str(),
+        reading = Reading::of(delivery.product, &delivery.event, &delivery.payload).as_str(),
         bytes = body.len(),
         body = &shown[..end.unwrap_or_default()],
         "event inspected"

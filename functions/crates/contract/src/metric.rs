@@ -20,10 +20,10 @@ pub const REJECTED: &str = "Rejected";
 pub const INSTALL_REJECTED: &str = "InstallRejected";
 /// Verified events that the queue did not take.
 pub const ENQUEUE_FAILED: &str = "EnqueueFailed";
-/// Events whose body could not be read as its payload type, or whose event is unknown. They are
-/// queued anyway.
+/// Events that are unknown, counted by receivers, and events whose body could not be read as the type
+/// that its handler takes, counted by handlers.
 pub const UNTYPED: &str = "Untyped";
-/// Events whose body was read without some malformed fields.
+/// Events whose body a handler read without some malformed fields.
 pub const PARTLY_TYPED: &str = "PartlyTyped";
 /// Failed attempts to handle a message, which will be repeated.
 pub const FAILED: &str = "Failed";

@@ -13,7 +13,10 @@ use crate::event::{Event, Headers, RequestContext};
 
 /// The app's base URL, without a trailing slash.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct BaseUrl(String);
+pub struct BaseUrl {
+    url: String,
+    path: String,
+}
 
 impl BaseUrl {
     /// The configured base URL, or the one of a request.
@@ -24,23 +27,28 @@ impl BaseUrl {
     /// has to be configured.
     fn of(context: &RequestContext, configured: Option<&str>) -> Self {
         if let Some(url) = configured {
-            return Self(url.trim_end_matches('/').into());
+            let url = url.trim_end_matches('/');
+            let path = Url::parse(url).map_or_else(|_| "/".into(), |url| url.path().into());
+            return Self { url: url.into(), path };
         }
         let RequestContext { domain_name, stage, .. } = context;
-        Self(match stage.as_str() {
-            "" | "$default" => format!("https://{domain_name}"),
-            stage => format!("https://{domain_name}/{stage}"),
-        })
+        match stage.as_str() {
+            "" | "$default" => Self { url: format!("https://{domain_name}"), path: "/".into() },
+            stage => {
+                let path = format!("/{stage}");
+                Self { url: format!("https://{domain_name}{path}"), path }
+            }
+        }
     }
 
     /// The URL.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.url
     }
 
     /// The path of the base URL, which precedes the paths that the descriptor declares.
-    pub fn path(&self) -> String {
-        Url::parse(&self.0).map_or_else(|_| "/".into(), |url| url.path().into())
+    pub fn path(&self) -> &str {
+        &self.path
     }
 }
 

@@ -52,6 +52,7 @@ use crate::idempotency::Claim;
 use crate::message::{Batch, Message};
 use crate::queue::{Queue, age};
 use crate::retry::Disposition;
+use crate::typed::typed;
 
 /// Settings and clients shared by all messages of a batch.
 #[derive(Debug, Default)]
@@ -277,8 +278,8 @@ impl<A: Attempts, H> Invocation<'_, A, H> {
         let Identified { id, event, tenant } = &identified;
         let fails =
             |failure, attempt| NotHandled { failure, delivery_id: Some(id.clone()), attempt };
-        let delivery =
-            delivery.read().map_err(|error| fails(Failure::Permanent(error.into()), None))?;
+        let delivery = typed(delivery, message)
+            .map_err(|error| fails(Failure::Permanent(error.into()), None))?;
         // A duplicate of the one before has to find it completed.
         if previous.is_some_and(|previous| previous.attempt.key == key) {
             completed.await;

@@ -80,6 +80,7 @@ mod message;
 pub mod mode;
 mod queue;
 mod retry;
+mod typed;
 
 pub use atlassian_connect::delivery::Delivery;
 pub use atlassian_connect::event::{Event, LifecycleEvent, confluence, jira};

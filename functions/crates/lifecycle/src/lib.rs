@@ -178,7 +178,7 @@ fn event(
         received_at: at.now,
         webhook: Webhook { identifier: Some(identifier), ..Webhook::default() },
         params: [].into(),
-        reading: Reading::of(product, &event, &payload),
+        reading: Reading::Unread,
         event,
         payload,
     })
@@ -193,8 +193,7 @@ async fn authenticate(
     now: Timestamp,
 ) -> Result<Claims, Rejection> {
     let token = call.token()?;
-    let base_path = call.base_url.path();
-    let request = call.signed(&base_path);
+    let request = call.signed(call.base_url.path());
     if callback.is_signed_by_atlassian() {
         let token = Unverified::install(token)?.screen(&request, now)?;
         let key = keys.find(&token.key_id()?, now).await?;

@@ -8,7 +8,6 @@ use atlassian_connect::descriptor::Webhook;
 use atlassian_connect::event::{Naming, Product};
 use atlassian_connect::payload::Payload;
 use gateway::Rejection;
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 /// The descriptor's webhooks for one URL.
@@ -34,7 +33,7 @@ impl Declared {
                 .unwrap_or(Err(Rejection::EmptyBody));
         }
         let named = match product {
-            Product::Jira => name_in(payload),
+            Product::Jira => payload.webhook_event(),
             Product::Confluence => None,
         };
         if let Some(named) = named {
@@ -44,7 +43,7 @@ impl Declared {
                 Naming::Own | Naming::None => false,
             };
             let declared = self.0.iter().find(own).or_else(|| self.0.iter().find(other));
-            return declared.ok_or_else(|| Rejection::UndeclaredEvent { event: shortened(&named) });
+            return declared.ok_or_else(|| Rejection::UndeclaredEvent { event: shortened(named) });
         }
         one(possible().filter(|webhook| !webhook.event.names_itself(product)))
             .or_else(|| one(possible()))
@@ -73,16 +72,6 @@ impl FromStr for Declared {
     fn from_str(json: &str) -> Result<Self, Self::Err> {
         serde_json::from_str(json).map(Self)
     }
-}
-
-/// What a body calls its event, without reading the rest of it into anything.
-fn name_in(payload: &Payload) -> Option<Cow<'_, str>> {
-    #[derive(Deserialize)]
-    struct Named<'a> {
-        #[serde(borrow, rename = "webhookEvent")]
-        webhook_event: Cow<'a, str>,
-    }
-    payload.read().ok().map(|named: Named<'_>| named.webhook_event)
 }
 
 /// Whether a body has this member, and not null.

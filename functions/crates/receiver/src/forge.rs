@@ -14,14 +14,14 @@ use atlassian_connect::delivery::{Delivery, Webhook};
 use atlassian_connect::event::{EventName, Product as ConnectProduct};
 use atlassian_connect::payload::Payload;
 use atlassian_connect::tenant::ClientKey;
-use atlassian_forge::event::{Body, Form, PRE_UNINSTALL, Product, reading};
+use atlassian_forge::event::{self, Body, Form, PRE_UNINSTALL, Product};
 use atlassian_forge::keys::FetchKeys;
 use atlassian_forge::token::{AppId, Claims, EndpointKey, Untrusted, Unverified};
 use gateway::{Rejection, Request};
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
-use crate::{Enqueue, log_reading, send, time_until};
+use crate::{Enqueue, log_unknown, send, time_until};
 
 /// The endpoint of one URL, as the manifest declares it.
 #[derive(Clone, Debug, Deserialize)]
@@ -118,7 +118,7 @@ where
         Form::Root => payload,
         Form::Wrapped => Payload::from_body(body.event().to_owned())?,
     };
-    let reading = reading(product, &event, &payload);
+    let reading = event::before(&event);
     let delivery = Delivery {
         id,
         event,
@@ -133,7 +133,7 @@ where
         reading,
         payload,
     };
-    log_reading(&delivery);
+    log_unknown(&delivery);
     // Forge waits for five seconds and tries again.
     send(&delivery, queue, time_until(deadline).min(runtime::aws::CALL_TIMEOUT)).await
 }

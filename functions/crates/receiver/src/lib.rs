@@ -40,8 +40,7 @@ pub async fn receive(
 ) -> Result<(), Rejection> {
     let deadline = call.deadline;
     let token = call.token()?;
-    let base_path = call.base_url.path();
-    let token = Unverified::webhook(token)?.screen(&call.signed(&base_path), now)?;
+    let token = Unverified::webhook(token)?.screen(&call.signed(call.base_url.path()), now)?;
 
     let key = token.issuer().clone();
     let tenant = tenants.verify(&token, now).await.map_err(rejection)?;
@@ -55,20 +54,20 @@ pub async fn receive(
     let id = call.id.clone();
     let payload = Payload::from_body(call.into_text()?)?;
     let entry = declared.entry(tenant.product, &payload)?;
-    let reading = Reading::of(tenant.product, &entry.event, &payload);
+    let reading = Reading::before(tenant.product, &entry.event);
     let delivery = Delivery {
         id,
         event: entry.event.clone(),
         product: tenant.product,
         tenant: key,
-        base_url: tenant.base_url,
+        base_url: tenant.base_url.clone(),
         received_at: now,
         webhook,
         params: entry.params.clone(),
         reading,
         payload,
     };
-    log_reading(&delivery);
+    log_unknown(&delivery);
     let patience = match delivery.product {
         // Jira tries again by itself. It reportedly waits for five seconds only.
         Product::Jira => time_until(deadline).min(runtime::aws::CALL_TIMEOUT),
@@ -112,32 +111,17 @@ pub async fn send(
     Ok(())
 }
 
-/// Logs what of a body could not be read.
-fn log_reading(delivery: &Delivery) {
-    // Queued anyway: the event happened, even if this code cannot read its body.
-    let reading = &delivery.reading;
-    match reading {
-        Reading::Read => {}
-        Reading::Partly(left_out) => {
-            tracing::warn!(
-                metric = metric::PARTLY_TYPED,
-                delivery.id,
-                delivery.event = %delivery.event,
-                delivery.reading = reading.as_str(),
-                %left_out,
-                "delivery partly typed"
-            );
-        }
-        Reading::Unreadable(_) | Reading::Unknown => {
-            tracing::warn!(
-                metric = metric::UNTYPED,
-                delivery.id,
-                delivery.event = %delivery.event,
-                delivery.reading = reading.as_str(),
-                detail = reading.detail(),
-                "delivery untyped"
-            );
-        }
+/// Logs a delivery of an event that this code does not know.
+fn log_unknown(delivery: &Delivery) {
+    // Queued anyway: the event happened.
+    if delivery.reading == Reading::Unknown {
+        tracing::warn!(
+            metric = metric::UNTYPED,
+            delivery.id,
+            delivery.event = %delivery.event,
+            delivery.reading = delivery.reading.as_str(),
+            "delivery untyped"
+        );
     }
 }
 

@@ -3,6 +3,8 @@
 //! Lambda puts region and credentials into the environment, so the loaders of `aws-config`
 //! (profiles, SSO, STS, instance metadata) would find nothing here.
 
+pub mod signed;
+
 use std::time::Duration;
 
 use aws_credential_types::Credentials;

@@ -258,7 +258,8 @@ impl Request {
             sites.tokens.forget(key, user);
         }
         let tenant = sites.tenants.get_again(key, Timestamp::now()).await?;
-        self.attempt(sites, &tenant.ok_or_else(not_installed)?).await
+        let tenant = tenant.ok_or_else(not_installed)?;
+        self.attempt(sites, &tenant).await
     }
 
     async fn attempt(&self, sites: &Inner, tenant: &Tenant) -> Result<Response, Error> {

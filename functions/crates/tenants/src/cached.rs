@@ -88,7 +88,7 @@ impl<F: Find> Cached<F> {
         &self,
         token: &Screened<'_, Hs256>,
         now: Timestamp,
-    ) -> Result<Tenant, NotVerified> {
+    ) -> Result<Arc<Tenant>, NotVerified> {
         let key = token.issuer();
         let entry = self.entry(key);
         let mut entry = entry.lock().await;
@@ -111,7 +111,7 @@ impl<F: Find> Cached<F> {
         &self,
         key: &ClientKey,
         now: Timestamp,
-    ) -> Result<Option<Tenant>, Unavailable> {
+    ) -> Result<Option<Arc<Tenant>>, Unavailable> {
         let entry = self.entry(key);
         let mut entry = entry.lock().await;
         self.refresh(&mut entry, key, now).await?;
@@ -128,7 +128,7 @@ impl<F: Find> Cached<F> {
         &self,
         key: &ClientKey,
         now: Timestamp,
-    ) -> Result<Option<Tenant>, Unavailable> {
+    ) -> Result<Option<Arc<Tenant>>, Unavailable> {
         let entry = self.entry(key);
         let mut entry = entry.lock().await;
         if entry.may_reread(now) {
@@ -171,7 +171,7 @@ impl<F: Find> Cached<F> {
         let lifetime = if tenant.is_some() { Self::LIFETIME } else { Self::ABSENCE };
         let chance = self.jitter.hash_one((key, now.as_nanosecond())) % 1000;
         let until = now + lifetime.mul_f64(1.0 - chance as f64 / 5000.0);
-        Ok(Seen { tenant, at: now, until })
+        Ok(Seen { tenant: tenant.map(Arc::new), at: now, until })
     }
 }
 
@@ -187,7 +187,7 @@ struct Entry {
 /// The result of a read.
 #[derive(Debug)]
 struct Seen {
-    tenant: Option<Tenant>,
+    tenant: Option<Arc<Tenant>>,
     at: Timestamp,
     until: Timestamp,
 }
@@ -197,15 +197,19 @@ impl Entry {
         self.tenant().is_some()
     }
 
-    fn tenant(&self) -> Option<&Tenant> {
+    fn tenant(&self) -> Option<&Arc<Tenant>> {
         self.seen.as_ref()?.tenant.as_ref()
     }
 
-    fn verify(&self, token: &Screened<'_, Hs256>, now: Timestamp) -> Result<Tenant, NotVerified> {
+    fn verify(
+        &self,
+        token: &Screened<'_, Hs256>,
+        now: Timestamp,
+    ) -> Result<Arc<Tenant>, NotVerified> {
         let unknown = || NotVerified::Unknown { tenant: token.issuer().clone() };
         let tenant = self.tenant().ok_or_else(unknown)?;
         tenant.verify(token, now)?;
-        Ok(tenant.clone())
+        Ok(Arc::clone(tenant))
     }
 
     fn may_reread(&mut self, now: Timestamp) -> bool {

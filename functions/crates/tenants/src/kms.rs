@@ -1,13 +1,13 @@
-//! The calls of AWS KMS.
+//! The calls of AWS KMS (its API Reference, `GenerateDataKey` and `Decrypt`).
 
 use std::collections::HashMap;
 
-use aws_sdk_kms::Client;
-use aws_sdk_kms::error::SdkError;
-use aws_sdk_kms::operation::decrypt::DecryptError;
-use aws_sdk_kms::primitives::Blob;
-use aws_sdk_kms::types::DataKeySpec;
 use aws_types::SdkConfig;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use runtime::aws::signed::{self, Service};
+use serde::Deserialize;
+use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 /// The encryption context of a ciphertext (AWS Key Management Service Developer Guide, "Encryption
@@ -17,7 +17,7 @@ pub(crate) type Context = HashMap<String, String>;
 /// A KMS key.
 #[derive(Clone, Debug)]
 pub(crate) struct Kms {
-    client: Client,
+    service: Service,
     key: String,
 }
 
@@ -37,9 +37,18 @@ pub(crate) enum Failed {
     Unavailable(runtime::Error),
 }
 
+/// The answer to either call. Binary members are in base64.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    plaintext: Zeroizing<String>,
+    #[serde(default)]
+    ciphertext_blob: Option<String>,
+}
+
 impl Kms {
     pub(crate) fn new(aws: &SdkConfig, key: String) -> Self {
-        Self { client: Client::new(aws), key }
+        Self { service: Service::at_region(aws, "KMS", "kms"), key }
     }
 
     /// Makes a data key of 256 bits.
@@ -47,21 +56,15 @@ impl Kms {
         &self,
         context: Context,
     ) -> Result<Generated, runtime::Error> {
-        let generated = self
-            .client
-            .generate_data_key()
-            .key_id(&self.key)
-            .key_spec(DataKeySpec::Aes256)
-            .set_encryption_context(Some(context))
-            .send()
-            .await?;
-        match (generated.plaintext, generated.ciphertext_blob) {
-            (Some(plaintext), Some(ciphertext)) => Ok(Generated {
-                plaintext: Zeroizing::new(plaintext.into_inner()),
-                ciphertext: ciphertext.into_inner(),
-            }),
-            _ => Err(INCOMPLETE.into()),
-        }
+        let request = json!({
+            "KeyId": self.key, "KeySpec": "AES_256", "EncryptionContext": context,
+        });
+        let answer = self.call("TrentService.GenerateDataKey", &request).await?;
+        let answer = read(&answer)?;
+        Ok(Generated {
+            plaintext: decoded(&answer.plaintext)?,
+            ciphertext: STANDARD.decode(answer.ciphertext_blob.ok_or(INCOMPLETE)?)?,
+        })
     }
 
     /// Decrypts what this key encrypted with the same context.
@@ -70,28 +73,43 @@ impl Kms {
         ciphertext: &[u8],
         context: Context,
     ) -> Result<Zeroizing<Vec<u8>>, Failed> {
-        let decrypted = self
-            .client
-            .decrypt()
+        let request = json!({
             // Not the key that the ciphertext names.
-            .key_id(&self.key)
-            .ciphertext_blob(Blob::new(ciphertext))
-            .set_encryption_context(Some(context))
-            .send()
-            .await
-            .map_err(|error| match &error {
-                SdkError::ServiceError(answer) if is_unreadable(answer.err()) => {
-                    Failed::Unreadable(error.into())
-                }
-                _ => Failed::Unavailable(error.into()),
-            })?;
-        let plaintext = decrypted.plaintext.ok_or(Failed::Unavailable(INCOMPLETE.into()))?;
-        Ok(Zeroizing::new(plaintext.into_inner()))
+            "KeyId": self.key,
+            "CiphertextBlob": STANDARD.encode(ciphertext),
+            "EncryptionContext": context,
+        });
+        let answer = self.call("TrentService.Decrypt", &request).await;
+        let answer = answer.map_err(|failed| match &failed {
+            signed::Failed::Refused(refused)
+                if matches!(
+                    refused.code.as_deref(),
+                    Some("InvalidCiphertextException" | "IncorrectKeyException")
+                ) =>
+            {
+                Failed::Unreadable(failed.into())
+            }
+            _ => Failed::Unavailable(failed.into()),
+        })?;
+        read(&answer).and_then(|answer| decoded(&answer.plaintext)).map_err(Failed::Unavailable)
+    }
+
+    async fn call(
+        &self,
+        operation: &str,
+        request: &Value,
+    ) -> Result<Zeroizing<Vec<u8>>, signed::Failed> {
+        self.service.call_json(operation, request).await.map(Zeroizing::new)
     }
 }
 
-fn is_unreadable(error: &DecryptError) -> bool {
-    error.is_invalid_ciphertext_exception() || error.is_incorrect_key_exception()
+fn read(answer: &[u8]) -> Result<Answer, runtime::Error> {
+    // The error of the parser could quote the answer.
+    serde_json::from_slice(answer).map_err(|_| INCOMPLETE.into())
+}
+
+fn decoded(base64: &str) -> Result<Zeroizing<Vec<u8>>, runtime::Error> {
+    STANDARD.decode(base64).map(Zeroizing::new).map_err(|_| INCOMPLETE.into())
 }
 
 const INCOMPLETE: &str = "the response of KMS is incomplete; try again later";

@@ -27,6 +27,11 @@ impl ObjectRef {
         &self.object
     }
 
+    /// The SHA-256 of the object, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        &self.sha256
+    }
+
     /// Reads the delivery from the stored object.
     ///
     /// # Errors

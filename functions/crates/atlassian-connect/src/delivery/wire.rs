@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::{Delivery, ObjectRef, Webhook, packed};
 use crate::event::{EventName, LeftOut, Product, Reading};
-use crate::payload::{Body, NONCHARACTERS, Payload};
+use crate::payload::{Body, Payload, has_noncharacters};
 use crate::tenant::ClientKey;
 
 /// A delivery that is encoded for a queue.
@@ -86,12 +86,12 @@ impl Delivery {
     /// Amazon SQS refuses U+FFFE and U+FFFF (its API reference, `SendMessage`), which JSON allows
     /// in a string. They are written as escapes.
     pub fn to_message(&self) -> String {
-        let (payload, payload_text) = match self.payload.body() {
+        let (json, payload_text) = match self.payload.body() {
             Body::Empty => (None, None),
-            Body::Json(json) => (Some(&**json), None),
+            Body::Json(json) => (Some(json), None),
             Body::Text(text) => (None, Some(&**text)),
         };
-        let message = serde_json::to_string(&WireRef {
+        let mut message = serde_json::to_string(&WireRef {
             version: Version::Plain,
             id: &self.id,
             event: &self.event,
@@ -102,17 +102,25 @@ impl Delivery {
             webhook: &self.webhook,
             params: &self.params,
             reading: match self.reading {
-                Reading::Read | Reading::Partly(_) => Word::Read,
-                Reading::Unreadable(_) => Word::Unreadable,
-                Reading::Unknown => Word::Unknown,
+                Reading::Unread => None,
+                Reading::Read | Reading::Partly(_) => Some(Word::Read),
+                Reading::Unreadable(_) => Some(Word::Unreadable),
+                Reading::Unknown => Some(Word::Unknown),
             },
             left_out: self.reading.left_out(),
             why: self.reading.detail(),
-            payload,
             payload_text,
         })
-        .expect("strings, numbers and raw JSON always serialise");
-        if message.contains(NONCHARACTERS) {
+        .expect("strings and numbers always serialise");
+        if let Some(json) = json {
+            // The last member. It is known to be JSON, and is not checked again.
+            message.truncate(message.len() - "}".len());
+            message.reserve(PAYLOAD.len() + json.len() + "}".len());
+            message.push_str(PAYLOAD);
+            message.push_str(json);
+            message.push('}');
+        }
+        if has_noncharacters(&message) {
             message.replace('\u{FFFE}', r"\ufffe").replace('\u{FFFF}', r"\uffff")
         } else {
             message
@@ -149,13 +157,14 @@ impl Delivery {
             webhook: wire.webhook,
             params: wire.params,
             reading: match (wire.reading, wire.left_out) {
-                (Word::Read, Some(left_out)) => Reading::Partly(left_out),
-                (Word::Read, None) => Reading::Read,
-                (Word::Unreadable, _) => Reading::Unreadable(wire.why.unwrap_or_default()),
-                (Word::Unknown, _) => Reading::Unknown,
+                (None, _) => Reading::Unread,
+                (Some(Word::Read), Some(left_out)) => Reading::Partly(left_out),
+                (Some(Word::Read), None) => Reading::Read,
+                (Some(Word::Unreadable), _) => Reading::Unreadable(wire.why.unwrap_or_default()),
+                (Some(Word::Unknown), _) => Reading::Unknown,
             },
             payload: Payload::new(match (wire.payload, wire.payload_text) {
-                (Some(json), _) => Body::Json(json),
+                (Some(json), _) => Body::Json(json.into()),
                 (None, Some(text)) => Body::Text(text),
                 (None, None) => Body::Empty,
             }),
@@ -257,17 +266,21 @@ struct Reference<'a> {
     stored: &'a ObjectRef,
 }
 
-/// The `reading` member of a message, in the words of every version of this code. Left out fields
-/// are in a member of their own, which older handlers ignore.
-#[derive(Clone, Copy, Default, Deserialize, Serialize)]
+/// The `reading` member of a message, in the words of every version of this code. Without it the
+/// payload is unread, and older handlers take it for read. Left out fields are in a member of their
+/// own, which older handlers ignore.
+#[derive(Clone, Copy, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Word {
-    #[default]
     Read,
     Unreadable,
     Unknown,
 }
 
+/// How the member `payload` begins.
+const PAYLOAD: &str = r#","payload":"#;
+
+/// A message without its `payload`.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct WireRef<'a> {
@@ -282,13 +295,12 @@ struct WireRef<'a> {
     webhook: &'a Webhook,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     params: &'a BTreeMap<String, String>,
-    reading: Word,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reading: Option<Word>,
     #[serde(skip_serializing_if = "Option::is_none")]
     left_out: Option<&'a LeftOut>,
     #[serde(skip_serializing_if = "Option::is_none")]
     why: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    payload: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload_text: Option<&'a str>,
 }
@@ -309,7 +321,7 @@ struct Wire {
     #[serde(default)]
     params: BTreeMap<String, String>,
     #[serde(default)]
-    reading: Word,
+    reading: Option<Word>,
     #[serde(default)]
     left_out: Option<LeftOut>,
     #[serde(default)]
@@ -374,6 +386,9 @@ mod tests {
         );
         assert_eq!(plain.to_message(), written);
         let url = "https://demo.atlassian.net/";
+        let unread = Delivery { reading: Reading::Unread, ..plain.clone() }.to_message();
+        assert_eq!(unread, written.replace(r#""reading":"read","#, ""));
+        assert_eq!(Delivery::from_message(&unread).unwrap().reading, Reading::Unread);
         let located = Delivery { base_url: Some(url.into()), ..plain }.to_message();
         let member = format!(r#""tenant":"tenant","baseUrl":"{url}","#);
         assert_eq!(located, written.replace(r#""tenant":"tenant","#, &member));
@@ -436,7 +451,7 @@ mod tests {
             "[\"\u{7f}\u{2028}\u{10FFFF}\"]",
         ] {
             let message = delivery(body).to_message();
-            assert!(!message.contains(NONCHARACTERS), "{body:?}");
+            assert!(!message.contains(['\u{FFFE}', '\u{FFFF}']), "{body:?}");
             let read = Delivery::from_message(&message).unwrap();
             assert_eq!(read.payload.as_str(), body);
         }
@@ -495,13 +510,17 @@ mod tests {
         let partly = Reading::of(Product::Jira, &"jira:issue_created".into(), &payload);
         assert!(matches!(&partly, Reading::Partly(left_out) if left_out.paths().len() == 2));
         let why: Reading = Reading::Unreadable("missing field `key`".into());
-        for reading in [Reading::Read, partly, why, Reading::Unknown] {
+        for reading in [Reading::Unread, Reading::Read, partly, why, Reading::Unknown] {
             let message = Delivery { reading: reading.clone(), ..delivery(body) }.to_message();
             assert_eq!(Delivery::from_message(&message).unwrap().reading, reading);
-            let word = serde_json::from_str::<serde_json::Value>(&message).unwrap();
-            let before = Before::deserialize(&word["reading"]).unwrap();
+            let mut word = serde_json::from_str::<serde_json::Value>(&message).unwrap();
+            // Absent, it was taken for `read`.
+            let word = word.get_mut("reading").map_or("read".into(), serde_json::Value::take);
+            let before = Before::deserialize(&word).unwrap();
             match reading {
-                Reading::Read | Reading::Partly(_) => assert!(matches!(before, Before::Read)),
+                Reading::Unread | Reading::Read | Reading::Partly(_) => {
+                    assert!(matches!(before, Before::Read))
+                }
                 Reading::Unreadable(_) => assert!(matches!(before, Before::Unreadable)),
                 Reading::Unknown => assert!(matches!(before, Before::Unknown)),
             }

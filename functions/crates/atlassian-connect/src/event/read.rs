@@ -88,12 +88,14 @@ pub enum Unreadable {
     },
 }
 
-/// How well a payload could be read: by the receiver, which queues the event in any case, and then
-/// by a handler that takes a type.
+/// How well a payload could be read as the type that a handler takes.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub enum Reading {
-    /// It was read as the payload type of its event, or there is no body.
+    /// It has not been read: receivers read no payloads, and a handler that takes a plain delivery
+    /// reads it itself.
     #[default]
+    Unread,
+    /// It was read as the payload type of its event, or there is no body.
     Read,
     /// It was read as the payload type of its event, without the fields at these paths. They are as
     /// if they were absent.
@@ -105,12 +107,19 @@ pub enum Reading {
 }
 
 impl Reading {
-    /// Tries to read a payload as the payload type of its event.
+    /// The reading of a payload before anyone has read it: [`Reading::Unread`], or
+    /// [`Reading::Unknown`] if nobody can.
+    pub fn before(product: Product, event: &EventName) -> Self {
+        let is_known = event.spec(product).is_some() || Callback::parse(event.as_str()).is_some();
+        if is_known { Self::Unread } else { Self::Unknown }
+    }
+
+    /// Tries to read a payload as the payload type of its event. It links every reader.
     pub fn of(product: Product, event: &EventName, payload: &Payload) -> Self {
-        let mut reading = Self::Read;
-        if event.spec(product).is_none() && Callback::parse(event.as_str()).is_none() {
+        if Self::before(product, event) == Self::Unknown {
             return Self::Unknown;
         }
+        let mut reading = Self::Read;
         match Event::from_payload(product, event, payload, &mut reading) {
             Ok(_) | Err(Unreadable::Empty { .. }) => reading,
             Err(unreadable) => Self::Unreadable(unreadable.to_string().into()),
@@ -120,6 +129,7 @@ impl Reading {
     /// The word for this reading in logs.
     pub fn as_str(&self) -> &'static str {
         match self {
+            Self::Unread => "unread",
             Self::Read => "read",
             Self::Partly(_) => "partly",
             Self::Unreadable(_) => "unreadable",
@@ -315,6 +325,8 @@ mod tests {
             assert_eq!(reading.as_str(), expected, "{event} {body}");
             assert_eq!(reading.detail().is_some(), expected == "unreadable");
             assert_eq!(reading.left_out().is_some(), expected == "partly");
+            let before = Reading::before(Product::Jira, &event.into());
+            assert_eq!(before == Reading::Unknown, reading == Reading::Unknown, "{event}");
         }
     }
 
