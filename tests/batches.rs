@@ -113,8 +113,8 @@ fn links_no_client_of_a_table_that_is_not_asked() {
         let operation = b"DynamoDB_20120810.PutItem";
         program.windows(operation.len()).any(|part| part == operation)
     };
-    assert!(asks(env!("CARGO_BIN_EXE_app-issue-created")), "it is handled once");
-    assert!(!asks(env!("CARGO_BIN_EXE_app-page-created")), "it is handled every time");
+    assert!(asks(env!("CARGO_BIN_EXE_app-page-created")), "it is handled once");
+    assert!(!asks(env!("CARGO_BIN_EXE_app-every-time")), "it is handled every time");
 }
 
 /// The events of one batch, the fifth of which kills its function whenever it is begun. The four before

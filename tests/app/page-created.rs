@@ -1,8 +1,8 @@
-//! A handler that reads a payload type of Confluence's, and may run twice.
+//! A handler that reads a payload type of Confluence's.
 
 use std::process::ExitCode;
 
-use atlassian_hooks::{Delivery, Error, Runner, confluence};
+use atlassian_hooks::{Delivery, Error, confluence};
 
 async fn handle(delivery: Delivery<confluence::PageEvent>) -> Result<(), Error> {
     tracing::info!(page.space_key = delivery.payload.page.space_key, "page created");
@@ -10,5 +10,5 @@ async fn handle(delivery: Delivery<confluence::PageEvent>) -> Result<(), Error> 
 }
 
 fn main() -> ExitCode {
-    Runner::new().every_time().run(handle)
+    atlassian_hooks::run(handle)
 }

@@ -24,7 +24,7 @@ pub(crate) const CONFLUENCE: &str = "22c1f0a2-6c1e-4f57-9d53-5b1d2f1a7e02";
 /// The signature of every token.
 pub(crate) const SIGNATURE: &str = "c2lnbmF0dXJlLW9mLXRoZS10b2tlbg";
 
-const ISSUE: &str = r#"{"timestamp":1772614800000,"webhookEvent":"jira:issue_created","issue_event_type_name":"issue_created","user":{"accountId":"557058:demo","displayName":"Ada Example","active":true},"issue":{"id":"10001","key":"ABC-1","fields":{"summary":"The invoice has the wrong date","priority":{"id":"2","name":"High"},"labels":["billing","urgent"],"votes":12345678901234567890}}}"#;
+const ISSUE: &str = r#"{"timestamp":1772614800000,"webhookEvent":"jira:issue_created","issue_event_type_name":"issue_created","user":{"accountId":"557058:demo","displayName":"Ada Example","active":true},"issue":{"id":"10001","key":"ABC-1","fields":{"summary":"The invoice has the wrong date","priority":{"id":"2","name":"High"},"labels":["billing","urgent"],"customfield_10010":12345678901234567890}}}"#;
 
 /// A request to the stack.
 #[derive(Clone, Debug)]
