@@ -100,7 +100,7 @@ impl Sites {
         let secrets = Secrets::new(&aws, optional(variable::TENANTS_KEY), &app_key);
         let table = Table::for_callers(&aws, table, secrets);
         table.warm_up().await;
-        Ok(Self::new(app_key, Store::Table(table), optional(variable::ATLASSIAN_URL)))
+        Ok(Self::new(app_key, Store::Table(Box::new(table)), optional(variable::ATLASSIAN_URL)))
     }
 
     fn new(app_key: String, tenants: Store, simulated: Option<String>) -> Self {
@@ -126,7 +126,7 @@ impl Sites {
 
 /// Where tenants come from.
 enum Store {
-    Table(Table),
+    Table(Box<Table>),
     #[cfg(any(test, feature = "testing"))]
     Fake(Arc<fake::Installed>),
 }

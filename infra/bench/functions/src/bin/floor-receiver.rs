@@ -19,9 +19,8 @@ async fn main() -> Result<(), Error> {
     let sqs = Client::new(&config()?);
     let queue = variable("QUEUE_URL")?;
     lambda_http::run(service_fn(async |request: Request| {
-        let body = match request.into_body() {
-            Body::Text(text) => text,
-            _ => return Err(Error::from("the body is no text; send one")),
+        let Body::Text(body) = request.into_body() else {
+            return Err(Error::from("the body is no text; send one"));
         };
         sqs.send_message().queue_url(&queue).message_body(body).send().await?;
         Ok::<_, Error>(Response::builder().status(204).body(Body::Empty)?)
