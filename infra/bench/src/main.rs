@@ -134,7 +134,6 @@ fn machine(valgrind: Option<&str>, peers: Option<&Peers>) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut parts = vec![format!("{cores} cores of {}", std::env::consts::ARCH)];
     parts.extend(model.map(|(_, model)| model.to_owned()));
-    parts.extend(first_line_of("uname", "-sr"));
     parts.extend(first_line_of("rustc", "--version"));
     parts.extend(valgrind.map(str::to_owned));
     parts.extend(peers.map(|peers| format!("Node {}", peers.node)));

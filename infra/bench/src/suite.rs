@@ -99,7 +99,6 @@ impl Suite {
         if self.has_valgrind {
             self.webhook_instructions(&mut figures).await?;
             self.batch_instructions(&mut figures).await?;
-            self.cold_instructions(&mut figures).await?;
         }
         self.archives(&mut figures)?;
         Ok(figures)
@@ -112,6 +111,8 @@ impl Suite {
         self.batch_times(&mut figures).await?;
         self.cold_times(&mut figures).await?;
         if self.has_valgrind {
+            // On a busy machine a function exceeds its own limits under valgrind, and connects again.
+            self.cold_instructions(&mut figures).await?;
             let verify = self.verify_instructions().await?;
             figures.push(Figure::new("verification of a token", Unit::Instructions, verify));
         }
