@@ -9,7 +9,8 @@
 //! each URL: [`Hs256`] for webhooks, `enabled` and `disabled`; [`Rs256`] for `installed` and
 //! `uninstalled`.
 
-mod crypto;
+#[doc(hidden)]
+pub mod crypto;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -476,7 +477,8 @@ fn decode_segment<T: DeserializeOwned>(text: &str, segment: &'static str) -> Res
 
 /// A NumericDate (RFC 7519, section 2) that is not negative, in whole seconds. A fraction is
 /// allowed and ignored.
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+#[doc(hidden)]
+pub fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
     let number = serde_json::Number::deserialize(deserializer)?;
     if let Some(seconds) = number.as_u64() {
         return Ok(i64::try_from(seconds).unwrap_or(i64::MAX));

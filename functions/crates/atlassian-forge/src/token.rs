@@ -13,12 +13,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use atlassian_connect::jwt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, Validation};
-use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Serialize};
 use url::{Position, Url};
 
 use crate::keys::{Key, KeyId};
@@ -297,6 +298,7 @@ impl Screened<'_> {
         if key.id() != &self.key_id {
             return Err(Untrusted::KeyId);
         }
+        jwt::crypto::install();
         let token = jsonwebtoken::decode::<RawClaims>(self.token, key.decoding(), &validation());
         let token = token.map_err(|_| Untrusted::Signature)?;
         let App { api_base_url, app_version, installation, environment, module, .. } =
@@ -492,6 +494,7 @@ pub fn sign(
     key_id: &str,
     private_key: &[u8],
 ) -> Result<String, InvalidPrivateKey> {
+    jwt::crypto::install();
     let key = EncodingKey::from_rsa_pem(private_key).map_err(|_| InvalidPrivateKey)?;
     let header = Header { kid: Some(key_id.into()), ..Header::new(Algorithm::RS256) };
     jsonwebtoken::encode(&header, claims, &key).map_err(|_| InvalidPrivateKey)
@@ -533,11 +536,11 @@ struct RawClaims {
     issuer: String,
     #[serde(rename = "aud")]
     audience: Audience,
-    #[serde(rename = "exp", deserialize_with = "seconds")]
+    #[serde(rename = "exp", deserialize_with = "jwt::seconds")]
     expires_at: i64,
-    #[serde(rename = "iat", deserialize_with = "seconds")]
+    #[serde(rename = "iat", deserialize_with = "jwt::seconds")]
     issued_at: i64,
-    #[serde(rename = "nbf", deserialize_with = "seconds")]
+    #[serde(rename = "nbf", deserialize_with = "jwt::seconds")]
     not_before: i64,
     app: App,
     #[serde(default)]
@@ -618,17 +621,4 @@ impl Audience {
 fn decode_segment<T: DeserializeOwned>(text: &str, segment: &'static str) -> Result<T, Untrusted> {
     let json = URL_SAFE_NO_PAD.decode(text).map_err(|_| Untrusted::Segment { segment })?;
     serde_json::from_slice(&json).map_err(|_| Untrusted::Segment { segment })
-}
-
-/// A NumericDate (RFC 7519, section 2) that is not negative, in whole seconds. A fraction is
-/// allowed and ignored.
-fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-    let number = serde_json::Number::deserialize(deserializer)?;
-    if let Some(seconds) = number.as_u64() {
-        return Ok(i64::try_from(seconds).unwrap_or(i64::MAX));
-    }
-    // From 2^53 on a float is no longer the number that was written.
-    let seconds =
-        number.as_f64().filter(|seconds| (0.0..9_007_199_254_740_992.0).contains(seconds));
-    seconds.map(|seconds| seconds as i64).ok_or_else(|| D::Error::custom("not a NumericDate"))
 }

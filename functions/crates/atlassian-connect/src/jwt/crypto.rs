@@ -5,10 +5,10 @@
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{ErrorKind, Result};
-use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, EncodingKey};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, EncodingKey};
 use ring::hmac;
 use ring::rand::SystemRandom;
-use ring::signature::{self, RsaKeyPair, UnparsedPublicKey};
+use ring::signature::{self, RsaKeyPair, RsaPublicKeyComponents, UnparsedPublicKey};
 use signature_traits::{Error, Signer, Verifier};
 
 /// Whether a key has signed a message. The signature is in base64, as in a token.
@@ -23,7 +23,7 @@ pub(super) fn verifies(
 }
 
 /// Makes this the provider of the process, unless the program has installed another one before.
-pub(super) fn install() {
+pub fn install() {
     let _ = PROVIDER.install_default();
 }
 
@@ -46,10 +46,11 @@ fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>
 }
 
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
-    let bytes = key.try_get_as_bytes()?;
     match (algorithm, key.family()) {
-        (Algorithm::HS256, AlgorithmFamily::Hmac) => Ok(Box::new(Hs256::new(bytes))),
-        (Algorithm::RS256, AlgorithmFamily::Rsa) => Ok(Box::new(Rs256Verifier(bytes.into()))),
+        (Algorithm::HS256, AlgorithmFamily::Hmac) => {
+            Ok(Box::new(Hs256::new(key.try_get_as_bytes()?)))
+        }
+        (Algorithm::RS256, AlgorithmFamily::Rsa) => Ok(Box::new(Rs256Verifier(key.kind().clone()))),
         _ => Err(ErrorKind::UnsupportedAlgorithm.into()),
     }
 }
@@ -104,13 +105,21 @@ impl JwtSigner for Rs256Signer {
     }
 }
 
-/// With a public key in the form of PKCS#1, of 2048 to 8192 bits.
-struct Rs256Verifier(Box<[u8]>);
+/// With a public key of 2048 to 8192 bits: in the form of PKCS#1, or the two numbers of a key set.
+struct Rs256Verifier(DecodingKeyKind);
 
 impl Verifier<Vec<u8>> for Rs256Verifier {
     fn verify(&self, message: &[u8], signature: &Vec<u8>) -> std::result::Result<(), Error> {
-        let key = UnparsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, &self.0);
-        key.verify(message, signature).map_err(|_| Error::new())
+        let algorithm = &signature::RSA_PKCS1_2048_8192_SHA256;
+        let verified = match &self.0 {
+            DecodingKeyKind::SecretOrDer(der) => {
+                UnparsedPublicKey::new(algorithm, der).verify(message, signature)
+            }
+            DecodingKeyKind::RsaModulusExponent { n, e } => {
+                RsaPublicKeyComponents { n, e }.verify(algorithm, message, signature)
+            }
+        };
+        verified.map_err(|_| Error::new())
     }
 }
 
