@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use atlassian_connect::delivery::{Delivery, Encoded, Webhook, encode};
+use atlassian_connect::delivery::{Delivery, Encoded, Sender, Webhook, encode};
 use atlassian_connect::event::{
     Event, EventName, LeftOut, Product, Reading, RichText, TABLE, Unreadable, confluence, jira,
 };
@@ -538,6 +538,7 @@ fn around(product: Product) -> &'static [&'static str] {
             "user_key",
             "user",
         ],
+        Product::Bitbucket => &[],
     }
 }
 
@@ -560,6 +561,7 @@ impl Sample {
             id: "c6af9ac6-7b61-11e6-9a41-93e8deadbeef".into(),
             event: self.event.clone(),
             product: self.product,
+            sender: Sender::Connect,
             tenant: ClientKey::new("tenant").unwrap(),
             base_url: None,
             received_at: "2026-11-23T10:00:00Z".parse().unwrap(),

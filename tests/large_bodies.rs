@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use atlassian_connect::delivery::{Delivery, QueueMessage, Webhook};
+use atlassian_connect::delivery::{Delivery, QueueMessage, Sender, Webhook};
 use atlassian_connect::event::{EventName, Product, Reading};
 use atlassian_connect::payload::Payload;
 use cargo_hooks::template::configuration::Configuration;
@@ -81,6 +81,7 @@ async fn a_message_leaves_room_for_its_dead_letter_attributes() {
             id: "c6af9ac6-7b61-11e6-9a41-93e8deadbeef".into(),
             event: EventName::IssueUpdated,
             product: Product::Jira,
+            sender: Sender::Connect,
             tenant: app.jira.client_key.clone(),
             base_url: None,
             received_at: "2026-11-23T10:00:00Z".parse().unwrap(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use atlassian_connect::delivery::{Delivery, Webhook};
+use atlassian_connect::delivery::{Delivery, Sender, Webhook};
 use atlassian_connect::event::{Product, Reading};
 use atlassian_connect::payload::Payload;
 use atlassian_simulator::Site;
@@ -26,6 +26,7 @@ pub(crate) fn delivery_of(app: &TestApp, order: serde_json::Value) -> String {
         id: Uuid::new_v4().to_string(),
         event: "jira:issue_updated".into(),
         product: app.jira.product,
+        sender: Sender::Connect,
         tenant: app.jira.client_key.clone(),
         base_url: None,
         received_at: jiff::Timestamp::now(),

@@ -73,6 +73,7 @@ async fn webhook(app: &TestApp, site: &Site) -> u16 {
     let (url, event) = match site.product {
         Product::Jira => ("/issue-created", EventName::IssueCreated),
         Product::Confluence => ("/page-created", EventName::PageCreated),
+        Product::Bitbucket => unreachable!("Bitbucket is not a product of Connect"),
     };
     let body = fresh(site.product, &event, Timestamp::now()).unwrap();
     app.send(url, body, site).await.status.as_u16()

@@ -42,8 +42,9 @@ pub(crate) const DESCRIPTOR_FILE: &str = include_str!("../app/atlassian-connect.
 
 /// The functions of the tests' app, which cargo builds before the tests: the name in the template, and
 /// the file.
-const FUNCTIONS: [(&str, &str); 6] = [
+const FUNCTIONS: [(&str, &str); 7] = [
     ("receiver", env!("CARGO_BIN_EXE_app-receiver")),
+    ("forge-receiver", env!("CARGO_BIN_EXE_app-forge-receiver")),
     ("lifecycle", env!("CARGO_BIN_EXE_app-lifecycle")),
     ("descriptor", env!("CARGO_BIN_EXE_app-descriptor")),
     ("scripted", env!("CARGO_BIN_EXE_app-scripted")),

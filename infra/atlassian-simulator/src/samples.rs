@@ -133,7 +133,7 @@ static SAMPLES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/samples");
 mod tests {
     use std::mem::discriminant;
 
-    use atlassian_connect::delivery::{Delivery, Webhook};
+    use atlassian_connect::delivery::{Delivery, Sender, Webhook};
     use atlassian_connect::event::{Event, Reading, TABLE};
     use atlassian_connect::payload::Payload;
     use atlassian_connect::tenant::ClientKey;
@@ -146,6 +146,7 @@ mod tests {
             id: id.into(),
             event: event.clone(),
             product,
+            sender: Sender::Connect,
             tenant: ClientKey::new("tenant").unwrap(),
             base_url: None,
             received_at: Timestamp::UNIX_EPOCH,

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use atlassian_connect::delivery::{Delivery, Webhook};
+use atlassian_connect::delivery::{Delivery, Sender, Webhook};
 use atlassian_connect::event::{Product, Reading};
 use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_connect::payload::Payload;
@@ -240,6 +240,7 @@ fn delivery(jira: &Jira, url: &Url, failed: &Failed) -> Option<Delivery> {
         id: format!("recovered-{}", Uuid::new_v4()),
         event: entry.event.clone(),
         product: Product::Jira,
+        sender: Sender::Connect,
         tenant: jira.key.clone(),
         base_url: Some(jira.base_url.clone()),
         received_at: Timestamp::now(),

@@ -39,7 +39,10 @@ pub struct Delivery<T = ()> {
     pub event: EventName,
     /// The product that sent it.
     pub product: Product,
-    /// The tenant whose secret signed it.
+    /// How the product sent it, and thereby how it was verified.
+    pub sender: Sender,
+    /// The tenant: the client key of a Connect app's installation, the id of a Forge app's, or the
+    /// name of the site whose secret signed it.
     pub tenant: ClientKey,
     /// The base URL of the tenant's site. `None` in a message of a receiver that did not pass it on.
     pub base_url: Option<String>,
@@ -53,6 +56,31 @@ pub struct Delivery<T = ()> {
     pub reading: Reading,
     /// The body of the request.
     pub payload: Payload<T>,
+}
+
+/// The ways in which products send events.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sender {
+    /// A webhook of a Connect app, with a token of the tenant.
+    #[default]
+    Connect,
+    /// An event of a Forge app, with a Forge invocation token.
+    Forge,
+    /// A webhook that an administrator registered, with a signature of its body or, if an app
+    /// registered it by OAuth 2.0, a token of the app.
+    Signed,
+}
+
+impl Sender {
+    /// The word for this sender in logs and messages.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::Forge => "forge",
+            Self::Signed => "signed",
+        }
+    }
 }
 
 /// The site that a delivery comes from.
@@ -111,9 +139,11 @@ impl Delivery {
         }
         let identifier = self.webhook.identifier.as_deref();
         // A webhook cannot name itself like a callback, because no webhook has a callback's event.
-        let kind = match Callback::parse(self.event.as_str()) {
-            Some(_) => "callback",
-            None => "webhook",
+        let kind = match (self.sender, Callback::parse(self.event.as_str())) {
+            (Sender::Connect, Some(_)) => "callback",
+            (Sender::Connect, None) => "webhook",
+            (Sender::Forge, _) => "forge",
+            (Sender::Signed, _) => "signed",
         };
         if let Some(identifier) = identifier.filter(|identifier| !identifier.trim().is_empty()) {
             return if identifier.len() <= LONGEST_IDENTIFIER {
@@ -142,6 +172,7 @@ impl Delivery {
             id: self.id,
             event: self.event,
             product: self.product,
+            sender: self.sender,
             tenant: self.tenant,
             base_url: self.base_url,
             received_at: self.received_at,
@@ -171,6 +202,7 @@ mod tests {
             id: "c6af9ac6-7b61-11e6-9a41-93e8deadbeef".into(),
             event: "jira:issue_created".into(),
             product: Product::Jira,
+            sender: Sender::Connect,
             tenant: ClientKey::new("tenant").unwrap(),
             base_url: None,
             received_at: "2026-11-23T10:00:00.5Z".parse().unwrap(),
@@ -205,6 +237,14 @@ mod tests {
         for literal in [&hashed, digest, &format!("-sha256 {digest}")] {
             assert_ne!(identity(Some(literal), one), hashed);
         }
+    }
+
+    /// The senders choose their identifiers, and one of them must not suppress an event of another.
+    #[test]
+    fn senders_do_not_share_identities() {
+        let of = |sender| Delivery { sender, ..delivery("{}") }.identity();
+        let identities = [Sender::Connect, Sender::Forge, Sender::Signed].map(of);
+        assert_eq!(identities, ["webhook 1", "forge 1", "signed 1"]);
     }
 
     #[test]

@@ -246,6 +246,8 @@ pub enum Product {
     Jira,
     /// Confluence.
     Confluence,
+    /// Bitbucket. It is not a product of Connect, and its events are not typed.
+    Bitbucket,
 }
 
 impl Product {
@@ -254,6 +256,7 @@ impl Product {
         match self {
             Self::Jira => "jira",
             Self::Confluence => "confluence",
+            Self::Bitbucket => "bitbucket",
         }
     }
 
@@ -261,7 +264,7 @@ impl Product {
     /// `https://demo.atlassian.net/wiki`.
     pub fn base_path(self) -> &'static str {
         match self {
-            Self::Jira => "",
+            Self::Jira | Self::Bitbucket => "",
             Self::Confluence => "/wiki",
         }
     }
@@ -295,7 +298,7 @@ impl EventName {
         match (self.spec(product), product) {
             (Some(line), _) => line.naming.clone(),
             (None, Product::Jira) => Naming::Own,
-            (None, Product::Confluence) => Naming::None,
+            (None, Product::Confluence | Product::Bitbucket) => Naming::None,
         }
     }
 
@@ -442,6 +445,7 @@ impl FromPayload for Event {
             Product::Confluence => {
                 Self::Confluence(FromPayload::from_payload(product, event, payload, reading)?)
             }
+            Product::Bitbucket => return Err(Unreadable::untyped(product, event)),
         })
     }
 }

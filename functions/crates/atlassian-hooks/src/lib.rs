@@ -1,10 +1,11 @@
 //! Atlassian webhooks on AWS Lambda: verified, queued, and handled by your async functions.
 //!
-//! An app has four kinds of functions, and each is one call:
+//! An app has up to six kinds of functions, and each is one call:
 //!
 //! | function | call | serves |
 //! |---|---|---|
 //! | receiver | [`receiver::run`] | one declared webhook URL: verifies the request and queues the event |
+//! | receiver of a Forge app | [`receiver::forge::run`] | one endpoint of the manifest: the same for Forge's events |
 //! | lifecycle | [`lifecycle::run`] | `installed`, `uninstalled`, `enabled`, `disabled`: records tenants, and queues the callbacks if the app has a handler for them |
 //! | descriptor | [`descriptor::run`] | `atlassian-connect.json` |
 //! | inspector | [`inspector::run`] | one queue: logs each event, instead of a handler |
@@ -32,10 +33,12 @@ pub mod receiver;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use atlassian_connect::delivery::{Delivery, Webhook};
+pub use atlassian_connect::delivery::{Delivery, Sender, Webhook};
 pub use atlassian_connect::event::{Event, LifecycleEvent, Product, confluence, jira};
 pub use atlassian_connect::lifecycle::Callback;
 pub use atlassian_connect::payload::Payload;
+/// Events of Forge, and their payload types.
+pub use atlassian_forge::event as forge;
 /// The REST API of a tenant's site.
 pub mod site {
     pub use ::site::{Client, Error, Request, Response, segment};

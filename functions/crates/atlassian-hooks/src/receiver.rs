@@ -1,4 +1,8 @@
 //! The receiver function of one declared URL: verifies webhooks and queues them.
+//!
+//! [`run`] serves a webhook of a Connect app, and [`forge::run`] an endpoint of a Forge app.
+
+pub mod forge;
 
 use std::process::ExitCode;
 

@@ -63,7 +63,7 @@
 pub use handler::Outcome;
 pub use site::fake::{Answer, FakeSite, Received};
 
-use atlassian_connect::delivery::{Delivery, Webhook};
+use atlassian_connect::delivery::{Delivery, Sender, Webhook};
 use atlassian_connect::event::{EventName, FromPayload, Product, Reading};
 use atlassian_connect::payload::Payload;
 use atlassian_connect::tenant::ClientKey;
@@ -116,6 +116,7 @@ pub fn delivery_from<T: FromPayload>(product: Product, event: &str, body: &str) 
     let delivery = Delivery {
         id: "test".to_owned(),
         product,
+        sender: Sender::Connect,
         tenant: ClientKey::new("test").expect("a client key of four letters"),
         base_url: Some(base_url(product).to_owned()),
         received_at: Timestamp::now(),

@@ -12,6 +12,9 @@ pub const BASE_URL: &str = "BASE_URL";
 pub const BODIES_BUCKET: &str = "BODIES_BUCKET";
 /// The URL of a handler's dead-letter queue.
 pub const DEAD_LETTER_QUEUE_URL: &str = "DEAD_LETTER_QUEUE_URL";
+/// The endpoint of a Forge app that a receiver serves, as a JSON object with `app`, `key` and `events`.
+/// For receivers of Forge events.
+pub const ENDPOINT: &str = "ENDPOINT";
 /// The origin of the server that the app ran on before, such as `https://origin.example.com`.
 /// Optional. For the lifecycle function, which forwards recorded callbacks to it.
 pub const EXISTING_SERVER: &str = "EXISTING_SERVER";
@@ -19,6 +22,8 @@ pub const EXISTING_SERVER: &str = "EXISTING_SERVER";
 pub const IDEMPOTENCY_TABLE: &str = "IDEMPOTENCY_TABLE";
 /// The URL of the server of install keys. For the lifecycle function.
 pub const INSTALL_KEYS_URL: &str = "INSTALL_KEYS_URL";
+/// The URL of the key set that Forge invocation tokens are signed with. For receivers of Forge events.
+pub const KEY_SET_URL: &str = "KEY_SET_URL";
 /// The paths of the lifecycle callbacks: the descriptor's `lifecycle` as JSON.
 pub const LIFECYCLE: &str = "LIFECYCLE";
 /// The level from which on lines are logged: `DEBUG`, `INFO`, `WARN` or `ERROR`. For all functions.

@@ -11,7 +11,7 @@
 pub mod existing_server;
 pub mod install_keys;
 
-use atlassian_connect::delivery::{Delivery, Webhook};
+use atlassian_connect::delivery::{Delivery, Sender, Webhook};
 use atlassian_connect::descriptor::Lifecycle;
 use atlassian_connect::event::{EventName, LifecycleEvent, Product, Reading};
 use atlassian_connect::jwt::{Claims, Untrusted, Unverified};
@@ -173,6 +173,7 @@ fn event(
     Ok(Delivery {
         id,
         product,
+        sender: Sender::Connect,
         tenant,
         base_url: None,
         received_at: at.now,

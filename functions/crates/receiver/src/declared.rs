@@ -34,7 +34,7 @@ impl Declared {
         }
         let named = match product {
             Product::Jira => payload.webhook_event(),
-            Product::Confluence => None,
+            Product::Confluence | Product::Bitbucket => None,
         };
         if let Some(named) = named {
             let own = |webhook: &&Webhook| webhook.event.as_str() == named;

@@ -10,7 +10,7 @@ pub use keys::{ForgeKeys, KeyServer, NoKey};
 
 use std::str::FromStr;
 
-use atlassian_connect::delivery::{Delivery, Webhook};
+use atlassian_connect::delivery::{Delivery, Sender, Webhook};
 use atlassian_connect::event::{EventName, Product as ConnectProduct};
 use atlassian_connect::payload::Payload;
 use atlassian_connect::tenant::ClientKey;
@@ -123,6 +123,7 @@ where
         id,
         event,
         product,
+        sender: Sender::Forge,
         tenant: ClientKey::new(claims.installation().as_str())
             .map_err(|_| Untrusted::Installation)?,
         // The site's API is called in another way than Connect's.
@@ -147,7 +148,8 @@ fn product(event: &EventName, claims: &Claims) -> Result<ConnectProduct, Rejecti
             Some(ConnectProduct::Jira)
         }
         Some(Product::Confluence) => Some(ConnectProduct::Confluence),
-        Some(Product::Bitbucket | Product::Compass) => None,
+        Some(Product::Bitbucket) => Some(ConnectProduct::Bitbucket),
+        Some(Product::Compass) => None,
         Some(Product::AppPolicy | Product::Forge) | None => of_site(),
     };
     product.ok_or_else(|| Rejection::OtherProduct { event: event.as_str().into() })

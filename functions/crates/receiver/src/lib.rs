@@ -13,7 +13,7 @@ pub use queue::{Enqueue, Queue, Refused};
 
 use std::time::{Duration, Instant};
 
-use atlassian_connect::delivery::{Delivery, Webhook};
+use atlassian_connect::delivery::{Delivery, Sender, Webhook};
 use atlassian_connect::event::{Product, Reading};
 use atlassian_connect::jwt::Unverified;
 use atlassian_connect::payload::Payload;
@@ -59,6 +59,7 @@ pub async fn receive(
         id,
         event: entry.event.clone(),
         product: tenant.product,
+        sender: Sender::Connect,
         tenant: key,
         base_url: tenant.base_url.clone(),
         received_at: now,
@@ -72,7 +73,7 @@ pub async fn receive(
         // Jira tries again by itself. It reportedly waits for five seconds only.
         Product::Jira => time_until(deadline).min(runtime::aws::CALL_TIMEOUT),
         // Confluence does not try again: a delivery that is not queued now is lost.
-        Product::Confluence => time_until(deadline),
+        Product::Confluence | Product::Bitbucket => time_until(deadline),
     };
     send(&delivery, queue, patience).await
 }
@@ -103,6 +104,7 @@ pub async fn send(
         delivery.event = %delivery.event,
         tenant.key = %delivery.tenant,
         tenant.product = %delivery.product,
+        sender = delivery.sender.as_str(),
         webhook.identifier = delivery.webhook.identifier,
         webhook.retry = delivery.webhook.retry,
         message.id = message,

@@ -282,6 +282,7 @@ pub fn base_url(product: Product) -> &'static str {
     match product {
         Product::Jira => "https://test.atlassian.net",
         Product::Confluence => "https://test.atlassian.net/wiki",
+        Product::Bitbucket => "https://bitbucket.org",
     }
 }
 

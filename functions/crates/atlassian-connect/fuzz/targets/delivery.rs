@@ -1,7 +1,7 @@
 //! Every body is carried byte for byte, and is read as its type or not, without a panic.
 #![no_main]
 
-use atlassian_connect::delivery::{Delivery, Webhook};
+use atlassian_connect::delivery::{Delivery, Sender, Webhook};
 use atlassian_connect::event::{EventName, Product, Reading};
 use atlassian_connect::payload::Payload;
 use atlassian_connect::tenant::ClientKey;
@@ -21,6 +21,7 @@ fuzz_target!(|parts: (u8, &str)| {
             id: "id".into(),
             event: event.clone(),
             product,
+            sender: Sender::Connect,
             tenant: ClientKey::new("tenant").expect("a plain word"),
             base_url: None,
             received_at: Timestamp::UNIX_EPOCH,

@@ -10,7 +10,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::{Delivery, ObjectRef, Webhook, packed};
+use super::{Delivery, ObjectRef, Sender, Webhook, packed};
 use crate::event::{EventName, LeftOut, Product, Reading};
 use crate::payload::{Body, Payload, has_noncharacters};
 use crate::tenant::ClientKey;
@@ -96,6 +96,7 @@ impl Delivery {
             id: &self.id,
             event: &self.event,
             product: self.product,
+            sender: (self.sender != Sender::Connect).then_some(self.sender),
             tenant: &self.tenant,
             base_url: self.base_url.as_deref(),
             received_at: self.received_at,
@@ -151,6 +152,7 @@ impl Delivery {
             id: wire.id,
             event: wire.event,
             product: wire.product,
+            sender: wire.sender,
             tenant: wire.tenant,
             base_url: wire.base_url,
             received_at: wire.received_at,
@@ -288,6 +290,9 @@ struct WireRef<'a> {
     id: &'a str,
     event: &'a EventName,
     product: Product,
+    /// Messages of Connect have none, as those of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sender: Option<Sender>,
     tenant: &'a ClientKey,
     #[serde(skip_serializing_if = "Option::is_none")]
     base_url: Option<&'a str>,
@@ -313,6 +318,8 @@ struct Wire {
     id: String,
     event: EventName,
     product: Product,
+    #[serde(default)]
+    sender: Sender,
     tenant: ClientKey,
     #[serde(default)]
     base_url: Option<String>,
@@ -389,6 +396,11 @@ mod tests {
         let unread = Delivery { reading: Reading::Unread, ..plain.clone() }.to_message();
         assert_eq!(unread, written.replace(r#""reading":"read","#, ""));
         assert_eq!(Delivery::from_message(&unread).unwrap().reading, Reading::Unread);
+        let forge = Delivery { sender: Sender::Forge, ..plain.clone() }.to_message();
+        let member = r#""product":"jira","sender":"forge","#;
+        assert_eq!(forge, written.replace(r#""product":"jira","#, member));
+        assert_eq!(Delivery::from_message(&forge).unwrap().sender, Sender::Forge);
+        assert_eq!(Delivery::from_message(written).unwrap().sender, Sender::Connect);
         let located = Delivery { base_url: Some(url.into()), ..plain }.to_message();
         let member = format!(r#""tenant":"tenant","baseUrl":"{url}","#);
         assert_eq!(located, written.replace(r#""tenant":"tenant","#, &member));

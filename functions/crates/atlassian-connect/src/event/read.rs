@@ -190,6 +190,12 @@ impl Unreadable {
         let takes = format!("every event from {takes}").into();
         Self::OtherEvent { product, event: event.clone(), takes }
     }
+
+    /// For an event of a product whose events have no types.
+    pub(super) fn untyped(product: Product, event: &EventName) -> Self {
+        let takes = "events from jira and confluence".into();
+        Self::OtherEvent { product, event: event.clone(), takes }
+    }
 }
 
 /// Reads a payload whose type is known to be the event's.
