@@ -204,7 +204,7 @@ async fn gives_every_attempt_the_same_identity() {
     }
     let deliveries = queue.deliveries();
     let identities: Vec<_> = deliveries.iter().map(Delivery::identity).collect();
-    assert!(identities[0].starts_with("webhook ") && identities[0].len() == 8 + 64);
+    assert!(identities[0].starts_with("forge ") && identities[0].len() == 6 + 64);
     assert!(identities.iter().all(|identity| *identity == identities[0]), "{identities:?}");
     let retries: Vec<_> = deliveries.iter().map(|d| d.webhook.retry.as_deref()).collect();
     assert_eq!(retries, [None, Some("1"), Some("1")]);
@@ -334,13 +334,18 @@ async fn takes_the_events_of_its_endpoint_and_no_others() {
         (&[EVENT], "nonsense", Err((400, "not_json"))),
         (&[installed, "preUninstall"], nameless, Err((400, "ambiguous_event"))),
         (
-            &["avi:bitbucket:push:repository"],
-            r#"{"eventType":"avi:bitbucket:push:repository"}"#,
+            &["avi:compass:updated:component"],
+            r#"{"eventType":"avi:compass:updated:component"}"#,
             Err((400, "other_product")),
         ),
         (&life, nameless, Ok(())),
         (&["preUninstall", EVENT], goodbye, Ok(())),
         (&["avi:jira:new:thing"], r#"{"eventType":"avi:jira:new:thing"}"#, Ok(())),
+        (
+            &["avi:bitbucket:push:repository"],
+            r#"{"eventType":"avi:bitbucket:push:repository"}"#,
+            Ok(()),
+        ),
     ];
     for (events, body, expected) in rows {
         assert_eq!(send(&keys, &queue, events, body).await, *expected, "{events:?} {body}");
@@ -353,6 +358,7 @@ async fn takes_the_events_of_its_endpoint_and_no_others() {
     assert_eq!(goodbye.payload.context.module_key.as_deref(), Some("bye"));
     let unknown = next();
     assert_eq!((unknown.reading.as_str(), unknown.product), ("unknown", Product::Jira));
+    assert_eq!(next().product, Product::Bitbucket);
 }
 
 #[tokio::test]
