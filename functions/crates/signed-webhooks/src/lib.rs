@@ -18,12 +18,16 @@
 //! product's own attempts; whoever has recorded a request can send it with another identifier. TLS is
 //! what keeps requests from being recorded.
 
+mod declared;
 mod kind;
 mod signature;
+mod tenant_name;
 mod token;
 
+pub use declared::{Declared, Events, InvalidPath, Path};
 pub use kind::{Attempt, Kind, NamedBy, Proof, Spec, UnknownKind};
 pub use signature::{METHOD, sign};
+pub use tenant_name::{InvalidTenantName, TenantName};
 pub use token::{LEEWAY, MAX_LIFETIME, MAX_TOKEN_LEN, sign_token};
 
 use std::fmt;
