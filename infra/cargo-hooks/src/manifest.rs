@@ -1,15 +1,25 @@
-//! A new manifest of a Forge app: a remote, and for a list of events their endpoints, triggers and scopes.
+//! A new manifest of a Forge app: a remote, and for a list of events their endpoints, triggers and scopes;
+//! and the handlers that it needs.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::bail;
+use anyhow::{anyhow, bail};
 use atlassian_connect::descriptor::slug;
-use atlassian_forge::event::{EventSpec, Scopes};
+use atlassian_forge::event::{EventSpec, PRE_UNINSTALL, Scopes, payload_type};
 use atlassian_forge::token::EndpointKey;
+use atlassian_simulator::forge::samples::sample;
+use minijinja::context;
+use minijinja::value::{Serde, Value};
+use serde::Serialize;
 use template::check::{Finding, Severity};
+use template::configuration::Configuration;
 use template::forge::{self, PATH};
+use template::plan::Plan;
+
+use crate::addition::HANDLERS;
+use crate::scaffold;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +60,56 @@ pub fn manifest(wanted: Wanted<'_>) -> anyhow::Result<(String, Vec<Finding>)> {
     }
     Ok((text, others))
 }
+
+/// The handlers of a manifest's endpoints with their tests, and the bodies that the tests read, by their
+/// paths in the app.
+///
+/// # Errors
+///
+/// Fails if it is not a manifest.
+pub fn handlers(text: &str) -> anyhow::Result<Vec<(PathBuf, String)>> {
+    #[derive(Serialize)]
+    struct Test {
+        name: String,
+        body: String,
+        delivery: String,
+    }
+    let manifest = forge::read(text, Path::new(PATH)).map_err(|finding| anyhow!("{finding}"))?;
+    let mut files = Vec::new();
+    for url in Plan::of(&manifest, &Configuration::default()).urls {
+        let types: BTreeSet<_> = url.events.iter().map(|event| payload_type(event)).collect();
+        let payload = match (types.len(), types.first()) {
+            (1, Some(Some(payload))) => format!("forge::{payload}"),
+            _ => "()".to_owned(),
+        };
+        let mut tests = Vec::new();
+        for event in &url.events {
+            let Some(sample) = sample(&event.as_str().into()) else { continue };
+            let body = format!("{BODIES}/{}.json", event.replace(':', "_"));
+            let name = if event == PRE_UNINSTALL { UNINSTALL.to_owned() } else { key_of(event) };
+            let name = name.replace('-', "_");
+            let delivery = format!("delivery({event:?}, body)");
+            files.push((PathBuf::from(&body), serde_json::to_string_pretty(&sample.body)? + "\n"));
+            tests.push(Test { name: format!("handles_{name}"), body, delivery });
+        }
+        let imports = ["Delivery", "Error", "forge"].into_iter();
+        let imports: Vec<_> = imports.filter(|name| *name != "forge" || payload != "()").collect();
+        let text = scaffold::handler(context! {
+            events => url.events.join(", "),
+            imports => imports.join(", "),
+            payload,
+            is_enum => false,
+            from_both => false,
+            constructors => "delivery",
+            tests => Value::from(Serde(&tests)),
+        })?;
+        files.push((Path::new(HANDLERS).join(format!("{}.rs", url.handler.name)), text));
+    }
+    Ok(files)
+}
+
+/// The folder of the bodies that the handlers' tests read.
+const BODIES: &str = "tests/events/forge";
 
 /// The endpoint that learns of uninstalls.
 const UNINSTALL: &str = "uninstall";
@@ -132,8 +192,6 @@ fn unique(key: &str, endpoints: &[(String, Vec<&str>)]) -> String {
 #[cfg(test)]
 mod tests {
     use atlassian_forge::event::TABLE;
-    use template::configuration::Configuration;
-    use template::plan::Plan;
 
     use super::*;
 

@@ -5,9 +5,9 @@ use std::io::Write as _;
 
 use atlassian_connect::event::{Basis, Era, EventSpec, TABLE};
 use atlassian_forge::event::{self as forge, Scopes, Source};
-use clap::ValueEnum;
 
 use crate::addition::slug;
+use crate::scaffold::Sender;
 
 /// List all events, with product, payload type and default URL or scopes
 #[derive(clap::Args, Debug)]
@@ -25,16 +25,6 @@ pub struct Args {
     /// Whose events
     #[arg(long, value_enum, default_value_t)]
     sender: Sender,
-}
-
-/// What sends the events.
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Sender {
-    /// A Connect app's webhooks
-    #[default]
-    Connect,
-    /// A Forge app's triggers
-    Forge,
 }
 
 /// Runs it.
