@@ -1,6 +1,7 @@
 //! The tenants of a stack: who they are, and their way from one store to another.
 
 pub mod line;
+pub mod signed;
 
 use std::io::{BufRead, Read as _, Write};
 
@@ -95,6 +96,7 @@ fn local(endpoint: &str) -> SdkConfig {
 /// Fails if the table does not answer, or the list cannot be written.
 pub async fn list(store: &Store, form: Form, out: &mut impl Write) -> anyhow::Result<usize> {
     let entries = store.entries().await?;
+    let signed = signed::entries(store).await?;
     match form {
         Form::Json => {
             for entry in &entries {
@@ -109,6 +111,7 @@ pub async fn list(store: &Store, form: Form, out: &mut impl Write) -> anyhow::Re
                 writeln!(out, "{}", escaped_json(&line.to_string()))?;
             }
         }
+        Form::Table if entries.is_empty() && !signed.is_empty() => {}
         Form::Table if entries.is_empty() => writeln!(out, "no tenants")?,
         Form::Table => {
             let heads = ["SITE", "PRODUCT", "CLIENT KEY", "STATE", "SINCE (UTC)", "INSTALLATION"];
@@ -126,7 +129,8 @@ pub async fn list(store: &Store, form: Form, out: &mut impl Write) -> anyhow::Re
             write_table(heads, rows, out)?;
         }
     }
-    Ok(entries.len())
+    signed::list(&signed, form, out)?;
+    Ok(entries.len() + signed.len())
 }
 
 /// A line of an export. Its names are those of an `installed` callback, besides `installed`, `enabled`
