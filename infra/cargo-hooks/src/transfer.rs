@@ -42,10 +42,17 @@ impl Store {
     /// # Errors
     ///
     /// Fails if the stack lacks one of them. Without its key, secrets would not be encrypted.
-    pub fn deployed(config: &SdkConfig, stack: &Stack, app_key: &str) -> anyhow::Result<Self> {
+    pub fn deployed(
+        config: &SdkConfig,
+        stack: &Stack,
+        app_key: &str,
+        is_connect: bool,
+    ) -> anyhow::Result<Self> {
         let secrets = Secrets::new(config, Some(stack.output("TenantsKey")?), app_key);
         let table = Table::new(config, stack.output("TenantsTable")?, secrets);
-        Ok(Self::of(table, app_key, &stack.parameter("TenantHosts")?))
+        // Nothing is imported into an app that nobody installs.
+        let hosts = is_connect.then(|| stack.parameter("TenantHosts")).transpose()?;
+        Ok(Self::of(table, app_key, &hosts.unwrap_or_default()))
     }
 
     /// The tenants of the local stack on this port, or of the only one that is running.
@@ -378,7 +385,7 @@ mod tests {
         let (table, key) = (("TenantsTable", "table"), ("TenantsKey", "arn:key"));
         let hosts = ("TenantHosts", ".atlassian.net, jira.example.com");
         let config = local("http://127.0.0.1:1");
-        let open = |stack| Store::deployed(&config, &stack, "com.example.app");
+        let open = |stack| Store::deployed(&config, &stack, "com.example.app", true);
         let store = open(stack(&[table, key], &[hosts])).unwrap();
         assert_eq!(store.rules.hosts, [".atlassian.net", "jira.example.com"]);
         for (lacking, name) in [

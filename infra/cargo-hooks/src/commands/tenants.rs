@@ -18,6 +18,7 @@ use crate::account::{Account, StackArgs};
 use crate::app::App;
 use crate::dead_letters::{Form, Queues};
 use crate::session::write_private;
+use crate::template::plan::Declarations;
 use crate::transfer::{self, Store, Summary, signed};
 
 /// List the tenants of a stack, add those that sign their webhooks, move tenants from and to other stores,
@@ -398,12 +399,14 @@ async fn store_to_write(stack: &StackArgs) -> anyhow::Result<Store> {
 }
 
 async fn opened(args: &StackArgs, to_write: bool) -> anyhow::Result<Store> {
-    let app_key = App::find()?.descriptor()?.key;
-    let Some(name) = &args.stack else { return Store::local(args.port, &app_key) };
+    let declared = App::find()?.declarations()?;
+    let is_connect = declared.descriptor.is_some();
+    let app_key = Declarations::from(&declared).app_key();
+    let Some(name) = &args.stack else { return Store::local(args.port, app_key) };
     let config = args.account.config().await;
     let stack = Account::stack(&config, name).await?;
     if to_write {
         Queues::deployed(&config, &stack, None)?;
     }
-    Store::deployed(&config, &stack, &app_key)
+    Store::deployed(&config, &stack, app_key, is_connect)
 }
