@@ -15,6 +15,7 @@ use atlassian_forge::manifest::{
     BaseUrl, Endpoint, Filter, Invocation, Manifest, Remote, Subscription, Trigger,
 };
 use atlassian_forge::token::{AppId, EndpointKey};
+use sam_template::TemplateError;
 use serde_json::Value;
 
 use crate::check::{Finding, shown};
@@ -44,8 +45,14 @@ const APP_EVENT: &str = "avi:cloud:ecosystem::event/";
 /// Returns a [`Finding`] with the place of what is not YAML, or not a manifest.
 pub fn read(yaml: &str, file: &Path) -> Result<Manifest, Finding> {
     let file = shown(file);
-    let document = sam_template::parse(yaml)
-        .map_err(|error| Finding::error(file.clone(), format!("{error}; correct it")))?;
+    let document = sam_template::parse(yaml).map_err(|error| match error {
+        TemplateError::Syntax(error) => {
+            Finding::error(file.clone(), format!("it is not valid YAML: {error}"))
+        }
+        TemplateError::Refused { place, problem } => {
+            Finding::error(format!("{file}: {place}"), format!("{problem}; correct it"))
+        }
+    })?;
     serde_path_to_error::deserialize(without_nulls(document)).map_err(|error| {
         let path = error.path().to_string();
         Finding::error(format!("{file}: {path}"), format!("{}; correct it", error.inner()))
