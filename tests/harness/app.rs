@@ -115,7 +115,7 @@ impl TestApp {
         concurrency: usize,
         tamper: impl FnOnce(String) -> String,
     ) -> Self {
-        let text = template::render(&DESCRIPTOR, &Configuration::default()).unwrap();
+        let text = template::render(&*DESCRIPTOR, &Configuration::default()).unwrap();
         Self::start(&DESCRIPTOR.key, &tamper(text), functions(), concurrency).await
     }
 

@@ -334,15 +334,19 @@ modules:
     }
 
     #[test]
-    fn finds_a_missing_package() {
+    fn finds_missing_packages() {
         let manifest = forge::read(MANIFEST, Path::new(forge::PATH)).unwrap();
-        let plan = Plan::of(&manifest, &Configuration::default());
-        let with = |name: &str| {
-            let target = json!({"kind": ["bin"], "name": name});
-            package(&plan, &json!({"packages": [{"targets": [target]}]}))
+        let webhooks = "webhooks: { '/hooks/{tenant}': { kind: jira, events: all, handler: one } }";
+        let plan = Plan::of(&manifest, &Configuration::parse(webhooks).unwrap());
+        let with = |names: &[&str]| {
+            let targets = names.iter().map(|name| json!({"kind": ["bin"], "name": name}));
+            let targets: Vec<_> = targets.collect();
+            packages(&plan, &json!({"packages": [{"targets": targets}]}))
         };
-        assert_eq!(with(BINARY), None);
-        let missing = with("receiver").unwrap();
+        assert_eq!(with(&["forge-receiver", "signed-receiver"]), []);
+        let [missing] = &with(&["receiver", "signed-receiver"])[..] else { panic!() };
         assert!(missing.advice.contains("receiver::forge::run()"), "{missing}");
+        let [missing] = &with(&["receiver", "forge-receiver"])[..] else { panic!() };
+        assert!(missing.advice.contains("receiver::signed::run()"), "{missing}");
     }
 }
