@@ -16,6 +16,7 @@ mod events;
 mod existing;
 mod foreign_app;
 mod foreign_signer;
+mod forge;
 mod gateway;
 mod harness;
 mod http;

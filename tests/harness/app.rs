@@ -9,6 +9,7 @@ use std::time::Duration;
 use atlassian_connect::descriptor::Descriptor;
 use atlassian_connect::event::Product;
 use atlassian_connect::lifecycle::Callback;
+use atlassian_simulator::forge::SigningKey;
 use atlassian_simulator::{Answer, Atlassian, InstallKey, Site, Webhook};
 use aws_sdk_sqs::types::QueueAttributeName;
 use cargo_hooks::app::App;
@@ -37,18 +38,31 @@ pub(crate) static FORGED_KEY: LazyLock<InstallKey> = LazyLock::new(|| {
     InstallKey::from_pem(INSTALL_KEY.id(), include_str!("forged_key.pem")).unwrap()
 });
 
+/// The key that signs events of Forge.
+pub(crate) static FORGE_KEY: LazyLock<SigningKey> = LazyLock::new(|| {
+    let id = "forge/invocation-token/wf-0e50fccb-239d-4991-a5db-dc850ba3f236";
+    SigningKey::from_pem(id, include_str!("forge_key.pem")).unwrap()
+});
+
+/// The key that signs them after [`FORGE_KEY`].
+pub(crate) static NEXT_FORGE_KEY: LazyLock<SigningKey> = LazyLock::new(|| {
+    let id = "forge/invocation-token/wf-5a2f7d1c-7a2b-4e5f-8293-a4b5c6d7e8f9";
+    SigningKey::from_pem(id, include_str!("forge_next_key.pem")).unwrap()
+});
+
 /// The file that [`DESCRIPTOR`] is.
 pub(crate) const DESCRIPTOR_FILE: &str = include_str!("../app/atlassian-connect.json");
 
 /// The functions of the tests' app, which cargo builds before the tests: the name in the template, and
 /// the file.
-const FUNCTIONS: [(&str, &str); 7] = [
+const FUNCTIONS: [(&str, &str); 8] = [
     ("receiver", env!("CARGO_BIN_EXE_app-receiver")),
     ("forge-receiver", env!("CARGO_BIN_EXE_app-forge-receiver")),
     ("lifecycle", env!("CARGO_BIN_EXE_app-lifecycle")),
     ("descriptor", env!("CARGO_BIN_EXE_app-descriptor")),
     ("scripted", env!("CARGO_BIN_EXE_app-scripted")),
     ("issue-created", env!("CARGO_BIN_EXE_app-issue-created")),
+    ("issue-change", env!("CARGO_BIN_EXE_app-issue-change")),
     ("page-created", env!("CARGO_BIN_EXE_app-page-created")),
 ];
 
@@ -131,6 +145,7 @@ impl TestApp {
 
     async fn start(key: &str, template: &str, binaries: &Path, concurrency: usize) -> Self {
         let atlassian = Atlassian::start(INSTALL_KEY.clone()).await.unwrap();
+        atlassian.forge().rotate(FORGE_KEY.clone());
         let mut parameters =
             BTreeMap::from([("InstallKeysUrl".to_owned(), atlassian.url().to_owned())]);
         // The minimum of an event source.
@@ -138,6 +153,9 @@ impl TestApp {
         parameters.insert("HandlerConcurrency".to_owned(), of_handlers);
         if template.contains("AtlassianUrl") {
             parameters.insert("AtlassianUrl".into(), atlassian.url().into());
+        }
+        if template.contains("KeySetUrl") {
+            parameters.insert("KeySetUrl".into(), atlassian.forge().key_set_url().into());
         }
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("template.yaml");

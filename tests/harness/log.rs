@@ -22,6 +22,7 @@ pub(crate) enum Logged {
     /// Of the tests' own handler, after a script that succeeded.
     ScriptDone,
     IssueCreated,
+    IssueChanged,
     PageCreated,
 }
 
@@ -69,6 +70,7 @@ impl Logged {
             Self::ScriptBegun => "script begun",
             Self::ScriptDone => "script done",
             Self::IssueCreated => "issue created",
+            Self::IssueChanged => "issue changed",
             Self::PageCreated => "page created",
         }
     }

@@ -109,7 +109,15 @@ pub(crate) async fn post(
             .header("x-atlassian-webhook-identifier", identifier)
             .header("x-atlassian-webhook-flow", "Primary");
     }
-    let start = Instant::now();
+    answer_of(request, target, Instant::now()).await
+}
+
+/// Sends a request, and reads the whole response.
+pub(crate) async fn answer_of(
+    request: reqwest::RequestBuilder,
+    target: &str,
+    start: Instant,
+) -> anyhow::Result<Answer> {
     let response = request
         .send()
         .await

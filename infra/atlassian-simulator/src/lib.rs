@@ -1,8 +1,10 @@
 //! A simulator of Jira and Confluence for a Connect app: signed installs, signed webhooks, a sample
-//! body for every event, and the REST API of the sites that have the app.
+//! body for every event, and the REST API of the sites that have the app. [`forge`] is the same for
+//! a Forge app: a key set, invocation tokens, and events.
 
 mod api;
 mod client;
+pub mod forge;
 mod install_key;
 pub mod samples;
 mod site;
@@ -31,6 +33,7 @@ use tokio::task::JoinHandle;
 
 use api::Api;
 use client::post;
+use forge::Forge;
 
 /// A simulated Atlassian: a server of install keys and of the sites' API, and a client that signs.
 #[derive(Debug)]
@@ -39,6 +42,7 @@ pub struct Atlassian {
     url: String,
     key: InstallKey,
     api: Api,
+    forge: Forge,
     server: JoinHandle<()>,
     /// When the last callback of each tenant was signed.
     signed: Mutex<HashMap<ClientKey, i64>>,
@@ -72,17 +76,25 @@ impl Atlassian {
         };
         let api = Api::new();
         // No resource of a site has a path of one segment.
-        let router = Router::new().route("/{key_id}", get(serve)).merge(api.router());
+        let client = client()?;
+        let forge = Forge::new(client.clone(), &url);
+        let router = Router::new().route("/{key_id}", get(serve));
+        let router = router.merge(forge.router()).merge(api.router());
         let server = tokio::spawn(async move {
             // It ends with the task; an error of one connection concerns its client.
             let _ = axum::serve(listener, router).await;
         });
-        Ok(Self { client: client()?, url, key, api, server, signed: Mutex::default() })
+        Ok(Self { client, url, key, api, forge, server, signed: Mutex::default() })
     }
 
     /// The URL of the server, for the template's parameters `InstallKeysUrl` and `AtlassianUrl`.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The simulated Forge.
+    pub fn forge(&self) -> &Forge {
+        &self.forge
     }
 
     /// Lets an app call a site that has it from an earlier run. [`Atlassian::call_back`] does it for

@@ -26,14 +26,17 @@ pub fn fresh(product: Product, event: &EventName, now: Timestamp) -> Option<Valu
 
 /// Makes a body that of a new webhook about new things.
 ///
-/// Its `timestamp` becomes `now`, or the next millisecond that no other body of this process has.
+/// Its `timestamp` becomes `now`, or the next millisecond that no other body of this process has; for
+/// events of Forge the same is done to what they have in its place, in the form that it has.
 /// The things that the event is about are the objects at the top of the body. Their ids and issue
 /// keys are replaced by random ones of the same type, wherever the body repeats them, also in URLs.
 /// Everything else stays: accounts, the project of an issue, the space of a page.
 pub fn renew(body: &mut Value, now: Timestamp) {
     let Value::Object(fields) = body else { return };
-    if let Some(timestamp) = fields.get_mut("timestamp").filter(|value| value.is_number()) {
-        *timestamp = next_millisecond(now).into();
+    for name in TIMES {
+        if let Some(time) = fields.get_mut(name) {
+            renew_time(time, now);
+        }
     }
     let mut renewed = HashMap::new();
     for (name, value) in &*fields {
@@ -54,6 +57,21 @@ pub fn renew(body: &mut Value, now: Timestamp) {
     // Some bodies are the thing itself.
     name_anew(fields, &mut renewed);
     replace(body, "", &renewed);
+}
+
+/// Where bodies say when it happened: the first is Connect's and Jira's, the others are Forge's.
+const TIMES: [&str; 4] = ["timestamp", "eventCreatedDate", "time", "entityUpdateTimeStamp"];
+
+fn renew_time(time: &mut Value, now: Timestamp) {
+    *time = match time {
+        Value::Number(_) => next_millisecond(now).into(),
+        Value::String(text) if is_decimal(text) => next_millisecond(now).to_string().into(),
+        Value::String(_) => {
+            let next = Timestamp::from_millisecond(next_millisecond(now)).unwrap_or(now);
+            format!("{next:.3}").into()
+        }
+        _ => return,
+    };
 }
 
 /// Adds new names for the id and the issue key of a thing.

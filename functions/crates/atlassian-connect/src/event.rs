@@ -57,6 +57,8 @@ pub use left_out::LeftOut;
 pub use lifecycle::LifecycleEvent;
 pub use moment::{Day, Moment};
 pub use object::{ExtraFields, UnconfirmedEvent};
+#[doc(hidden)]
+pub use read::decode;
 pub use read::{FromPayload, PayloadType, Reading, Unreadable};
 pub use rich_text::RichText;
 pub use string_enum::AccountType;

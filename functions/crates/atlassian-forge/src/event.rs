@@ -33,13 +33,12 @@ pub use lifecycle::{App, Environment, LifecycleEvent, ModuleContext, PreUninstal
 pub use table::TABLE;
 pub use time::EventTime;
 
-use atlassian_connect::event::lenient::{self, Lenient, written};
+use atlassian_connect::event::lenient::Lenient;
 use atlassian_connect::event::object::object;
 use atlassian_connect::event::{
-    EventName, FromPayload, LeftOut, Product as ConnectProduct, Reading, Unreadable,
+    EventName, FromPayload, Product as ConnectProduct, Reading, Unreadable, decode,
 };
 use atlassian_connect::payload::Payload;
-use serde_json::value::RawValue;
 
 /// The name under which the module `preUninstall` is queued. Its body has none.
 pub const PRE_UNINSTALL: &str = "preUninstall";
@@ -208,30 +207,7 @@ fn from_payload<T: Lenient>(
         let takes = carriers.collect::<Vec<_>>().join(", ").into();
         return Err(Unreadable::OtherEvent { product, event: event.clone(), takes });
     }
-    if payload.as_str().is_empty() {
-        return Err(Unreadable::Empty { product, event: event.clone() });
-    }
-    // With each lone surrogate replaced, which serde_json refuses.
-    let json = payload.read::<&RawValue>().map_or(payload.as_str(), RawValue::get);
-    let mut left_out = LeftOut::default();
-    let value = lenient::read(json, &mut left_out).map_err(|lack| {
-        let (line, column) = lenient::locate(json, &lack);
-        let problem = match lack.problem {
-            Ok(name) => format!("missing field `{name}`"),
-            Err(expected) => format!("expected {expected}"),
-        };
-        Unreadable::Form {
-            product,
-            event: event.clone(),
-            payload: name,
-            problem: problem.into(),
-            path: written(&lack.path).into(),
-            line,
-            column,
-        }
-    })?;
-    *reading = if left_out.is_empty() { Reading::Read } else { Reading::Partly(left_out) };
-    Ok(value)
+    decode(name, product, event, payload, reading)
 }
 
 /// Makes types readable by handlers. A type is known by its name in [`TABLE`], with its module.

@@ -1,4 +1,4 @@
-//! The bodies in `tests/bodies`, read as a receiver and a handler read them.
+//! The sample bodies of the simulator, read as a receiver and a handler read them.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -17,7 +17,8 @@ use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
 fn bodies() -> impl Iterator<Item = (String, String)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bodies");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../infra/atlassian-simulator/samples/forge");
     ["documented", "observed", "inferred"].into_iter().flat_map(move |basis| {
         fs::read_dir(folder.join(basis)).unwrap().map(move |file| {
             let file = file.unwrap().path();

@@ -27,6 +27,7 @@
 //!
 //! `cargo hooks new` writes an app, and `cargo hooks template` the SAM template that deploys it.
 
+pub mod change;
 pub mod descriptor;
 pub mod inspector;
 pub mod lifecycle;

@@ -97,7 +97,7 @@ impl FromPayload for LifecycleEvent {
         reading: &mut Reading,
     ) -> Result<Self, Unreadable> {
         if Callback::parse(event.as_str()).is_some() {
-            return decode(product, event, payload, reading);
+            return decode("LifecycleEvent", product, event, payload, reading);
         }
         Err(Unreadable::OtherEvent {
             product,

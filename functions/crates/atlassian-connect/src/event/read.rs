@@ -172,8 +172,8 @@ impl<T: PayloadType> FromPayload for T {
         payload: &Payload,
         reading: &mut Reading,
     ) -> Result<Self, Unreadable> {
-        if event.spec(product).is_some_and(|line| line.carries::<T>()) {
-            return decode(product, event, payload, reading);
+        if let Some(line) = event.spec(product).filter(|line| line.carries::<T>()) {
+            return decode(line.payload, product, event, payload, reading);
         }
         let carriers = TABLE.iter().filter(|line| line.carries::<T>());
         let takes: Vec<_> = carriers.map(|l| format!("{} from {}", l.event, l.product)).collect();
@@ -198,8 +198,9 @@ impl Unreadable {
     }
 }
 
-/// Reads a payload whose type is known to be the event's.
-pub(super) fn decode<T: Lenient>(
+/// Reads a payload as a type, whose name is for the error.
+pub fn decode<T: Lenient>(
+    name: &'static str,
     product: Product,
     event: &EventName,
     payload: &Payload,
@@ -215,8 +216,7 @@ pub(super) fn decode<T: Lenient>(
         Unreadable::Form {
             product,
             event: event.clone(),
-            // Only lifecycle callbacks have a payload type and are not in the tables.
-            payload: event.spec(product).map_or("LifecycleEvent", |line| line.payload),
+            payload: name,
             problem: match lack.problem {
                 Ok(name) => format!("missing field `{name}`"),
                 Err(expected) => format!("expected {expected}"),

@@ -195,7 +195,7 @@ macro_rules! product_events {
                     return Err(Unreadable::product(product, event, Product::$Product));
                 }
                 Ok(match event {
-                    $(EventName::$Name => Self::$Name(Box::new(decode(product, event, payload, reading)?)),)+
+                    $(EventName::$Name => Self::$Name(Box::new(decode(stringify!($Payload), product, event, payload, reading)?)),)+
                     _ => Self::Unknown(event.clone()),
                 })
             }

@@ -129,8 +129,9 @@ impl<'a> Body<'a> {
 
 const RETRY_CONTEXT: &str = "retryContext";
 
-/// Where events say when they happened: Jira and Bitbucket, Confluence, and CloudEvents.
-const DATES: [&str; 3] = ["timestamp", "eventCreatedDate", "time"];
+/// Where events say when they happened: Jira and Bitbucket, Confluence, CloudEvents, and Jira Service
+/// Management.
+const DATES: [&str; 4] = ["timestamp", "eventCreatedDate", "time", "entityUpdateTimeStamp"];
 
 /// The maximum depth at which the order of members does not matter. Each level is read once more.
 const DEEPEST: usize = 32;
