@@ -18,6 +18,7 @@ use contract::variable;
 use inspector::Journey;
 use runtime::environment;
 use sam_template_runner::Stack;
+use sam_template_runner::deployment::Function;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
@@ -49,13 +50,18 @@ pub struct LocalTenants {
 }
 
 impl LocalTenants {
-    /// The table that the stack's lifecycle function writes; `None` without such a function.
+    /// The table that the stack's lifecycle function writes, or that its receivers read; `None` without
+    /// such functions.
     pub fn of(stack: &Stack) -> Option<Self> {
-        let mut functions = stack.deployment().functions.values();
-        functions.find_map(|function| {
+        let functions = stack.deployment().functions.values();
+        // The lifecycle function knows the hosts as well.
+        let has_hosts =
+            |function: &&Function| function.environment.contains_key(variable::TENANT_HOSTS);
+        let lifecycle = functions.clone().filter(has_hosts);
+        lifecycle.chain(functions).find_map(|function| {
             let variable = |name| function.environment.get(name).cloned();
             Some(Self {
-                hosts: variable(variable::TENANT_HOSTS)?,
+                hosts: variable(variable::TENANT_HOSTS).unwrap_or_default(),
                 table: variable(variable::TENANTS_TABLE)?,
                 key: variable(variable::TENANTS_KEY),
                 dynamodb: stack.dynamodb_endpoint().into(),

@@ -1,6 +1,7 @@
 //! The tenants of a stack: who they are, and their way from one store to another.
 
 pub mod line;
+pub mod signed;
 
 use std::io::{BufRead, Read as _, Write};
 
@@ -41,10 +42,17 @@ impl Store {
     /// # Errors
     ///
     /// Fails if the stack lacks one of them. Without its key, secrets would not be encrypted.
-    pub fn deployed(config: &SdkConfig, stack: &Stack, app_key: &str) -> anyhow::Result<Self> {
+    pub fn deployed(
+        config: &SdkConfig,
+        stack: &Stack,
+        app_key: &str,
+        is_connect: bool,
+    ) -> anyhow::Result<Self> {
         let secrets = Secrets::new(config, Some(stack.output("TenantsKey")?), app_key);
         let table = Table::new(config, stack.output("TenantsTable")?, secrets);
-        Ok(Self::of(table, app_key, &stack.parameter("TenantHosts")?))
+        // Nothing is imported into an app that nobody installs.
+        let hosts = is_connect.then(|| stack.parameter("TenantHosts")).transpose()?;
+        Ok(Self::of(table, app_key, &hosts.unwrap_or_default()))
     }
 
     /// The tenants of the local stack on this port, or of the only one that is running.
@@ -95,6 +103,7 @@ fn local(endpoint: &str) -> SdkConfig {
 /// Fails if the table does not answer, or the list cannot be written.
 pub async fn list(store: &Store, form: Form, out: &mut impl Write) -> anyhow::Result<usize> {
     let entries = store.entries().await?;
+    let signed = signed::entries(store).await?;
     match form {
         Form::Json => {
             for entry in &entries {
@@ -109,6 +118,7 @@ pub async fn list(store: &Store, form: Form, out: &mut impl Write) -> anyhow::Re
                 writeln!(out, "{}", escaped_json(&line.to_string()))?;
             }
         }
+        Form::Table if entries.is_empty() && !signed.is_empty() => {}
         Form::Table if entries.is_empty() => writeln!(out, "no tenants")?,
         Form::Table => {
             let heads = ["SITE", "PRODUCT", "CLIENT KEY", "STATE", "SINCE (UTC)", "INSTALLATION"];
@@ -126,7 +136,8 @@ pub async fn list(store: &Store, form: Form, out: &mut impl Write) -> anyhow::Re
             write_table(heads, rows, out)?;
         }
     }
-    Ok(entries.len())
+    signed::list(&signed, form, out)?;
+    Ok(entries.len() + signed.len())
 }
 
 /// A line of an export. Its names are those of an `installed` callback, besides `installed`, `enabled`
@@ -374,7 +385,7 @@ mod tests {
         let (table, key) = (("TenantsTable", "table"), ("TenantsKey", "arn:key"));
         let hosts = ("TenantHosts", ".atlassian.net, jira.example.com");
         let config = local("http://127.0.0.1:1");
-        let open = |stack| Store::deployed(&config, &stack, "com.example.app");
+        let open = |stack| Store::deployed(&config, &stack, "com.example.app", true);
         let store = open(stack(&[table, key], &[hosts])).unwrap();
         assert_eq!(store.rules.hosts, [".atlassian.net", "jira.example.com"]);
         for (lacking, name) in [

@@ -147,7 +147,7 @@ pub fn check(files: &Files<'_>) -> Report {
             return report;
         }
     }
-    report.agreement.extend(endpoints::package(&plan, files.metadata));
+    report.agreement.extend(endpoints::packages(&plan, files.metadata));
     report.agreement.extend(handlers::check(declared, &plan, files.handlers));
     let file = shown(files.template);
     match std::fs::read_to_string(files.template) {

@@ -8,14 +8,16 @@
 
 use std::collections::BTreeMap;
 
+use atlassian_connect::lifecycle::Callback;
 use atlassian_forge::manifest::Manifest;
 use sam_template::{TemplateError, is_intrinsic, parse};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use signed_webhooks::{Events, Kind, Path};
 
 use crate::TemplateOptions;
-use crate::plan::{Declarations, Plan, endpoint_handler, is_handler_name};
+use crate::plan::{Declarations, Plan, Receiver, endpoint_handler, is_handler_name};
 
 /// The path of the file in an app.
 pub const PATH: &str = "infra/atlassian-hooks.yaml";
@@ -42,6 +44,11 @@ pub struct Configuration {
     /// Settings of what the manifest of a Forge app declares.
     #[serde(deserialize_with = "or_default")]
     pub forge: ForgeSettings,
+    /// URLs of webhooks that a product signs with a secret, by their paths, such as
+    /// `/hooks/{tenant}/jira`. An administrator or an OAuth 2.0 app registers the URL of a tenant, whose
+    /// name and secret `cargo hooks tenants add` records.
+    #[serde(deserialize_with = "or_default")]
+    pub webhooks: BTreeMap<String, SignedWebhook>,
     /// The server that the app ran on before, such as `https://origin.example.com`. The API sends it
     /// every request that is not for a webhook, a lifecycle callback or the descriptor, and the
     /// lifecycle function forwards recorded callbacks to it.
@@ -184,6 +191,31 @@ pub struct EndpointSettings {
     pub handler: Option<String>,
 }
 
+/// A URL of webhooks that a product signs with a secret.
+#[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignedWebhook {
+    /// The product that sends, and the way in which its webhooks are registered.
+    #[schemars(schema_with = "kinds")]
+    pub kind: Kind,
+    /// The names of the events that are queued, or the word `all`.
+    #[schemars(schema_with = "events")]
+    pub events: Events,
+    /// The handler of the events.
+    pub handler: String,
+}
+
+fn kinds(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": Kind::ALL.map(Kind::as_str) })
+}
+
+fn events(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "anyOf": [
+        { "const": Events::ALL },
+        { "type": "array", "items": { "type": "string" }, "minItems": 1 },
+    ] })
+}
+
 /// What is wrong with a configuration, where, and what to do.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{place}: {advice}")]
@@ -251,6 +283,7 @@ impl Configuration {
             problems.extend(settings.problems(&place));
         }
         problems.extend(self.forge.problems(declared.manifest, self));
+        problems.extend(self.webhook_problems(&plan));
         if self.template.inspector && !names.contains(&INSPECTOR) {
             let advice = format!(
                 "no declared URL has the handler {INSPECTOR}; create an app that has with \
@@ -298,6 +331,77 @@ impl Configuration {
             }
         }
         problems.extend(self.taken(declared));
+        problems
+    }
+
+    /// What is wrong with the URLs of signed webhooks, alone and beside the other URLs.
+    fn webhook_problems(&self, plan: &Plan) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        for (path, webhook) in &self.webhooks {
+            let place = format!("webhooks.{path}");
+            let mut problem = |advice: String| problems.push(Problem::at(&*place, advice));
+            if let Err(invalid) = path.parse::<Path>() {
+                problem(invalid.to_string());
+                continue;
+            }
+            if !is_handler_name(&webhook.handler) {
+                problem(HANDLER_NAME.to_owned());
+            }
+            if let Events::Only(events) = &webhook.events {
+                if events.is_empty() {
+                    problem("events is empty; name the events, or set it to all".to_owned());
+                }
+                let callback =
+                    events.iter().find(|event| Callback::parse(event.as_str()).is_some());
+                if let Some(callback) = callback {
+                    problem(format!(
+                        "{callback} is a lifecycle callback of Connect, and no product signs one with \
+                         a tenant's secret; delete it"
+                    ));
+                }
+            }
+            // API Gateway does not compare the names of variables.
+            let shape = |route: &str| {
+                let segments =
+                    route.split('/').map(|one| if one.starts_with('{') { "{}" } else { one });
+                segments.collect::<Vec<_>>().join("/")
+            };
+            let Some(own) = plan.urls.iter().find(|url| url.is_signed_at(path)) else { continue };
+            let others = plan.urls.iter().filter(|url| !url.is_signed_at(path));
+            let callbacks = plan.lifecycle.values();
+            if let Receiver::Signed { declared } = &own.receiver
+                && declared.len() > MAX_DECLARED
+            {
+                problem(format!(
+                    "its events take {} bytes of the {MAX_DECLARED} that fit into a function's \
+                     environment; set events to all, or give some a URL of their own",
+                    declared.len()
+                ));
+            }
+            for other in others {
+                if shape(&other.route) == shape(path) {
+                    problem(format!(
+                        "its path is also that of {}, and a URL belongs to one sender; choose another",
+                        other.route
+                    ));
+                } else if other.id == own.id {
+                    problem(format!(
+                        "its function would have the name of that of {}; choose another path",
+                        other.route
+                    ));
+                }
+            }
+            if callbacks.into_iter().any(|callback| shape(callback) == shape(path)) {
+                problem("its path is also that of a lifecycle callback; choose another".to_owned());
+            }
+            let handlers = plan.handlers.iter().filter(|handler| handler.id == own.handler.id);
+            for handler in handlers.filter(|handler| handler.name != own.handler.name) {
+                problem(format!(
+                    "the handlers {} and {} would have the same name in the template; rename one",
+                    own.handler.name, handler.name
+                ));
+            }
+        }
         problems
     }
 
@@ -439,6 +543,10 @@ impl HandlerSettings {
         problems
     }
 }
+
+/// The maximum size of the variable with a URL of signed webhooks, in bytes: Lambda's limit of 4 KB for
+/// an environment, less the other variables.
+const MAX_DECLARED: usize = 2560;
 
 impl Problem {
     fn at(place: impl Into<String>, advice: impl Into<String>) -> Self {

@@ -277,7 +277,7 @@ impl<'r> Stack<'r> {
     fn of(resources: &'r Resources, workload: &Workload) -> Result<Self, CostError> {
         let is_receiver = |function: &&Function| {
             let has = |name| function.variables.contains_key(name);
-            has(variable::WEBHOOKS) || has(variable::ENDPOINT)
+            has(variable::WEBHOOKS) || has(variable::ENDPOINT) || has(variable::SIGNED_WEBHOOK)
         };
         let receivers: Vec<&Function> = resources.functions.iter().filter(is_receiver).collect();
         if receivers.is_empty() {

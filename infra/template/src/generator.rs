@@ -7,7 +7,7 @@
 //! CloudFormation allows 500 resources in a stack, after SAM has expanded its own. A URL takes two:
 //! its receiver, and the API's permission to invoke it (its route and integration are lines of the
 //! API's definition). A handler takes eight: function, event source, queue, dead-letter queue, its
-//! role, the role that its receivers share, and two alarms. One for both Connect and Forge takes nine,
+//! role, the role that its receivers share, and two alarms. One for several senders takes one more for each,
 //! because their receivers may do different things. So
 //! every event of both products fits, one URL each. What would be one for each URL is shared
 //! instead: receivers have the role of their handler, all functions have one log group, and no URL
@@ -144,6 +144,7 @@ pub fn render<'a>(
             queue_url => variable::QUEUE_URL,
             retry_delay => variable::RETRY_DELAY,
             show_bodies => variable::SHOW_BODIES,
+            signed_webhook => variable::SIGNED_WEBHOOK,
             tenant_hosts => variable::TENANT_HOSTS,
             tenants_key => variable::TENANTS_KEY,
             tenants_table => variable::TENANTS_TABLE,
@@ -156,6 +157,8 @@ pub fn render<'a>(
             data_key_prefix => tenants_table::DATA_KEY_PREFIX,
             receiver_reads => tenants_table::RECEIVER_READS,
             caller_reads => tenants_table::CALLER_READS,
+            signed_prefix => tenants_table::SIGNED_PREFIX,
+            signed_reads => tenants_table::SIGNED_READS,
         },
         idempotency_table => context! {
             key => idempotency_table::KEY,

@@ -8,8 +8,9 @@ use atlassian_connect::descriptor::{self, Descriptor, Webhook};
 use atlassian_forge::event::PRE_UNINSTALL;
 use atlassian_forge::manifest::{self, Manifest};
 use serde::Serialize;
+use signed_webhooks::Events;
 
-use crate::configuration::{Configuration, HandlerSettings};
+use crate::configuration::{Configuration, HandlerSettings, SignedWebhook};
 use crate::{HANDLER_TIMEOUT, MAX_RECEIVES};
 
 /// What an app declares to Atlassian: a Connect app by its descriptor, a Forge app by its manifest, and
@@ -20,6 +21,14 @@ pub struct Declarations<'a> {
     pub descriptor: Option<&'a Descriptor>,
     /// The manifest.
     pub manifest: Option<&'a Manifest>,
+}
+
+impl<'a> Declarations<'a> {
+    /// The app's key in Connect. Without a descriptor it is the app's id in Forge.
+    pub fn app_key(self) -> &'a str {
+        let key = self.descriptor.map(|descriptor| &descriptor.key);
+        key.or(self.manifest.map(|manifest| &manifest.app.id)).map_or("", String::as_str)
+    }
 }
 
 impl<'a> From<&'a Descriptor> for Declarations<'a> {
@@ -43,6 +52,8 @@ pub struct Plan {
     pub connect: bool,
     /// Whether the app is one of Forge.
     pub forge: bool,
+    /// Whether there are URLs of signed webhooks.
+    pub signed: bool,
     /// Whether there are secrets of tenants: a table, and a key that encrypts it.
     pub tenants: bool,
     /// The paths of the lifecycle callbacks: name and path.
@@ -71,6 +82,13 @@ pub struct Url {
     pub events: Vec<String>,
 }
 
+impl Url {
+    /// Whether it is the URL of signed webhooks with this path.
+    pub(crate) fn is_signed_at(&self, path: &str) -> bool {
+        self.route == path && matches!(self.receiver, Receiver::Signed { .. })
+    }
+}
+
 /// What receives the requests for a URL. A URL belongs to one sender, whose requests it verifies.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase", tag = "sender")]
@@ -87,6 +105,11 @@ pub enum Receiver {
         /// The endpoint, as the receiver reads it.
         endpoint: String,
     },
+    /// Webhooks that a product signs, for an administrator or an OAuth 2.0 app.
+    Signed {
+        /// The URL, as the receiver reads it.
+        declared: String,
+    },
 }
 
 impl Receiver {
@@ -95,6 +118,7 @@ impl Receiver {
         match self {
             Self::Connect { .. } => Sender::Connect,
             Self::Forge { .. } => Sender::Forge,
+            Self::Signed { .. } => Sender::Signed,
         }
     }
 }
@@ -126,7 +150,8 @@ impl Plan {
         let Declarations { descriptor, manifest } = declared.into();
         let webhooks = descriptor.map_or_else(Vec::new, |one| of_connect(one, configuration));
         let endpoints = manifest.map_or_else(Vec::new, |one| of_forge(one, configuration));
-        let mut urls: Vec<Url> = webhooks.into_iter().chain(endpoints).collect();
+        let signed = of_signed(configuration);
+        let mut urls: Vec<Url> = webhooks.into_iter().chain(endpoints).chain(signed).collect();
         let mut senders: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
         for Url { handler, receiver, .. } in &urls {
             senders.entry(handler.name.clone()).or_default().insert(receiver.sender().as_str());
@@ -146,13 +171,14 @@ impl Plan {
         handlers.dedup_by(|a, b| a.name == b.name);
         let callbacks = descriptor.into_iter().flat_map(|one| one.lifecycle.callbacks());
         let lifecycle = callbacks.map(|(callback, url)| (callback.as_str(), url.to_owned()));
-        let key = descriptor.map(|descriptor| &descriptor.key);
+        let signed = !configuration.webhooks.is_empty();
         Self {
-            app_key: key.or(manifest.map(|one| &one.app.id)).cloned().unwrap_or_default(),
+            app_key: Declarations { descriptor, manifest }.app_key().to_owned(),
             connect: descriptor.is_some(),
             forge: manifest.is_some(),
+            signed,
             // Forge has no secrets of tenants.
-            tenants: descriptor.is_some(),
+            tenants: descriptor.is_some() || signed,
             lifecycle: lifecycle.collect(),
             lifecycle_handler,
             urls,
@@ -234,6 +260,26 @@ fn of_forge(manifest: &Manifest, configuration: &Configuration) -> Vec<Url> {
     manifest.modules.endpoint.iter().filter_map(url).collect()
 }
 
+/// The URLs of signed webhooks.
+fn of_signed(configuration: &Configuration) -> Vec<Url> {
+    let url = |(path, webhook): (&String, &SignedWebhook)| {
+        let described = serde_json::json!({
+            "path": path, "kind": webhook.kind, "events": webhook.events,
+        });
+        Url {
+            id: upper_camel_case(&descriptor::slug(path)),
+            route: path.clone(),
+            handler: Handler::of(&webhook.handler, configuration),
+            receiver: Receiver::Signed { declared: described.to_string() },
+            events: match &webhook.events {
+                Events::All => vec![format!("all of {}", webhook.kind)],
+                Events::Only(events) => events.iter().map(ToString::to_string).collect(),
+            },
+        }
+    };
+    configuration.webhooks.iter().map(url).collect()
+}
+
 /// What is sent to an endpoint without a user: the events of triggers, and [`PRE_UNINSTALL`]. A
 /// scheduled trigger is none of them; its body could not be told from that of an uninstall.
 pub(crate) fn events_of(manifest: &Manifest, endpoint: &str) -> Vec<String> {
@@ -271,8 +317,8 @@ fn kebab_case(key: &str) -> String {
 }
 
 /// The names of binaries that a handler cannot have.
-pub(crate) const TAKEN: [&str; 5] =
-    ["cargo-hooks", "descriptor", "forge-receiver", "lifecycle", "receiver"];
+pub(crate) const TAKEN: [&str; 6] =
+    ["cargo-hooks", "descriptor", "forge-receiver", "lifecycle", "receiver", "signed-receiver"];
 
 /// Whether a name can be that of a handler.
 pub(crate) fn is_handler_name(name: &str) -> bool {

@@ -1377,6 +1377,236 @@ fn receivers_of_two_senders_cannot_share_a_role() {
     assert_caught(&good, &faults, found);
 }
 
+/// URLs of signed webhooks, beside a Connect app, a Forge app, and both.
+#[test]
+fn finds_nothing_in_the_template_of_signed_webhooks() {
+    let (descriptor, manifest) = (descriptor(), manifest());
+    let both = Declarations { descriptor: Some(&descriptor), manifest: Some(&manifest) };
+    let everything = "template: { canary: true, bodies: true, release: 7 }\n\
+                      receivers: { reservedConcurrency: 5 }\n\
+                      concurrencyQuota: 500\n\
+                      tags: { team: hooks }\n";
+    for declared in [Declarations::from(&descriptor), Declarations::from(&manifest), both] {
+        for more in ["concurrencyQuota: 500\n", everything] {
+            let configuration = Configuration::parse(&format!("{more}{WEBHOOKS}")).unwrap();
+            assert_eq!(configuration.problems(declared), []);
+            let template = render(declared, &configuration).unwrap();
+            assert_eq!(invariants(declared, &configuration, "template.yaml", &template), []);
+        }
+    }
+}
+
+/// Nothing of them is in the template of an app that has none.
+#[test]
+fn an_app_without_signed_webhooks_has_nothing_of_them() {
+    let without = render(&descriptor(), &Configuration::default()).unwrap();
+    let with = render(&descriptor(), &Configuration::parse(WEBHOOKS).unwrap()).unwrap();
+    for word in ["signed-receiver", "SIGNED_WEBHOOK", "SignedReceiverRole", "LeadingKeys"] {
+        assert!(!without.contains(word), "{word}");
+        assert!(with.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn refuses_urls_of_signed_webhooks_that_cannot_be() {
+    let url = |path: &str, rest: &str| format!("webhooks: {{ '{path}': {{ {rest} }} }}");
+    let rest = "kind: jira, events: [jira:issue_created], handler: acme";
+    let rows = [
+        (url("/hooks/jira", rest), "webhooks./hooks/jira", "have `{tenant}` as one"),
+        (url("/hooks/{site}", rest), "webhooks./hooks/{site}", "have `{tenant}` as one"),
+        (url("/{tenant}/{tenant}", rest), "webhooks./{tenant}/{tenant}", "write it as in"),
+        (
+            url("/hooks/{tenant}", "kind: jira, events: [], handler: acme"),
+            "webhooks./hooks/{tenant}",
+            "set it to all",
+        ),
+        (
+            url("/hooks/{tenant}", "kind: jira, events: [installed], handler: acme"),
+            "webhooks./hooks/{tenant}",
+            "installed is a lifecycle callback",
+        ),
+        (
+            url("/hooks/{tenant}", "kind: jira, events: all, handler: signed-receiver"),
+            "webhooks./hooks/{tenant}",
+            "another function",
+        ),
+        (url("/issue/created/{tenant}", rest), "", ""),
+        // The name of the function of /issue-created, if the place of the tenant has no name.
+        (
+            format!("webhooks: {{ '/a/{{tenant}}': {{ {rest} }}, '/a-{{tenant}}': {{ {rest} }} }}"),
+            "webhooks./a-{tenant}",
+            "have `{tenant}` as one",
+        ),
+        (
+            format!(
+                "webhooks: {{ '/a-b/{{tenant}}': {{ {rest} }}, '/a/b/{{tenant}}': {{ {rest} }} }}"
+            ),
+            "webhooks./a-b/{tenant}",
+            "its function would have the name",
+        ),
+        (
+            url("/hooks/{tenant}", "kind: jira, events: all, handler: issue-Created"),
+            "webhooks./hooks/{tenant}",
+            "lowercase",
+        ),
+    ];
+    for (text, place, words) in rows {
+        let problems = Configuration::parse(&text).unwrap().problems(&descriptor());
+        if words.is_empty() {
+            assert_eq!(problems, [], "{text}");
+            continue;
+        }
+        let Some(Problem { place: found, advice }) = problems.first() else {
+            panic!("{text}: {problems:?}")
+        };
+        assert_eq!(found, place, "{text}");
+        assert!(advice.contains(words), "{text}: {advice}");
+    }
+    let unreadable = [
+        ("kind: svn, events: all, handler: a", "webhooks", "svn"),
+        ("kind: jira, events: every, handler: a", "webhooks", "the word `all`"),
+        ("kind: jira, events: all", "webhooks", "handler"),
+        ("kind: jira, events: all, handler: a, secret: b", "webhooks", "secret"),
+    ];
+    for (rest, place, words) in unreadable {
+        let problem = Configuration::parse(&url("/hooks/{tenant}", rest)).unwrap_err();
+        assert!(problem.place.starts_with(place), "{problem}");
+        assert!(problem.advice.contains(words), "{problem}");
+    }
+    // API Gateway does not compare the names of variables.
+    let document = r#"{"key": "app", "authentication": {"type": "jwt"}, "modules": {"webhooks": [
+        {"event": "jira:issue_created", "url": "/hooks/${issue.key}/jira"}]}}"#;
+    let other = Descriptor::parse(document).unwrap();
+    let problems = Configuration::parse(WEBHOOKS).unwrap().problems(&other);
+    let [problem] = &problems[..] else { panic!("{problems:?}") };
+    assert!(problem.advice.contains("also that of /hooks/{issue_key}/jira"), "{problem}");
+}
+
+#[test]
+fn finds_each_seeded_fault_of_signed_webhooks() {
+    let manifest = manifest();
+    let configuration = Configuration::parse(WEBHOOKS).unwrap();
+    let good = render(&manifest, &configuration).unwrap();
+    let found = |text: &str| -> Vec<String> {
+        let findings = invariants(&manifest, &configuration, "template.yaml", text);
+        findings.iter().map(ToString::to_string).collect()
+    };
+    let faults = [
+        (
+            "another kind",
+            "\"kind\":\"jira\"",
+            "\"kind\":\"jira-oauth\"",
+            "HooksTenantJiraReceiver",
+            "SIGNED_WEBHOOK is not what the configuration declares for POST /hooks/{tenant}/jira",
+        ),
+        (
+            "another event",
+            "\"jira:issue_created\"",
+            "\"jira:issue_deleted\"",
+            "HooksTenantJiraReceiver",
+            "SIGNED_WEBHOOK is not",
+        ),
+        (
+            "another path",
+            "\"path\":\"/hooks/{tenant}/jira\"",
+            "\"path\":\"/hooks/{tenant}/bitbucket\"",
+            "HooksTenantJiraReceiver",
+            "SIGNED_WEBHOOK is not",
+        ),
+        (
+            "another app's secrets",
+            "          APP_KEY: 'ari:cloud:ecosystem::app/8db33809-1f32-48bb-8c52-5877dab48107'\n          QUEUE_URL: !Ref AcmeQueue",
+            "          APP_KEY: 'other'\n          QUEUE_URL: !Ref AcmeQueue",
+            "HooksTenantJiraReceiver",
+            "APP_KEY is not the app's id",
+        ),
+        (
+            "plaintext secrets",
+            "          TENANTS_KEY: !If [MakesTenantsKey, !GetAtt TenantsKey.Arn, !Ref TenantsKeyArn]\n",
+            "",
+            "HooksTenantBitbucketReceiver",
+            "TENANTS_KEY is not a key of this template",
+        ),
+        (
+            "receiver of Forge events",
+            "Binary: signed-receiver",
+            "Binary: forge-receiver",
+            "HooksTenantBitbucketReceiver",
+            "must lead to a function that runs SignedReceiver",
+        ),
+        (
+            "route of another URL",
+            "Path: '/hooks/{tenant}/jira'",
+            "Path: '/hooks/{tenant}/bitbucket'",
+            "HooksTenantJiraReceiver",
+            "SIGNED_WEBHOOK is not",
+        ),
+        (
+            "route that nothing declares",
+            "Path: '/hooks/{tenant}/jira'",
+            "Path: '/hooks/{tenant}/other'",
+            "the API",
+            "POST /hooks/{tenant}/jira of the manifest or the configuration is missing",
+        ),
+        (
+            "queue of another handler",
+            "QUEUE_URL: !Ref AcmeQueue",
+            "QUEUE_URL: !Ref PushedQueue",
+            "HooksTenantJiraReceiver",
+            "asks for the handler acme",
+        ),
+        (
+            "role of Forge's receivers",
+            "Role: !GetAtt AcmeSignedReceiverRole.Arn",
+            "Role: !GetAtt ChangedEndpointRole.Arn",
+            "ChangedEndpointRole",
+            "have different tasks and share a role",
+        ),
+        (
+            "every tenant's row",
+            "                    dynamodb:LeadingKeys: ['data-key *', 'signed *']",
+            "                    dynamodb:LeadingKeys: ['*']",
+            "AcmeSignedReceiverRole",
+            "needs a condition on dynamodb:LeadingKeys",
+        ),
+        (
+            "every attribute",
+            "previousUntil, product, kind]",
+            "previousUntil, product, kind, oauthClientId]",
+            "AcmeSignedReceiverRole",
+            "needs a condition on dynamodb:Attributes",
+        ),
+        (
+            "another app's data keys",
+            "                    kms:EncryptionContext:app: 'ari:cloud:ecosystem::app/8db33809-1f32-48bb-8c52-5877dab48107'",
+            "                    kms:EncryptionContext:app: 'other'",
+            "AcmeSignedReceiverRole",
+            "needs a condition on kms:EncryptionContext:app",
+        ),
+        (
+            "no permission to send",
+            "                Action: sqs:SendMessage\n                Resource: !GetAtt AcmeQueue.Arn",
+            "                Action: sqs:SendMessage\n                Resource: !GetAtt PushedQueue.Arn",
+            "AcmeSignedReceiverRole",
+            "needs sqs:SendMessage on ${AcmeQueue.Arn}",
+        ),
+        (
+            "permission to write tenants",
+            "                Action: dynamodb:GetItem\n",
+            "                Action: [dynamodb:GetItem, dynamodb:UpdateItem]\n",
+            "AcmeSignedReceiverRole",
+            "must not do dynamodb:UpdateItem",
+        ),
+    ];
+    assert_caught(&good, &faults, found);
+}
+
+const WEBHOOKS: &str = "
+webhooks:
+  /hooks/{tenant}/jira: { kind: jira, events: [jira:issue_created], handler: acme }
+  /hooks/{tenant}/bitbucket: { kind: bitbucket, events: all, handler: pushed }
+";
+
 fn manifest() -> Manifest {
     let text = "
 app: { id: 'ari:cloud:ecosystem::app/8db33809-1f32-48bb-8c52-5877dab48107' }

@@ -43,7 +43,7 @@ pub const QUEUE_URL: &str = "QUEUE_URL";
 pub const RETRY_DELAY: &str = "RETRY_DELAY";
 /// Whether the inspector's handler logs bodies as they are: `true` or `false`.
 pub const SHOW_BODIES: &str = "SHOW_BODIES";
-/// What one URL of signed webhooks takes, as a JSON object with `path`, `sender` and `events`. For
+/// What one URL of signed webhooks takes, as a JSON object with `path`, `kind` and `events`. For
 /// receivers of signed webhooks.
 pub const SIGNED_WEBHOOK: &str = "SIGNED_WEBHOOK";
 /// The KMS key of the tenants' secrets. If it is not set, secrets are not encrypted.

@@ -37,12 +37,12 @@ pub async fn receive(
     now: Timestamp,
 ) -> Result<(), Rejection> {
     let deadline = call.deadline;
-    let spec = declared.sender.spec();
+    let spec = declared.kind.spec();
     let tenant = tenant(&call, declared)?;
 
     let header = |name: &str| call.header(name);
     let body = call.body()?;
-    let request = Unverified::new(declared.sender, header, &body, now)?;
+    let request = Unverified::new(declared.kind, header, &body, now)?;
     let verified = tenants.verify_with(tenant.as_key(), now, |secret| request.verify(secret)).await;
     let (_, verified) = verified.map_err(rejection)?;
 
@@ -90,7 +90,7 @@ fn is_test(declared: &Declared, named: Option<&str>) -> bool {
         Events::All => false,
         Events::Only(events) => events.iter().any(|event| event.as_str() == name),
     };
-    named.is_some_and(|name| declared.sender.spec().test_event == Some(name) && !is_listed(name))
+    named.is_some_and(|name| declared.kind.spec().test_event == Some(name) && !is_listed(name))
 }
 
 /// Finds the event that a request is.
@@ -99,7 +99,7 @@ fn event(
     named: Option<&str>,
     payload: &Payload,
 ) -> Result<EventName, Rejection> {
-    let product = declared.sender.product();
+    let product = declared.kind.product();
     match (&declared.events, named) {
         (Events::All, Some(named)) if is_event(named) => Ok(EventName::from(named)),
         (Events::All, None) => Err(Rejection::AmbiguousEvent),

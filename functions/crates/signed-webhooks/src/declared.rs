@@ -13,8 +13,8 @@ use crate::{Kind, TenantName};
 pub struct Declared {
     /// The path of the URL.
     pub path: Path,
-    /// Who sends to it.
-    pub sender: Kind,
+    /// The kind of sender.
+    pub kind: Kind,
     /// The events that are queued.
     pub events: Events,
 }
@@ -175,19 +175,16 @@ mod tests {
     #[test]
     fn is_written_as_it_is_read() {
         for json in [
-            r#"{"path":"/hooks/{tenant}/jira","sender":"jira","events":["jira:issue_created","new"]}"#,
-            r#"{"path":"/{tenant}","sender":"bitbucket-data-center","events":"all"}"#,
+            r#"{"path":"/hooks/{tenant}/jira","kind":"jira","events":["jira:issue_created","new"]}"#,
+            r#"{"path":"/{tenant}","kind":"bitbucket-data-center","events":"all"}"#,
         ] {
             let declared: Declared = json.parse().unwrap();
             assert_eq!(serde_json::to_string(&declared).unwrap(), json);
         }
         for (json, problem) in [
-            (r#"{"path":"/{tenant}","sender":"jira","events":"every"}"#, "the word `all`"),
-            (r#"{"path":"/{tenant}","sender":"svn","events":"all"}"#, "unknown variant `svn`"),
-            (
-                r#"{"path":"/hooks","sender":"jira","events":"all"}"#,
-                "write it as in /hooks/{tenant}",
-            ),
+            (r#"{"path":"/{tenant}","kind":"jira","events":"every"}"#, "the word `all`"),
+            (r#"{"path":"/{tenant}","kind":"svn","events":"all"}"#, "unknown variant `svn`"),
+            (r#"{"path":"/hooks","kind":"jira","events":"all"}"#, "write it as in /hooks/{tenant}"),
         ] {
             let error = json.parse::<Declared>().unwrap_err().to_string();
             assert!(error.contains(problem), "{error}");

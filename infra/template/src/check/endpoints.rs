@@ -10,16 +10,18 @@ use atlassian_forge::manifest::{BaseUrl, Manifest};
 use serde_json::Value;
 
 use super::Finding;
-use crate::configuration::Configuration;
+use crate::configuration::{self, Configuration};
 use crate::forge::PATH;
-use crate::plan::{Plan, Receiver, TAKEN, Url, endpoint_handler, events_of, is_handler_name};
+use crate::plan::{Plan, Receiver, TAKEN, endpoint_handler, events_of, is_handler_name};
 
 /// The maximum size of the variable with an endpoint, in bytes: Lambda's limit of 4 KB for an
 /// environment, less the other variables.
 const MAX_ENDPOINT: usize = 3072;
 
-/// The binary that receives the events of an endpoint.
-const BINARY: &str = "forge-receiver";
+/// The binary that receives the events of an endpoint, what declares them, and its main function.
+const FORGE: (&str, &str, &str) = ("forge-receiver", PATH, "forge");
+/// The same for signed webhooks.
+const SIGNED: (&str, &str, &str) = ("signed-receiver", configuration::PATH, "signed");
 
 pub(super) fn check(
     file: &str,
@@ -82,21 +84,29 @@ pub(super) fn check(
     findings
 }
 
-/// Checks that the workspace has the function that receives what is sent to endpoints.
-pub(super) fn package(plan: &Plan, metadata: &Value) -> Option<Finding> {
-    let is_forge = |url: &Url| matches!(url.receiver, Receiver::Forge { .. });
-    let packages = metadata["packages"].as_array().into_iter().flatten();
-    let mut targets = packages.flat_map(|package| package["targets"].as_array()).flatten();
-    let is_there = targets.any(|target| target["name"] == BINARY && target["kind"][0] == "bin");
-    (plan.urls.iter().any(is_forge) && !is_there).then(|| {
+/// Checks that the workspace has the functions that receive what Connect does not send.
+pub(super) fn packages(plan: &Plan, metadata: &Value) -> Vec<Finding> {
+    let needed = plan.urls.iter().filter_map(|url| match url.receiver {
+        Receiver::Connect { .. } => None,
+        Receiver::Forge { .. } => Some(FORGE),
+        Receiver::Signed { .. } => Some(SIGNED),
+    });
+    let is_there = |binary: &str| {
+        let packages = metadata["packages"].as_array().into_iter().flatten();
+        let mut targets = packages.flat_map(|package| package["targets"].as_array()).flatten();
+        targets.any(|target| target["name"] == binary && target["kind"][0] == "bin")
+    };
+    let needed: BTreeSet<_> = needed.filter(|(binary, ..)| !is_there(binary)).collect();
+    let missing = needed.into_iter().map(|(binary, file, module)| {
         Finding::error(
-            format!("functions/{BINARY}"),
+            format!("functions/{binary}"),
             format!(
-                "it is missing, and the endpoints of {PATH} need it; add a package with this binary, \
-                 whose main function returns atlassian_hooks::receiver::forge::run()"
+                "it is missing, and the URLs of {file} need it; add a package with this binary, \
+                 whose main function returns atlassian_hooks::receiver::{module}::run()"
             ),
         )
-    })
+    });
+    missing.collect()
 }
 
 /// The paths of a Connect app, and what each is.
@@ -336,15 +346,19 @@ modules:
     }
 
     #[test]
-    fn finds_a_missing_package() {
+    fn finds_missing_packages() {
         let manifest = forge::read(MANIFEST, Path::new(forge::PATH)).unwrap();
-        let plan = Plan::of(&manifest, &Configuration::default());
-        let with = |name: &str| {
-            let target = json!({"kind": ["bin"], "name": name});
-            package(&plan, &json!({"packages": [{"targets": [target]}]}))
+        let webhooks = "webhooks: { '/hooks/{tenant}': { kind: jira, events: all, handler: one } }";
+        let plan = Plan::of(&manifest, &Configuration::parse(webhooks).unwrap());
+        let with = |names: &[&str]| {
+            let targets = names.iter().map(|name| json!({"kind": ["bin"], "name": name}));
+            let targets: Vec<_> = targets.collect();
+            packages(&plan, &json!({"packages": [{"targets": targets}]}))
         };
-        assert_eq!(with(BINARY), None);
-        let missing = with("receiver").unwrap();
+        assert_eq!(with(&["forge-receiver", "signed-receiver"]), []);
+        let [missing] = &with(&["receiver", "signed-receiver"])[..] else { panic!() };
         assert!(missing.advice.contains("receiver::forge::run()"), "{missing}");
+        let [missing] = &with(&["receiver", "forge-receiver"])[..] else { panic!() };
+        assert!(missing.advice.contains("receiver::signed::run()"), "{missing}");
     }
 }

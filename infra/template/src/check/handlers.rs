@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::payloads::{forge_mismatch, lifecycle_mismatch, mismatch, taken};
+use signed_webhooks::Declared;
+
+use super::payloads::{forge_mismatch, lifecycle_mismatch, mismatch, signed_mismatch, taken};
 use super::{Finding, shown};
 use crate::plan::{Declarations, Plan, Receiver};
 
@@ -37,7 +39,7 @@ pub(super) fn check(declared: Declarations<'_>, plan: &Plan, folder: &Path) -> V
     let idle = written.difference(&named).map(|name| {
         Finding::error(
             shown(&folder.join(format!("{name}.rs"))),
-            if plan.forge {
+            if plan.forge || plan.signed {
                 "no declared event uses it; declare one, or delete the file"
             } else {
                 "no webhook in the descriptor uses it; declare one, or delete the file"
@@ -52,8 +54,11 @@ pub(super) fn check(declared: Declarations<'_>, plan: &Plan, folder: &Path) -> V
 /// Where the handler with this name was named.
 fn named_in(plan: &Plan, name: &str) -> String {
     let mut urls = plan.urls.iter().filter(|url| url.handler.name == name);
-    match urls.next().map(|url| &url.receiver) {
-        Some(Receiver::Forge { key, .. }) => {
+    match urls.next().map(|url| (&url.receiver, &url.route)) {
+        Some((Receiver::Signed { .. }, path)) => {
+            format!("`webhooks: {{ {path}: {{ handler: … }} }}` in the configuration")
+        }
+        Some((Receiver::Forge { key, .. }, _)) => {
             format!("`forge: {{ endpoints: {{ {key}: {{ handler: … }} }} }}` in the configuration")
         }
         _ => "\"params\": {\"handler\": …} in the descriptor".to_owned(),
@@ -75,6 +80,13 @@ fn wired(declared: Declarations<'_>, plan: &Plan, folder: &Path, name: &str) -> 
     let endpoints = endpoints.filter(|url| matches!(url.receiver, Receiver::Forge { .. }));
     let events: BTreeSet<&String> = endpoints.flat_map(|url| &url.events).collect();
     let wrong = wrong.chain(events.into_iter().filter_map(|event| forge_mismatch(&takes, event)));
+    let signed = plan.urls.iter().filter(|url| url.handler.name == name);
+    let signed = signed.filter_map(|url| match &url.receiver {
+        Receiver::Signed { declared } => declared.parse::<Declared>().ok(),
+        _ => None,
+    });
+    let signed = signed.filter_map(|declared| signed_mismatch(&takes, &declared));
+    let wrong = wrong.chain(signed);
     let has_callbacks = plan.lifecycle_handler.as_ref().is_some_and(|handler| handler.name == name);
     let wrong = wrong.chain(lifecycle_mismatch(&takes).filter(|_| has_callbacks));
     wrong.map(|advice| Finding::error(shown(&source), advice)).collect()

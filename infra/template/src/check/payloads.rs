@@ -7,8 +7,9 @@
 
 use std::collections::HashMap;
 
-use atlassian_connect::event::{EventName, TABLE};
+use atlassian_connect::event::{EventName, Product, TABLE};
 use atlassian_forge::event::payload_type;
+use signed_webhooks::{Declared, Events};
 use syn::visit::{self, Visit};
 use syn::{
     Expr, FnArg, GenericArgument, Item, ItemFn, Pat, PathArguments, Type, TypePath, UseTree,
@@ -114,6 +115,29 @@ pub(super) fn forge_mismatch(takes: &Takes, event: &str) -> Option<String> {
     };
     (!is_taken)
         .then(|| format!("it takes Delivery<{takes}>, and would fail at every {event}; {advice}"))
+}
+
+/// What is wrong with taking this type for the events of signed webhooks, and what to do.
+pub(super) fn signed_mismatch(takes: &Takes, declared: &Declared) -> Option<String> {
+    match (takes, &declared.events, declared.kind.product()) {
+        (Takes::Text, ..) => None,
+        (_, _, Product::Bitbucket) => Some(format!(
+            "it takes Delivery<{takes}>, and events of Bitbucket have no payload types; take Delivery"
+        )),
+        (_, Events::Only(events), _) => {
+            events.iter().find_map(|event| mismatch(takes, event, false))
+        }
+        (Takes::Any, Events::All, _) => None,
+        (Takes::Of(module, name), Events::All, product)
+            if name == "Event" && module == product.as_str() =>
+        {
+            None
+        }
+        (_, Events::All, product) => Some(format!(
+            "it takes Delivery<{takes}>, and all events of {product} are sent to it; take \
+             Delivery<{product}::Event>, or name the events"
+        )),
+    }
 }
 
 /// What is wrong with taking this type for lifecycle callbacks, and what to do.

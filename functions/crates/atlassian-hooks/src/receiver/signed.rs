@@ -18,7 +18,7 @@ pub fn run() -> ExitCode {
         let secrets =
             Secrets::new(&aws, optional(variable::TENANTS_KEY), required(variable::APP_KEY)?);
         let table = required(variable::TENANTS_TABLE)?;
-        let table = Table::for_signed(&aws, table, secrets, declared.sender);
+        let table = Table::for_signed(&aws, table, secrets, declared.kind);
         let queue = Queue::from_environment(&aws)?;
         let queue = queue.with_object_store(ObjectStore::from_environment(&aws));
         let base_url = optional(variable::BASE_URL);

@@ -44,6 +44,7 @@ pub(super) enum Job<'t> {
     Lifecycle,
     Receiver,
     ForgeReceiver,
+    SignedReceiver,
     /// A handler, by its name.
     Handler(&'t str),
 }
@@ -184,6 +185,7 @@ impl<'t> Resource<'t> {
             "lifecycle" => Job::Lifecycle,
             "receiver" => Job::Receiver,
             "forge-receiver" => Job::ForgeReceiver,
+            "signed-receiver" => Job::SignedReceiver,
             handler => Job::Handler(handler),
         })
     }

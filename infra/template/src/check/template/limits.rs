@@ -125,7 +125,8 @@ fn check_concurrency(template: &Document<'_>, quota: Option<u64>, findings: &mut
     }
     let is_unreserved = |function: &Resource<'_>| reserved(function).is_none();
     let takes_events = |function: &Resource<'_>| {
-        matches!(function.job(), Some(Job::Receiver | Job::ForgeReceiver | Job::Lifecycle))
+        let receivers = [Job::Receiver, Job::ForgeReceiver, Job::SignedReceiver, Job::Lifecycle];
+        function.job().is_some_and(|job| receivers.contains(&job))
     };
     // What is reserved for a function, handlers cannot take.
     if !template.of_kind(FUNCTION).any(|one| takes_events(&one) && is_unreserved(&one)) {

@@ -170,6 +170,21 @@ fn grants(template: &Document<'_>, plan: &Plan, function: Resource<'_>) -> Vec<G
             grants.extend(decrypt);
             grants.extend(bodies("s3:PutObject"));
         }
+        Some(Job::SignedReceiver) => {
+            let mut read = read_tenants(&tenants_table::SIGNED_READS);
+            let keys = [tenants_table::DATA_KEY_PREFIX, tenants_table::SIGNED_PREFIX];
+            let keys = keys.map(|prefix| format!("{prefix}*"));
+            read.conditions.push(Condition::new(
+                "ForAllValues:StringLike",
+                "dynamodb:LeadingKeys",
+                keys.iter().map(String::as_str),
+            ));
+            grants.push(read);
+            let queue = arn(variable::QUEUE_URL, QUEUE);
+            grants.extend(queue.map(|queue| grant(&["sqs:SendMessage"], &queue)));
+            grants.extend(decrypt);
+            grants.extend(bodies("s3:PutObject"));
+        }
         // Forge signs with keys of its own, which are public, and delivers no long bodies.
         Some(Job::ForgeReceiver) => {
             let queue = arn(variable::QUEUE_URL, QUEUE);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use atlassian_connect::descriptor::Descriptor;
 use contract::variable;
-use sam_template::resource_type::{FUNCTION, QUEUE, TABLE};
+use sam_template::resource_type::{FUNCTION, KEY, QUEUE, TABLE};
 use serde_json::Value;
 
 use super::Document;
@@ -132,9 +132,12 @@ enum Route<'p> {
 
 /// The files that declare routes.
 fn declared(plan: &Plan) -> &'static str {
-    match (plan.connect, plan.forge) {
-        (true, true) => "descriptor or the manifest",
-        (false, true) => "manifest",
+    match (plan.connect, plan.forge, plan.signed) {
+        (true, true, true) => "descriptor, the manifest or the configuration",
+        (true, true, false) => "descriptor or the manifest",
+        (true, false, true) => "descriptor or the configuration",
+        (false, true, true) => "manifest or the configuration",
+        (false, true, false) => "manifest",
         _ => "descriptor",
     }
 }
@@ -158,19 +161,23 @@ fn check_route(
         Route::Lifecycle => Job::Lifecycle,
         Route::Url(Url { receiver: Receiver::Connect { .. }, .. }) => Job::Receiver,
         Route::Url(Url { receiver: Receiver::Forge { .. }, .. }) => Job::ForgeReceiver,
+        Route::Url(Url { receiver: Receiver::Signed { .. }, .. }) => Job::SignedReceiver,
     };
     if function.job() != Some(wanted) {
         return find(format!("the route {route} must lead to a function that runs {wanted:?}"));
     }
-    if matches!(wanted, Job::Lifecycle | Job::Receiver) {
+    if matches!(wanted, Job::Lifecycle | Job::Receiver | Job::SignedReceiver) {
         if template.target(function.variable(variable::TENANTS_TABLE), TABLE).is_none() {
             find(format!("{} is not a table of this template", variable::TENANTS_TABLE));
         }
         // Document by one and read by the others: encrypted for all, or for none.
         let lifecycle =
             template.of_kind(FUNCTION).find(|other| other.job() == Some(Job::Lifecycle));
-        if function.variable(variable::TENANTS_KEY)
-            != lifecycle.and_then(|lifecycle| lifecycle.variable(variable::TENANTS_KEY))
+        let key = function.variable(variable::TENANTS_KEY);
+        if !plan.connect && template.target(key, KEY).is_none() {
+            find(format!("{} is not a key of this template", variable::TENANTS_KEY));
+        } else if plan.connect
+            && key != lifecycle.and_then(|lifecycle| lifecycle.variable(variable::TENANTS_KEY))
         {
             find(format!(
                 "{} is not the key of the lifecycle function; make them the same",
@@ -179,7 +186,8 @@ fn check_route(
         }
         let key = function.variable(variable::APP_KEY).and_then(Value::as_str);
         if key != Some(&*plan.app_key) {
-            find(format!("{} is not the descriptor's key, {}", variable::APP_KEY, plan.app_key));
+            let of = if plan.connect { "descriptor's key" } else { "app's id" };
+            find(format!("{} is not the {of}, {}", variable::APP_KEY, plan.app_key));
         }
     }
     let Route::Url(url) = to else { return };
@@ -190,6 +198,15 @@ fn check_route(
                 find(format!(
                     "{} is not what the descriptor declares for {route}",
                     variable::WEBHOOKS
+                ));
+            }
+        }
+        Receiver::Signed { declared } => {
+            if text(variable::SIGNED_WEBHOOK) != Some(declared) {
+                find(format!(
+                    "{} is not what the configuration declares for {route}, so webhooks of another \
+                     kind would be accepted, or these refused",
+                    variable::SIGNED_WEBHOOK
                 ));
             }
         }
