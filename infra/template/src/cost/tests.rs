@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use atlassian_connect::descriptor::Descriptor;
+use atlassian_forge::manifest::Manifest;
 use sam_template::parse;
 use serde_json::json;
 
@@ -280,4 +281,32 @@ fn the_table_has_every_line_and_no_negative_sum() {
         assert!(table.contains(line.component), "{table}");
     }
     assert!(!table.contains("-0") && !table.contains("NaN"), "{table}");
+}
+
+#[test]
+fn a_forge_app_pays_for_no_tenants() {
+    let manifest = serde_json::from_value::<Manifest>(json!({
+        "modules": {
+            "endpoint": [{"key": "changed", "remote": "hooks", "route": {"path": "/changed"}}],
+            "trigger": [
+                {"key": "t", "endpoint": "changed", "events": ["avi:jira:created:issue"]},
+            ],
+        },
+    }));
+    let text = render(&manifest.unwrap(), &Configuration::default()).unwrap();
+    let resources = Resources::of(&parse(&text).unwrap(), &BTreeMap::new()).unwrap();
+    let bill = Bill::of(&resources, &BUSY, Rates::us_east_1()).unwrap();
+    let of_tenants = bill
+        .lines
+        .iter()
+        .filter(|line| line.component.contains("tenants") || line.component.starts_with("KMS"));
+    let of_tenants: Vec<f64> = of_tenants.map(|line| line.month).collect();
+    assert_eq!(of_tenants, [0.0; 6]);
+    assert_eq!(line(&bill, "Lambda, receivers' requests").quantity, BUSY.events);
+    // What is left is what a Connect app pays for the same events.
+    let connect = defaults(&BUSY);
+    for component in ["API Gateway", "SQS, sends", "DynamoDB, idempotency writes"] {
+        assert!(is_near(line(&bill, component).month, line(&connect, component).month));
+    }
+    assert!(bill.totals.month < connect.totals.month);
 }
