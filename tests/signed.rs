@@ -278,11 +278,11 @@ async fn both_secrets_are_valid_until_the_previous_one_is_not() {
     let [second, third] = ["the second secret", "the third secret"].map(SharedSecret::new);
     let hour = Duration::from_secs(60 * 60);
     assert_eq!(with(&acme.secret).await, 204);
-    assert_eq!(with(&second).await, 401);
 
     let now = Timestamp::now();
     assert_eq!(table.rotate_signed(&name, &second, hour, now).await.unwrap(), Changed::Yes);
-    // The receiver still knows the old one alone, and looks again before it refuses.
+    // The receiver still knows the old one alone, and looks again before it refuses: it may five times
+    // at once.
     assert_eq!(with(&acme.secret).await, 204);
     assert_eq!(with(&second).await, 204);
     assert_eq!(with(&acme.secret).await, 204, "until then");

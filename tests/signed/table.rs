@@ -2,7 +2,8 @@
 
 use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_simulator::qsh_of;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::*;
 use crate::large_bodies::noise;
@@ -47,6 +48,8 @@ async fn takes_what_the_tenant_signed_and_nothing_else() {
     let app = app_with(without_handlers, &[acme, other, partner, wiki, code]).await;
     let (mut wrong, mut queued) = (Vec::new(), app.total_depth().await);
     let rows: Vec<_> = jira(&tenants).into_iter().chain(others(&tenants, &app)).collect();
+    let proofs = rows.iter().flat_map(|row| row.request.headers.iter().map(|(_, value)| value));
+    let proofs: Vec<String> = proofs.filter(|value| value.len() >= 64).cloned().collect();
     assert!(rows.len() >= 60, "{} rows", rows.len());
     for Row { what, request, is_chunked, status, reason, is_queued } in rows {
         let before = app.logged(Logged::RequestRejected, 0).await.len();
@@ -79,7 +82,7 @@ async fn takes_what_the_tenant_signed_and_nothing_else() {
     for Tenant { secret, .. } in [acme, other, partner, wiki, code] {
         assert!(!printed.contains(secret.expose()), "a secret is logged");
     }
-    assert!(!printed.contains("sha256="), "a signature is logged");
+    assert!(!proofs.is_empty() && proofs.iter().all(|proof| !printed.contains(proof)));
     app.stack.stop().await;
 }
 
@@ -257,11 +260,13 @@ fn others<'a>(tenants: &'a Tenants, app: &TestApp) -> Vec<Row<'a>> {
     };
     let times = |issued: i64, expires: i64| json!({ "iat": now + issued, "exp": now + expires });
     let good = sign_token(&times(0, 180), &partner.secret);
-    let key = EncodingKey::from_secret(partner.secret.expose().as_bytes());
-    let hs512 = jsonwebtoken::encode(&Header::new(Algorithm::HS512), &times(0, 180), &key).unwrap();
-    let claims = good.split('.').nth(1).unwrap();
-    // {"alg":"none"}
-    let none = format!("eyJhbGciOiJub25lIn0.{claims}.");
+    let (_, claims_and_signature) = good.split_once('.').unwrap();
+    let claims = claims_and_signature.split_once('.').unwrap().0;
+    let with_header = |header: Value, rest: &str| {
+        format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string()))
+    };
+    let none = with_header(json!({ "alg": "none" }), &format!("{claims}."));
+    let hs512 = with_header(json!({ "alg": "HS512" }), claims_and_signature);
     let connect = |url: &str, key: &str, secret: &SharedSecret| {
         let qsh = qsh_of(&format!("{base}{url}"), base).unwrap();
         let claims = ClaimsToSign::new(key, &qsh, Timestamp::now());
@@ -313,7 +318,7 @@ fn others<'a>(tenants: &'a Tenants, app: &TestApp) -> Vec<Row<'a>> {
             "signature",
         ),
         row("alg none", bearer(format!("Bearer {none}")), 401, "algorithm"),
-        row("HS512 with the right secret", bearer(format!("Bearer {hs512}")), 401, "algorithm"),
+        row("HS512", bearer(format!("Bearer {hs512}")), 401, "algorithm"),
         row(
             "no signature",
             bearer(format!("Bearer {}.", good.rsplit_once('.').unwrap().0)),
