@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use atlassian_connect::delivery::Sender;
 use atlassian_connect::descriptor::{Descriptor, slug};
-use atlassian_forge::event::counterparts;
+use atlassian_forge::event::{Product, counterparts};
 use atlassian_forge::manifest::{BaseUrl, Manifest};
 use serde_json::Value;
 
@@ -61,6 +61,12 @@ pub(super) fn check(
                  one with `forge: {{ endpoints: {{ {key}: {{ handler: … }} }} }}` in \
                  infra/atlassian-hooks.yaml",
                 TAKEN.join(", "),
+            ));
+        }
+        for event in url.events.iter().filter(|event| Product::of(event) == Some(Product::Compass))
+        {
+            error(format!(
+                "{event} would be refused, because handlers take no events of Compass; delete it"
             ));
         }
         if endpoint.len() > MAX_ENDPOINT {
@@ -267,6 +273,12 @@ modules:
             ("/forge/changed", "/a?b=c", "changed", "plain segments"),
             ("/forge/changed", "'/{proxy+}'", "changed", "plain segments"),
             ("/forge/changed", "/", "changed", "no letter or digit"),
+            (
+                "avi:jira:updated:issue",
+                "avi:compass:created:component_link",
+                "changed",
+                "no events of Compass",
+            ),
             ("key: changed", "key: receiver", "receiver", "forge: { endpoints: { receiver:"),
             ("key: changed", "key: work-dead", "work-dead", "cannot name its handler"),
         ];
