@@ -37,6 +37,7 @@ mod rejections;
 mod retries;
 mod sample_app;
 mod send;
+mod signed;
 mod soak;
 mod state;
 mod transfer;

@@ -392,13 +392,13 @@ async fn lists_every_page_of_a_large_table() {
 }
 
 /// A folder with a session of the app.
-struct Home {
+pub(crate) struct Home {
     folder: TempDir,
     _session: Published,
 }
 
 impl Home {
-    fn of(app: &TestApp) -> Self {
+    pub(crate) fn of(app: &TestApp) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let session = Session::new(app.stack.url(), app.stack.sqs_endpoint(), "http://none", []);
         let session = session.with_tenants(LocalTenants::of(&app.stack));
@@ -407,7 +407,7 @@ impl Home {
     }
 
     /// Runs `cargo hooks tenants …` with lines on its standard input.
-    async fn tenants(&self, arguments: &[&str], lines: &str) -> Output {
+    pub(crate) async fn tenants(&self, arguments: &[&str], lines: &str) -> Output {
         let mut command = hooks_at(self.folder.path(), &[&["tenants"], arguments].concat());
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let lines = lines.to_owned();

@@ -55,9 +55,10 @@ pub(crate) const DESCRIPTOR_FILE: &str = include_str!("../app/atlassian-connect.
 
 /// The functions of the tests' app, which cargo builds before the tests: the name in the template, and
 /// the file.
-const FUNCTIONS: [(&str, &str); 8] = [
+const FUNCTIONS: [(&str, &str); 9] = [
     ("receiver", env!("CARGO_BIN_EXE_app-receiver")),
     ("forge-receiver", env!("CARGO_BIN_EXE_app-forge-receiver")),
+    ("signed-receiver", env!("CARGO_BIN_EXE_app-signed-receiver")),
     ("lifecycle", env!("CARGO_BIN_EXE_app-lifecycle")),
     ("descriptor", env!("CARGO_BIN_EXE_app-descriptor")),
     ("scripted", env!("CARGO_BIN_EXE_app-scripted")),

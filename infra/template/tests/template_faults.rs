@@ -1571,8 +1571,8 @@ fn finds_each_seeded_fault_of_signed_webhooks() {
         ),
         (
             "every attribute",
-            "previousUntil, product, kind]",
-            "previousUntil, product, kind, oauthClientId]",
+            "previousUntil, kind]",
+            "previousUntil, kind, oauthClientId]",
             "AcmeSignedReceiverRole",
             "needs a condition on dynamodb:Attributes",
         ),

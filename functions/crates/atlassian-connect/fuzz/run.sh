@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes the parsers of untrusted input: tokens, query strings, descriptors, bodies. Needs a C++
+# Fuzzes the parsers of untrusted input: tokens, signatures, query strings, descriptors, bodies. Needs a C++
 # compiler, and no nightly toolchain: the flags are those of `cargo fuzz run --sanitizer none`, which
 # also works in this folder.
 #
@@ -10,7 +10,7 @@ cd "$(dirname "$0")"
 seconds=${1:-20}
 shift $(($# > 0 ? 1 : 0))
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(token query descriptor delivery)
+[ ${#targets[@]} -gt 0 ] || targets=(token signed query descriptor delivery)
 
 host=$(rustc --print host-tuple 2>/dev/null || rustc -vV | sed -n 's/^host: //p')
 # With --target, build scripts and macros are spared the instrumentation.

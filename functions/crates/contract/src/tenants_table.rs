@@ -38,4 +38,4 @@ pub const CALLER_READS: [&str; 4] = [SECRET, PRODUCT, BASE_URL, OAUTH_CLIENT_ID]
 
 /// The attributes of a tenant that a receiver of signed webhooks reads. Besides the key and
 /// [`DATA_KEY`], its role allows no others.
-pub const SIGNED_READS: [&str; 5] = [SECRET, PREVIOUS_SECRET, PREVIOUS_UNTIL, PRODUCT, KIND];
+pub const SIGNED_READS: [&str; 4] = [SECRET, PREVIOUS_SECRET, PREVIOUS_UNTIL, KIND];

@@ -102,19 +102,21 @@ impl Table {
 
 impl Find for Table {
     async fn find(&self, key: &ClientKey, now: Timestamp) -> Result<Option<Tenant>, Unavailable> {
-        let (key, reads, kind) = match self.finds {
-            Finds::Installed(reads) => (RowKey::from(key), reads, None),
+        match self.finds {
+            Finds::Installed(reads) => {
+                let key = RowKey::from(key);
+                let row = self.row(key.as_str(), reads).await?.unwrap_or_default();
+                self.tenant(&key, product(&row), &row, now).await
+            }
             Finds::Signed(kind) => {
                 let Ok(name) = key.as_str().parse::<TenantName>() else { return Ok(None) };
-                (RowKey::from(&name), &SIGNED_READS[..], Some(kind))
+                let key = RowKey::from(&name);
+                let row = self.row(key.as_str(), &SIGNED_READS).await?.unwrap_or_default();
+                // The secret of one kind of sender verifies nothing of another.
+                let kind = signed::kind(&row).filter(|of_row| *of_row == kind);
+                self.tenant(&key, kind.map(Kind::product), &row, now).await
             }
-        };
-        let Some(row) = self.row(key.as_str(), reads).await? else { return Ok(None) };
-        // The secret of one kind of sender verifies nothing of another.
-        if signed::kind(&row) != kind {
-            return Ok(None);
         }
-        self.tenant(&key, &row, now).await
     }
 }
 
@@ -136,7 +138,8 @@ impl Table {
             let text = |name| row.get(name).and_then(|value: &AttributeValue| value.as_s().ok());
             let key = text(KEY).and_then(|key| ClientKey::new(key.as_str()).ok());
             let (Some(key), Some(base_url)) = (key, text(BASE_URL)) else { continue };
-            if let Some(tenant) = self.tenant(&RowKey::from(&key), &row, now).await? {
+            let tenant = self.tenant(&RowKey::from(&key), product(&row), &row, now).await?;
+            if let Some(tenant) = tenant {
                 sites.push((key, base_url.clone(), tenant));
             }
         }
@@ -153,10 +156,10 @@ impl Table {
     async fn tenant(
         &self,
         key: &RowKey,
+        product: Option<Product>,
         row: &Row,
         now: Timestamp,
     ) -> Result<Option<Tenant>, Unavailable> {
-        let product = row.get(PRODUCT).and_then(|product| Product::parse(product.as_s().ok()?));
         // A row without a secret is an uninstalled tenant.
         let (Some(secret), Some(product)) = (row.get(SECRET), product) else { return Ok(None) };
         let secret = self.open(secret, key).await?;
@@ -431,6 +434,11 @@ const SWITCHED_AT: &str = "switchedAt";
 const UPDATED_AT: &str = "updatedAt";
 
 type Row = HashMap<String, AttributeValue>;
+
+/// The product of a tenant that installed the app.
+fn product(row: &Row) -> Option<Product> {
+    Product::parse(row.get(PRODUCT)?.as_s().ok()?)
+}
 
 fn is_same(one: &SharedSecret, other: &SharedSecret) -> bool {
     one.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()

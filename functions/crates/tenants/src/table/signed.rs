@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use atlassian_connect::tenant::SharedSecret;
-use contract::tenants_table::{
-    EXPIRES_AT, KEY, KIND, PREVIOUS_SECRET, PREVIOUS_UNTIL, PRODUCT, SECRET,
-};
+use contract::tenants_table::{EXPIRES_AT, KEY, KIND, PREVIOUS_SECRET, PREVIOUS_UNTIL, SECRET};
 use jiff::Timestamp;
 use signed_webhooks::{Kind, TenantName};
 
@@ -83,12 +81,11 @@ impl Table {
         let update = self
             .update_of(key.as_str(), now)
             .update_expression(format!(
-                "SET {SECRET} = :secret, {KIND} = :kind, {PRODUCT} = :product, {UPDATED_AT} = :now \
+                "SET {SECRET} = :secret, {KIND} = :kind, {UPDATED_AT} = :now \
                  REMOVE {PREVIOUS_SECRET}, {PREVIOUS_UNTIL}, {EXPIRES_AT}"
             ))
             .expression_attribute_values(":secret", self.seal(secret, &key, now).await?)
             .expression_attribute_values(":kind", string(kind.as_str()))
-            .expression_attribute_values(":product", string(kind.product().as_str()))
             .condition_expression(format!("attribute_not_exists({SECRET})"));
         Ok(match self.conditional(update).await? {
             Held::Yes => Added::Yes,
