@@ -14,14 +14,14 @@ use crate::figures::{ARCHIVE, Figure, Growth, Unit};
 use crate::measure::{self, Rounds};
 use crate::peers::Peers;
 use crate::services::{BY_HAND_TABLE, KEY_ID, PLAIN_TABLE, SEALED_TABLE, Services, Transport};
+use crate::share::Share;
 use crate::webhook::{self, APP_KEY, BASE_URL, INSTALLED, PATH, SECRET, SIZES, TENANT};
 use crate::{local_queues, programs};
 
 /// The programs whose figures do not depend on the machine, and are checked.
-pub(crate) const CHECKED_PROGRAMS: [&str; 6] =
-    [RECEIVER, LIFECYCLE, RUN, EVERY_TIME, FLOOR_RECEIVER, FLOOR_HANDLER];
+pub(crate) const CHECKED_PROGRAMS: [&str; 4] = [RECEIVER, LIFECYCLE, RUN, EVERY_TIME];
 /// The others.
-pub(crate) const FURTHER_PROGRAMS: [&str; 2] = [DESCRIPTOR, VERIFY];
+pub(crate) const FURTHER_PROGRAMS: [&str; 3] = [DESCRIPTOR, MODES, VERIFY];
 
 const RECEIVER: &str = "receiver";
 const LIFECYCLE: &str = "lifecycle";
@@ -30,6 +30,8 @@ const DESCRIPTOR: &str = "descriptor";
 /// The handler of this repository's app that is called once for each webhook.
 const RUN: &str = "issue-created";
 const EVERY_TIME: &str = "every-time";
+/// A handler whose variables say how it is run.
+const MODES: &str = "modes";
 const FLOOR_RECEIVER: &str = "floor-receiver";
 const FLOOR_HANDLER: &str = "floor-handler";
 const VERIFY: &str = "verify";
@@ -109,7 +111,9 @@ impl Suite {
         let mut figures = Vec::new();
         self.webhook_times(&mut figures).await?;
         self.batch_times(&mut figures).await?;
+        self.batch_waits(&mut figures).await?;
         self.cold_times(&mut figures).await?;
+        self.first_times(&mut figures).await?;
         if self.has_valgrind {
             // On a busy machine a function exceeds its own limits under valgrind, and connects again.
             self.cold_instructions(&mut figures).await?;
@@ -184,7 +188,7 @@ impl Suite {
     }
 
     async fn webhook_instructions(&self, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
-        for ((bytes, name), (few, many)) in sizes().zip([(20, 120), (10, 60), (1, 4)]) {
+        for ((bytes, name), (few, many)) in sizes().zip([(20, 120), (10, 60), (4, 16)]) {
             progress(&format!("counting the instructions of webhooks of {name}"));
             let body = webhook::body(bytes)?;
             let count = async |program: Program| {
@@ -202,7 +206,7 @@ impl Suite {
     }
 
     async fn batch_instructions(&self, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
-        for (messages, (few, many)) in BATCHES.into_iter().zip([(20, 120), (5, 25), (2, 6)]) {
+        for (messages, (few, many)) in BATCHES.into_iter().zip([(20, 120), (5, 25), (4, 20)]) {
             progress(&format!("counting the instructions of batches of {messages}"));
             let count = async |program: &str| {
                 let program = self.handler(program, Transport::Plain);
@@ -341,6 +345,33 @@ impl Suite {
         Ok(())
     }
 
+    async fn batch_waits(&self, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
+        progress("timing batches of 10, with writes that take their time");
+        let events = || webhook::batch(&self.sent, 10);
+        let rounds = Rounds { before: 100, rounds: 9, invocations: 10 };
+        self.services.delay_dynamodb(WRITE);
+        for mode in ["run", "deduplicate", "every_time"] {
+            for (order, concurrency, at_once) in
+                [("one after another", "1", "false"), ("all at once", "10", "true")]
+            {
+                let variables = [("MODE", mode), ("CONCURRENCY", concurrency)];
+                let mut programs =
+                    vec![self.handler(MODES, Transport::Plain).with(owned(variables))];
+                let duplicates = if mode == "every_time" { "handled" } else { "" };
+                let variables = [("DUPLICATES", duplicates), ("AT_ONCE", at_once)];
+                let peer = self.peer("handler-powertools", Transport::Plain);
+                programs.extend(peer.map(|peer| peer.with(owned(variables))));
+                let used = measure::warm(&programs, events, rounds, &self.folder).await?;
+                let seconds: Vec<f64> = used.iter().map(|used| used.wall.as_secs_f64()).collect();
+                let what = format!("10 events for `{mode}`, {order}, with {WRITE:?} a write");
+                let figure = Figure::new(what, Unit::Seconds, seconds[0]);
+                figures.push(figure.framework(seconds.get(1).copied()));
+            }
+        }
+        self.services.delay_dynamodb(Duration::ZERO);
+        Ok(())
+    }
+
     async fn cold_times(&self, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
         progress("timing cold starts, with TLS");
         let body = webhook::body(SIZES[0])?;
@@ -352,6 +383,27 @@ impl Suite {
         let seconds: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
         let what = "a receiver's cold start and first webhook, CPU".to_owned();
         figures.push(beside(what, Unit::Seconds, &seconds));
+        Ok(())
+    }
+
+    async fn first_times(&self, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
+        let Some(share) = Share::of_memory(SMALLEST) else {
+            eprintln!("first invocations are not timed: control groups cannot be made here");
+            return Ok(());
+        };
+        progress("timing first invocations, with TLS");
+        let body = webhook::body(SIZES[0])?;
+        let mut programs = vec![self.receiver(Transport::Tls)];
+        programs.push(self.own(FLOOR_RECEIVER, Transport::Tls));
+        programs.extend(self.receiver_peers(Transport::Tls));
+        let events = || webhook::request(TENANT, &body);
+        let times = measure::first(&programs, events, STARTS, &share, &self.folder).await?;
+        let middle = usize::try_from(STARTS / 2)?;
+        for (which, place) in [("median", middle), ("slowest", usize::try_from(STARTS - 1)?)] {
+            let seconds: Vec<f64> = times.iter().map(|times| times[place].as_secs_f64()).collect();
+            let what = format!("a receiver's first webhook at {SMALLEST} MB, {which} of {STARTS}");
+            figures.push(beside(what, Unit::Seconds, &seconds));
+        }
         Ok(())
     }
 
@@ -434,6 +486,14 @@ impl Suite {
 }
 
 const MANY_TENANTS: u32 = 10_000;
+
+/// How long a write to DynamoDB takes where the time of a batch is measured.
+const WRITE: Duration = Duration::from_millis(5);
+
+/// The memory of the smallest function, in megabytes.
+const SMALLEST: u32 = 128;
+/// How many of its first invocations are timed.
+const STARTS: u32 = 8;
 
 /// The sizes of bodies, and what they are called.
 fn sizes() -> impl Iterator<Item = (usize, &'static str)> {
