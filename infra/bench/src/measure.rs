@@ -30,18 +30,22 @@ pub(crate) async fn warm_instructions(
     Ok(many_of_them.saturating_sub(few_of_them) / u64::from(many - few))
 }
 
-/// The instructions from the start of the process until it has answered once. `None` if the machine was too
-/// busy: by valgrind the function then exceeds its own time limits and connects again.
+/// The instructions from the start of the process until it has answered once, with one connection to each of so
+/// many services. `None` if the machine was too busy: by valgrind the function then exceeds its own time limits,
+/// and connects again or answers before it has connected to all of them.
 pub(crate) async fn cold_instructions(
     program: &Program,
     events: impl Events,
     services: &Services,
+    connected: usize,
     folder: &Path,
 ) -> anyhow::Result<Option<u64>> {
     for _ in 0..COLD_TRIES {
-        services.most_connections();
+        services.connections();
         let counted = instructions(program, &events, 1, folder).await?;
-        if services.most_connections() <= 1 {
+        let connections = services.connections();
+        let is_to = |number| connections.iter().filter(|to| **to == number).count();
+        if is_to(1) == connected && is_to(0) == connections.len() - connected {
             return Ok(Some(counted));
         }
     }
@@ -49,7 +53,7 @@ pub(crate) async fn cold_instructions(
 }
 
 /// How often a cold start is counted until each service has one connection.
-const COLD_TRIES: u32 = 6;
+const COLD_TRIES: u32 = 12;
 
 async fn instructions(
     program: &Program,
@@ -168,17 +172,19 @@ pub(crate) async fn cold(
 }
 
 /// The time of the first invocation of several programs, which had the whole processor until they asked for
-/// it and have a share of it from then on: interleaved starts, the fastest first.
+/// it and have the share of a function with some memory from then on: interleaved starts, the fastest first.
+/// `None` if this machine gives no shares.
 pub(crate) async fn first(
     programs: &[Program],
     events: impl Events,
     starts: u32,
-    share: &Share,
+    megabytes: u32,
     folder: &Path,
-) -> anyhow::Result<Vec<Vec<Duration>>> {
+) -> anyhow::Result<Option<Vec<Vec<Duration>>>> {
     let mut times = vec![Vec::new(); programs.len()];
     for _ in 0..starts {
         for (program, times) in programs.iter().zip(&mut times) {
+            let Some(share) = Share::of_memory(megabytes) else { return Ok(None) };
             let mut environment = Environment::start(program, Tool::None, folder).await?;
             environment.idle().await?;
             share.limit(environment.process_id()?)?;
@@ -187,7 +193,7 @@ pub(crate) async fn first(
         }
     }
     times.iter_mut().for_each(|times| times.sort_unstable());
-    Ok(times)
+    Ok(Some(times))
 }
 
 /// Invokes a function, and waits until it is idle. Each of its answers must be a success. Returns the time

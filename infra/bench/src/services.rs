@@ -119,10 +119,9 @@ impl Services {
         format!("{}/000000000000/queue", sqs.url(transport))
     }
 
-    /// The most connections that were opened to one service since the last call.
-    pub(crate) fn most_connections(&self) -> usize {
-        let taken = |endpoint: &Endpoint| endpoint.connections.swap(0, Ordering::Relaxed);
-        self.endpoints.iter().map(taken).max().unwrap_or_default()
+    /// How many connections were opened to each service since the last call.
+    pub(crate) fn connections(&self) -> [usize; 3] {
+        self.endpoints.each_ref().map(|endpoint| endpoint.connections.swap(0, Ordering::Relaxed))
     }
 
     /// Lets DynamoDB take so long to answer from now on.

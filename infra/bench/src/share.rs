@@ -3,27 +3,31 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A control group whose processes together get a share of one processor. It is removed when it is
-/// dropped, by when its processes must have ended.
+/// A control group whose process gets a share of one processor, and gets it at once, whatever else the
+/// machine does. It is removed when it is dropped, by when its process must have ended.
 pub(crate) struct Share {
     folder: PathBuf,
 }
 
 impl Share {
-    /// The share of a function with so many megabytes. `None` if this machine lets nobody make a group.
+    /// The share of a function with so many megabytes, none of which is used up. `None` if this machine lets
+    /// nobody make a group.
     pub(crate) fn of_memory(megabytes: u32) -> Option<Self> {
         let quota = PERIOD * megabytes / MEGABYTES_OF_A_PROCESSOR;
-        let name = format!("bench-{}", std::process::id());
         let (parent, limits) = if Path::new(FIRST_VERSION).join("cpu.cfs_quota_us").exists() {
-            let limits = [
+            let limits = vec![
                 ("cpu.cfs_period_us", PERIOD.to_string()),
                 ("cpu.cfs_quota_us", quota.to_string()),
+                ("cpu.shares", "262144".to_owned()),
             ];
-            (FIRST_VERSION, limits.to_vec())
+            (FIRST_VERSION, limits)
         } else {
-            (SECOND_VERSION, vec![("cpu.max", format!("{quota} {PERIOD}"))])
+            let limits =
+                vec![("cpu.max", format!("{quota} {PERIOD}")), ("cpu.weight", "10000".to_owned())];
+            (SECOND_VERSION, limits)
         };
-        let share = Self { folder: Path::new(parent).join(name) };
+        let share =
+            Self { folder: Path::new(parent).join(format!("bench-{}", std::process::id())) };
         fs::create_dir(&share.folder).ok()?;
         for (file, limit) in limits {
             fs::write(share.folder.join(file), limit).ok()?;
@@ -45,8 +49,9 @@ impl Drop for Share {
 
 /// AWS Lambda Developer Guide, "Configure Lambda function memory".
 const MEGABYTES_OF_A_PROCESSOR: u32 = 1_769;
-/// The period in which a share is used up, in microseconds, as functions observe it in Lambda.
+/// The period of a share in microseconds, as functions observe it in Lambda.
 const PERIOD: u32 = 20_000;
 
+/// Where control groups are, if the processor has a hierarchy of its own, and if it has not.
 const FIRST_VERSION: &str = "/sys/fs/cgroup/cpu";
 const SECOND_VERSION: &str = "/sys/fs/cgroup";

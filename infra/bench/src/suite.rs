@@ -14,7 +14,6 @@ use crate::figures::{ARCHIVE, Figure, Growth, Unit};
 use crate::measure::{self, Rounds};
 use crate::peers::Peers;
 use crate::services::{BY_HAND_TABLE, KEY_ID, PLAIN_TABLE, SEALED_TABLE, Services, Transport};
-use crate::share::Share;
 use crate::webhook::{self, APP_KEY, BASE_URL, INSTALLED, PATH, SECRET, SIZES, TENANT};
 use crate::{local_queues, programs};
 
@@ -101,6 +100,7 @@ impl Suite {
         if self.has_valgrind {
             self.webhook_instructions(&mut figures).await?;
             self.batch_instructions(&mut figures).await?;
+            self.cold_instructions(&mut figures).await?;
         }
         self.archives(&mut figures)?;
         Ok(figures)
@@ -115,8 +115,6 @@ impl Suite {
         self.cold_times(&mut figures).await?;
         self.first_times(&mut figures).await?;
         if self.has_valgrind {
-            // On a busy machine a function exceeds its own limits under valgrind, and connects again.
-            self.cold_instructions(&mut figures).await?;
             let verify = self.verify_instructions().await?;
             figures.push(Figure::new("verification of a token", Unit::Instructions, verify));
         }
@@ -230,16 +228,17 @@ impl Suite {
         let body = webhook::body(SIZES[0])?;
         let webhooks = || webhook::request(TENANT, &body);
         let batches = || webhook::batch(&self.sent, 1);
-        let (services, folder) = (&self.services, &self.folder);
-        let receiver = self.receiver(Transport::Tls);
-        let receiver = measure::cold_instructions(&receiver, webhooks, services, folder).await?;
-        let floor = self.own(FLOOR_RECEIVER, Transport::Tls);
-        let floor = measure::cold_instructions(&floor, webhooks, services, folder).await?;
-        let handler = self.handler(RUN, Transport::Tls);
-        let handler = measure::cold_instructions(&handler, batches, services, folder).await?;
-        let handler_floor = self.own(FLOOR_HANDLER, Transport::Tls);
-        let handler_floor =
-            measure::cold_instructions(&handler_floor, batches, services, folder).await?;
+        type Made = anyhow::Result<String>;
+        let count = async |program: Program, events: &dyn Fn() -> Made, connected| {
+            let (services, folder) = (&self.services, &self.folder);
+            measure::cold_instructions(&program, events, services, connected, folder).await
+        };
+        // DynamoDB, KMS and SQS.
+        let receiver = count(self.receiver(Transport::Tls), &webhooks, 3).await?;
+        let floor = count(self.own(FLOOR_RECEIVER, Transport::Tls), &webhooks, 1).await?;
+        // DynamoDB and SQS.
+        let handler = count(self.handler(RUN, Transport::Tls), &batches, 2).await?;
+        let handler_floor = count(self.handler(FLOOR_HANDLER, Transport::Tls), &batches, 0).await?;
         let counted = [
             ("a receiver's cold start and first webhook", receiver, floor),
             ("the cold start of a `run` handler and its first event", handler, handler_floor),
@@ -387,17 +386,17 @@ impl Suite {
     }
 
     async fn first_times(&self, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
-        let Some(share) = Share::of_memory(SMALLEST) else {
-            eprintln!("first invocations are not timed: control groups cannot be made here");
-            return Ok(());
-        };
         progress("timing first invocations, with TLS");
         let body = webhook::body(SIZES[0])?;
         let mut programs = vec![self.receiver(Transport::Tls)];
         programs.push(self.own(FLOOR_RECEIVER, Transport::Tls));
         programs.extend(self.receiver_peers(Transport::Tls));
         let events = || webhook::request(TENANT, &body);
-        let times = measure::first(&programs, events, STARTS, &share, &self.folder).await?;
+        let times = measure::first(&programs, events, STARTS, SMALLEST, &self.folder).await?;
+        let Some(times) = times else {
+            eprintln!("First webhooks are not timed: nobody can make control groups here.");
+            return Ok(());
+        };
         let middle = usize::try_from(STARTS / 2)?;
         for (which, place) in [("median", middle), ("slowest", usize::try_from(STARTS - 1)?)] {
             let seconds: Vec<f64> = times.iter().map(|times| times[place].as_secs_f64()).collect();
