@@ -106,9 +106,6 @@ impl Figure {
     /// the floor, or the length of an archive.
     fn checked(&self) -> Option<(f64, f64)> {
         match (self.unit, self.floor) {
-            (Unit::Instructions, Some(floor)) if self.what.ends_with(LARGE) => {
-                Some((floor.ratio, LARGE_MARGIN))
-            }
             (Unit::Instructions, Some(floor)) => Some((floor.ratio, INSTRUCTIONS_MARGIN)),
             (Unit::Bytes, _) if self.what.contains(ARCHIVE) => Some((self.value, ARCHIVE_MARGIN)),
             _ => None,
@@ -126,13 +123,8 @@ impl Figure {
 /// What the names of the figures about archives have in common.
 pub(crate) const ARCHIVE: &str = "archive";
 
-/// The end of the name of a figure of which few invocations are counted.
-const LARGE: &str = "of 1 MB";
-
 /// Hash tables have other seeds in each run, and the processor decides which copy of `memcpy` is used.
 const INSTRUCTIONS_MARGIN: f64 = 0.03;
-/// What grew once in a process weighs more in a mean of three invocations.
-const LARGE_MARGIN: f64 = 0.2;
 /// Paths of the machine are in the programs.
 const ARCHIVE_MARGIN: f64 = 0.01;
 

@@ -11,6 +11,7 @@ mod measure;
 mod peers;
 mod programs;
 mod services;
+mod share;
 mod suite;
 mod webhook;
 

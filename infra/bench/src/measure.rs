@@ -1,7 +1,7 @@
 //! The measures: instructions, CPU time, memory.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use serde_json::Value;
@@ -9,6 +9,7 @@ use tokio::process::Command;
 
 use crate::environment::{Environment, Program, Tool, callgrind, collected};
 use crate::services::Services;
+use crate::share::Share;
 
 /// Makes the event of each invocation.
 pub(crate) trait Events: Fn() -> anyhow::Result<String> {}
@@ -29,18 +30,22 @@ pub(crate) async fn warm_instructions(
     Ok(many_of_them.saturating_sub(few_of_them) / u64::from(many - few))
 }
 
-/// The instructions from the start of the process until it has answered once. `None` if the machine was too
-/// busy: by valgrind the function then exceeds its own time limits and connects again.
+/// The instructions from the start of the process until it has answered once, with one connection to each of so
+/// many services. `None` if the machine was too busy: by valgrind the function then exceeds its own time limits,
+/// and connects again or answers before it has connected to all of them.
 pub(crate) async fn cold_instructions(
     program: &Program,
     events: impl Events,
     services: &Services,
+    connected: usize,
     folder: &Path,
 ) -> anyhow::Result<Option<u64>> {
     for _ in 0..COLD_TRIES {
-        services.most_connections();
+        services.connections();
         let counted = instructions(program, &events, 1, folder).await?;
-        if services.most_connections() <= 1 {
+        let connections = services.connections();
+        let is_to = |number| connections.iter().filter(|to| **to == number).count();
+        if is_to(1) == connected && is_to(0) == connections.len() - connected {
             return Ok(Some(counted));
         }
     }
@@ -48,7 +53,7 @@ pub(crate) async fn cold_instructions(
 }
 
 /// How often a cold start is counted until each service has one connection.
-const COLD_TRIES: u32 = 6;
+const COLD_TRIES: u32 = 12;
 
 async fn instructions(
     program: &Program,
@@ -97,6 +102,8 @@ pub(crate) async fn printed(
 pub(crate) struct Used {
     /// The median CPU time of an invocation.
     pub(crate) cpu: Duration,
+    /// The median time from an event to its answer.
+    pub(crate) wall: Duration,
     /// The largest resident set, in bytes.
     pub(crate) memory: u64,
 }
@@ -124,19 +131,21 @@ pub(crate) async fn warm(
     for program in programs {
         let mut environment = Environment::start(program, Tool::None, folder).await?;
         invoke(&mut environment, &events, rounds.before).await?;
-        environments.push((environment, Vec::new()));
+        environments.push((environment, Vec::new(), Vec::new()));
     }
     for _ in 0..rounds.rounds {
-        for (environment, times) in &mut environments {
+        for (environment, cpu, wall) in &mut environments {
             let before = environment.cpu_time()?;
-            invoke(environment, &events, rounds.invocations).await?;
+            let waited = invoke(environment, &events, rounds.invocations).await?;
             let spent = environment.cpu_time()?.saturating_sub(before);
-            times.push(spent / rounds.invocations);
+            cpu.push(spent / rounds.invocations);
+            wall.push(waited / rounds.invocations);
         }
     }
     let mut used = Vec::new();
-    for (environment, times) in environments {
-        used.push(Used { cpu: median(times), memory: environment.peak_memory()? });
+    for (environment, cpu, wall) in environments {
+        let memory = environment.peak_memory()?;
+        used.push(Used { cpu: median(cpu), wall: median(wall), memory });
         environment.stop().await?;
     }
     Ok(used)
@@ -162,19 +171,50 @@ pub(crate) async fn cold(
     Ok(times.into_iter().map(median).collect())
 }
 
-/// Invokes a function, and waits until it is idle. Each of its answers must be a success.
+/// The time of the first invocation of several programs, which had the whole processor until they asked for
+/// it and have the share of a function with some memory from then on: interleaved starts, the fastest first.
+/// `None` if this machine gives no shares.
+pub(crate) async fn first(
+    programs: &[Program],
+    events: impl Events,
+    starts: u32,
+    megabytes: u32,
+    folder: &Path,
+) -> anyhow::Result<Option<Vec<Vec<Duration>>>> {
+    let mut times = vec![Vec::new(); programs.len()];
+    for _ in 0..starts {
+        for (program, times) in programs.iter().zip(&mut times) {
+            let Some(share) = Share::of_memory(megabytes) else { return Ok(None) };
+            let mut environment = Environment::start(program, Tool::None, folder).await?;
+            environment.idle().await?;
+            share.limit(environment.process_id()?)?;
+            times.push(invoke(&mut environment, &events, 1).await?);
+            environment.stop().await?;
+        }
+    }
+    times.iter_mut().for_each(|times| times.sort_unstable());
+    Ok(Some(times))
+}
+
+/// Invokes a function, and waits until it is idle. Each of its answers must be a success. Returns the time
+/// that it took to answer, of all invocations together.
 pub(crate) async fn invoke(
     environment: &mut Environment,
     events: &impl Events,
     invocations: u32,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Duration> {
+    let mut waited = Duration::ZERO;
     for _ in 0..invocations {
-        let answer = environment.invoke(events()?).await?;
+        let event = events()?;
+        let begun = Instant::now();
+        let answer = environment.invoke(event).await?;
+        waited += begun.elapsed();
         if !is_success(&answer) {
             bail!("a function that is measured has answered {answer}");
         }
     }
-    environment.idle().await
+    environment.idle().await?;
+    Ok(waited)
 }
 
 /// Whether a receiver has queued a webhook, or a handler has handled its batch.

@@ -13,14 +13,26 @@ use serde::Deserialize;
 
 /// What is deployed, and what is measured beside it. The features of dependencies are those of all of
 /// these together, which are the features of the first four.
-const PACKAGES: [&str; 5] = ["descriptor", "handlers", "lifecycle", "receiver", "bench-functions"];
+const PRODUCT: [&str; 5] = ["descriptor", "handlers", "lifecycle", "receiver", "bench-functions"];
+/// The floors, whose dependencies have features of their own.
+const FLOORS: [&str; 1] = ["bench-floors"];
 
-/// Builds programs in the release profile, and returns where each is.
+/// Builds programs and all floors in the release profile, and returns where each is.
 pub(crate) fn build(names: &[&str]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
+    let mut programs = built(&PRODUCT, names)?;
+    if let Some(name) = names.iter().find(|name| !programs.contains_key(**name)) {
+        bail!("cargo has built no {name}; which package has it now?");
+    }
+    programs.extend(built(&FLOORS, &[])?);
+    Ok(programs)
+}
+
+/// Builds some programs of packages, or all.
+fn built(packages: &[&str], names: &[&str]) -> anyhow::Result<BTreeMap<String, PathBuf>> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
     build.args(["build", "--release", "--locked", "--message-format=json-render-diagnostics"]);
-    build.args(PACKAGES.iter().flat_map(|package| ["--package", *package]));
+    build.args(packages.iter().flat_map(|package| ["--package", *package]));
     build.args(names.iter().flat_map(|name| ["--bin", *name]));
     let output = build.stderr(Stdio::inherit()).output().context("cargo does not start")?;
     if !output.status.success() {
@@ -28,12 +40,7 @@ pub(crate) fn build(names: &[&str]) -> anyhow::Result<BTreeMap<String, PathBuf>>
     }
     let lines = output.stdout.split(|byte| *byte == b'\n');
     let built = lines.filter_map(|line| serde_json::from_slice::<Artifact>(line).ok());
-    let built: BTreeMap<_, _> =
-        built.filter_map(|built| Some((built.target.name, built.executable?))).collect();
-    match names.iter().find(|name| !built.contains_key(**name)) {
-        None => Ok(built),
-        Some(name) => bail!("cargo has built no {name}; which package has it now?"),
-    }
+    Ok(built.filter_map(|built| Some((built.target.name, built.executable?))).collect())
 }
 
 /// A line of cargo about what it has built.

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::Router;
@@ -70,6 +71,8 @@ impl Endpoint {
 struct Rows {
     items: HashMap<String, Map<String, Value>>,
     sent: Option<Vec<Value>>,
+    /// How long DynamoDB takes to answer.
+    delay: Duration,
 }
 
 impl Services {
@@ -116,10 +119,14 @@ impl Services {
         format!("{}/000000000000/queue", sqs.url(transport))
     }
 
-    /// The most connections that were opened to one service since the last call.
-    pub(crate) fn most_connections(&self) -> usize {
-        let taken = |endpoint: &Endpoint| endpoint.connections.swap(0, Ordering::Relaxed);
-        self.endpoints.iter().map(taken).max().unwrap_or_default()
+    /// How many connections were opened to each service since the last call.
+    pub(crate) fn connections(&self) -> [usize; 3] {
+        self.endpoints.each_ref().map(|endpoint| endpoint.connections.swap(0, Ordering::Relaxed))
+    }
+
+    /// Lets DynamoDB take so long to answer from now on.
+    pub(crate) fn delay_dynamodb(&self, delay: Duration) {
+        locked(&self.state).delay = delay;
     }
 
     /// Keeps the requests to send a message from now on.
@@ -221,7 +228,13 @@ async fn answer(
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     let (service, action) = target.and_then(|target| target.split_once('.')).unwrap_or_default();
     let answer = match service.split('_').next().unwrap_or_default() {
-        "DynamoDB" => locked(&state).dynamodb(action, &body),
+        "DynamoDB" => {
+            let delay = locked(&state).delay;
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            locked(&state).dynamodb(action, &body)
+        }
         "AmazonSQS" => locked(&state).sqs(action, &body),
         _ => kms(action, &body),
     };

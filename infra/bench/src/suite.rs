@@ -18,10 +18,9 @@ use crate::webhook::{self, APP_KEY, BASE_URL, INSTALLED, PATH, SECRET, SIZES, TE
 use crate::{local_queues, programs};
 
 /// The programs whose figures do not depend on the machine, and are checked.
-pub(crate) const CHECKED_PROGRAMS: [&str; 6] =
-    [RECEIVER, LIFECYCLE, RUN, EVERY_TIME, FLOOR_RECEIVER, FLOOR_HANDLER];
+pub(crate) const CHECKED_PROGRAMS: [&str; 4] = [RECEIVER, LIFECYCLE, RUN, EVERY_TIME];
 /// The others.
-pub(crate) const FURTHER_PROGRAMS: [&str; 2] = [DESCRIPTOR, VERIFY];
+pub(crate) const FURTHER_PROGRAMS: [&str; 3] = [DESCRIPTOR, MODES, VERIFY];
 
 const RECEIVER: &str = "receiver";
 const LIFECYCLE: &str = "lifecycle";
@@ -30,6 +29,8 @@ const DESCRIPTOR: &str = "descriptor";
 /// The handler of this repository's app that is called once for each webhook.
 const RUN: &str = "issue-created";
 const EVERY_TIME: &str = "every-time";
+/// A handler whose variables say how it is run.
+const MODES: &str = "modes";
 const FLOOR_RECEIVER: &str = "floor-receiver";
 const FLOOR_HANDLER: &str = "floor-handler";
 const VERIFY: &str = "verify";
@@ -99,6 +100,7 @@ impl Suite {
         if self.has_valgrind {
             self.webhook_instructions(&mut figures).await?;
             self.batch_instructions(&mut figures).await?;
+            self.cold_instructions(&mut figures).await?;
         }
         self.archives(&mut figures)?;
         Ok(figures)
@@ -109,10 +111,10 @@ impl Suite {
         let mut figures = Vec::new();
         self.webhook_times(&mut figures).await?;
         self.batch_times(&mut figures).await?;
+        self.batch_waits(&mut figures).await?;
         self.cold_times(&mut figures).await?;
+        self.first_times(&mut figures).await?;
         if self.has_valgrind {
-            // On a busy machine a function exceeds its own limits under valgrind, and connects again.
-            self.cold_instructions(&mut figures).await?;
             let verify = self.verify_instructions().await?;
             figures.push(Figure::new("verification of a token", Unit::Instructions, verify));
         }
@@ -184,7 +186,7 @@ impl Suite {
     }
 
     async fn webhook_instructions(&self, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
-        for ((bytes, name), (few, many)) in sizes().zip([(20, 120), (10, 60), (1, 4)]) {
+        for ((bytes, name), (few, many)) in sizes().zip([(20, 120), (10, 60), (4, 16)]) {
             progress(&format!("counting the instructions of webhooks of {name}"));
             let body = webhook::body(bytes)?;
             let count = async |program: Program| {
@@ -202,7 +204,7 @@ impl Suite {
     }
 
     async fn batch_instructions(&self, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
-        for (messages, (few, many)) in BATCHES.into_iter().zip([(20, 120), (5, 25), (2, 6)]) {
+        for (messages, (few, many)) in BATCHES.into_iter().zip([(20, 120), (5, 25), (4, 20)]) {
             progress(&format!("counting the instructions of batches of {messages}"));
             let count = async |program: &str| {
                 let program = self.handler(program, Transport::Plain);
@@ -226,16 +228,17 @@ impl Suite {
         let body = webhook::body(SIZES[0])?;
         let webhooks = || webhook::request(TENANT, &body);
         let batches = || webhook::batch(&self.sent, 1);
-        let (services, folder) = (&self.services, &self.folder);
-        let receiver = self.receiver(Transport::Tls);
-        let receiver = measure::cold_instructions(&receiver, webhooks, services, folder).await?;
-        let floor = self.own(FLOOR_RECEIVER, Transport::Tls);
-        let floor = measure::cold_instructions(&floor, webhooks, services, folder).await?;
-        let handler = self.handler(RUN, Transport::Tls);
-        let handler = measure::cold_instructions(&handler, batches, services, folder).await?;
-        let handler_floor = self.own(FLOOR_HANDLER, Transport::Tls);
-        let handler_floor =
-            measure::cold_instructions(&handler_floor, batches, services, folder).await?;
+        type Made = anyhow::Result<String>;
+        let count = async |program: Program, events: &dyn Fn() -> Made, connected| {
+            let (services, folder) = (&self.services, &self.folder);
+            measure::cold_instructions(&program, events, services, connected, folder).await
+        };
+        // DynamoDB, KMS and SQS.
+        let receiver = count(self.receiver(Transport::Tls), &webhooks, 3).await?;
+        let floor = count(self.own(FLOOR_RECEIVER, Transport::Tls), &webhooks, 1).await?;
+        // DynamoDB and SQS.
+        let handler = count(self.handler(RUN, Transport::Tls), &batches, 2).await?;
+        let handler_floor = count(self.handler(FLOOR_HANDLER, Transport::Tls), &batches, 0).await?;
         let counted = [
             ("a receiver's cold start and first webhook", receiver, floor),
             ("the cold start of a `run` handler and its first event", handler, handler_floor),
@@ -341,6 +344,33 @@ impl Suite {
         Ok(())
     }
 
+    async fn batch_waits(&self, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
+        progress("timing batches of 10, with writes that take their time");
+        let events = || webhook::batch(&self.sent, 10);
+        let rounds = Rounds { before: 100, rounds: 9, invocations: 10 };
+        self.services.delay_dynamodb(WRITE);
+        for mode in ["run", "deduplicate", "every_time"] {
+            for (order, concurrency, at_once) in
+                [("one after another", "1", "false"), ("all at once", "10", "true")]
+            {
+                let variables = [("MODE", mode), ("CONCURRENCY", concurrency)];
+                let mut programs =
+                    vec![self.handler(MODES, Transport::Plain).with(owned(variables))];
+                let duplicates = if mode == "every_time" { "handled" } else { "" };
+                let variables = [("DUPLICATES", duplicates), ("AT_ONCE", at_once)];
+                let peer = self.peer("handler-powertools", Transport::Plain);
+                programs.extend(peer.map(|peer| peer.with(owned(variables))));
+                let used = measure::warm(&programs, events, rounds, &self.folder).await?;
+                let seconds: Vec<f64> = used.iter().map(|used| used.wall.as_secs_f64()).collect();
+                let what = format!("10 events for `{mode}`, {order}, with {WRITE:?} a write");
+                let figure = Figure::new(what, Unit::Seconds, seconds[0]);
+                figures.push(figure.framework(seconds.get(1).copied()));
+            }
+        }
+        self.services.delay_dynamodb(Duration::ZERO);
+        Ok(())
+    }
+
     async fn cold_times(&self, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
         progress("timing cold starts, with TLS");
         let body = webhook::body(SIZES[0])?;
@@ -352,6 +382,27 @@ impl Suite {
         let seconds: Vec<f64> = times.iter().map(Duration::as_secs_f64).collect();
         let what = "a receiver's cold start and first webhook, CPU".to_owned();
         figures.push(beside(what, Unit::Seconds, &seconds));
+        Ok(())
+    }
+
+    async fn first_times(&self, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
+        progress("timing first invocations, with TLS");
+        let body = webhook::body(SIZES[0])?;
+        let mut programs = vec![self.receiver(Transport::Tls)];
+        programs.push(self.own(FLOOR_RECEIVER, Transport::Tls));
+        programs.extend(self.receiver_peers(Transport::Tls));
+        let events = || webhook::request(TENANT, &body);
+        let times = measure::first(&programs, events, STARTS, SMALLEST, &self.folder).await?;
+        let Some(times) = times else {
+            eprintln!("First webhooks are not timed: nobody can make control groups here.");
+            return Ok(());
+        };
+        let middle = usize::try_from(STARTS / 2)?;
+        for (which, place) in [("median", middle), ("slowest", usize::try_from(STARTS - 1)?)] {
+            let seconds: Vec<f64> = times.iter().map(|times| times[place].as_secs_f64()).collect();
+            let what = format!("a receiver's first webhook at {SMALLEST} MB, {which} of {STARTS}");
+            figures.push(beside(what, Unit::Seconds, &seconds));
+        }
         Ok(())
     }
 
@@ -434,6 +485,14 @@ impl Suite {
 }
 
 const MANY_TENANTS: u32 = 10_000;
+
+/// How long a write to DynamoDB takes where the time of a batch is measured.
+const WRITE: Duration = Duration::from_millis(5);
+
+/// The memory of the smallest function, in megabytes.
+const SMALLEST: u32 = 128;
+/// How many of its first invocations are timed.
+const STARTS: u32 = 8;
 
 /// The sizes of bodies, and what they are called.
 fn sizes() -> impl Iterator<Item = (usize, &'static str)> {

@@ -1,5 +1,5 @@
 // A handler with Powertools for AWS Lambda: each record of a batch by itself and, unless DUPLICATES says that
-// they are handled, once.
+// they are handled, once. AT_ONCE is `false` if records are handled one after another.
 
 import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch';
 import { IdempotencyConfig, makeIdempotent } from '@aws-lambda-powertools/idempotency';
@@ -8,6 +8,7 @@ import { DynamoDBPersistenceLayer } from '@aws-lambda-powertools/idempotency/dyn
 import { run } from './runtime.js';
 
 const processor = new BatchProcessor(EventType.SQS);
+const processInParallel = process.env.AT_ONCE !== 'false';
 
 async function handle(record) {
   const { payload } = JSON.parse(record.body);
@@ -24,5 +25,5 @@ if (process.env.DUPLICATES !== 'handled') {
 
 await run((event, context) => {
   config.registerLambdaContext(context);
-  return processPartialResponse(event, handler, processor, { context });
+  return processPartialResponse(event, handler, processor, { context, processInParallel });
 });

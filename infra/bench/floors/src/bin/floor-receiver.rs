@@ -58,5 +58,5 @@ fn config() -> Result<SdkConfig, Error> {
 
 #[expect(clippy::disallowed_methods, reason = "the error names the variable")]
 fn variable(name: &str) -> Result<String, Error> {
-    std::env::var(name).map_err(|_| format!("{name} is not set; run infra/bench/run.sh").into())
+    std::env::var(name).map_err(|_| format!("{name} is not set; the benchmark sets it").into())
 }
