@@ -6,12 +6,16 @@ use std::sync::OnceLock;
 
 use anyhow::{Context as _, bail};
 use atlassian_connect::descriptor::Descriptor;
+use atlassian_forge::manifest::Manifest;
 use serde_json::Value;
 
 use template::check::{
-    Finding, Severity, check_descriptor, misspelt, shown, sound_configuration, sound_descriptor,
+    Declared, Finding, Severity, misspelt, shown, sound_configuration, sound_declarations,
+    sound_descriptor, sound_manifest,
 };
 use template::configuration::{self, Configuration};
+use template::forge;
+use template::plan::Declarations;
 
 /// An app, by the folder of its workspace.
 #[derive(Clone, Debug)]
@@ -84,9 +88,14 @@ impl App {
         &self.metadata
     }
 
-    /// The file that users edit: `infra/atlassian-connect.json`.
+    /// The declarations of a Connect app, which users edit: `infra/atlassian-connect.json`.
     pub fn descriptor_path(&self) -> PathBuf {
         self.root.join("infra/atlassian-connect.json")
+    }
+
+    /// The declarations of a Forge app, which users edit: `infra/manifest.yml`.
+    pub fn manifest_path(&self) -> PathBuf {
+        self.root.join(forge::PATH)
     }
 
     /// The text of the descriptor.
@@ -96,6 +105,12 @@ impl App {
     /// Fails if the descriptor cannot be read.
     pub fn descriptor_text(&self) -> anyhow::Result<String> {
         let path = self.descriptor_path();
+        if !path.exists() && self.manifest_path().exists() {
+            bail!(
+                "the app is one of Forge, and has no {}; this command is for Connect apps",
+                shown(&path)
+            );
+        }
         std::fs::read_to_string(&path).with_context(|| {
             format!(
                 "the app's descriptor {} cannot be read; restore it, or create an app with \
@@ -118,6 +133,50 @@ impl App {
         })
     }
 
+    /// The manifest of a Forge app, if there is one and a template can be made from it. What is wrong
+    /// with it is printed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the manifest cannot be read, or something in it is wrong.
+    pub fn manifest(&self) -> anyhow::Result<Option<Manifest>> {
+        sound_manifest(&self.manifest_path()).map_err(|findings| {
+            print_errors(&findings);
+            anyhow::anyhow!("correct the manifest first")
+        })
+    }
+
+    /// What the app declares to Atlassian, if a template can be made from it: by its descriptor, its
+    /// manifest, or both. What is wrong with it is printed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there is neither, one cannot be read, or something in it is wrong.
+    pub fn declarations(&self) -> anyhow::Result<Declared> {
+        Ok(self.checked_declarations()?.0)
+    }
+
+    /// As [`declarations`](Self::declarations), and prints what looks wrong as well: all warnings of
+    /// `cargo hooks check` about them.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`declarations`](Self::declarations) does.
+    pub fn declarations_with_warnings(&self) -> anyhow::Result<Declared> {
+        let misspelt = misspelt(&self.descriptor_path());
+        misspelt.iter().for_each(|finding| eprintln!("{finding}"));
+        let (declared, findings) = self.checked_declarations()?;
+        findings.iter().for_each(|finding| eprintln!("{finding}"));
+        Ok(declared)
+    }
+
+    fn checked_declarations(&self) -> anyhow::Result<(Declared, Vec<Finding>)> {
+        sound_declarations(&self.descriptor_path(), &self.manifest_path()).map_err(|findings| {
+            print_errors(&findings);
+            anyhow::anyhow!("correct what the app declares first")
+        })
+    }
+
     /// The app's configuration, which it need not have: `infra/atlassian-hooks.yaml`.
     pub fn configuration_path(&self) -> PathBuf {
         self.root.join(configuration::PATH)
@@ -128,28 +187,17 @@ impl App {
     /// # Errors
     ///
     /// Fails if the file cannot be read, or something in it is wrong.
-    pub fn configuration(&self, descriptor: &Descriptor) -> anyhow::Result<Configuration> {
-        sound_configuration(&self.configuration_path(), descriptor).map_err(|findings| {
+    pub fn configuration<'a>(
+        &self,
+        declared: impl Into<Declarations<'a>>,
+    ) -> anyhow::Result<Configuration> {
+        sound_configuration(&self.configuration_path(), declared).map_err(|findings| {
             print_errors(&findings);
             anyhow::anyhow!("correct the configuration first")
         })
     }
 
-    /// As [`descriptor`](Self::descriptor), and prints what looks wrong in it as well: all warnings of
-    /// `cargo hooks check` about it.
-    ///
-    /// # Errors
-    ///
-    /// Fails as [`descriptor`](Self::descriptor) does.
-    pub fn descriptor_with_warnings(&self) -> anyhow::Result<Descriptor> {
-        let misspelt = misspelt(&self.descriptor_path());
-        let descriptor = self.descriptor();
-        let found = descriptor.as_ref().map_or_else(|_| Vec::new(), check_descriptor);
-        misspelt.iter().chain(&found).for_each(|finding| eprintln!("{finding}"));
-        descriptor
-    }
-
-    /// The file that is written from descriptor and configuration: `template.yaml`.
+    /// The file that is written from declarations and configuration: `template.yaml`.
     pub fn template_path(&self) -> PathBuf {
         self.root.join("template.yaml")
     }

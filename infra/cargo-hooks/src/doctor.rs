@@ -10,7 +10,7 @@ use anstyle::{AnsiColor, Style};
 use runtime::environment;
 use semver::Version;
 use serde::Serialize;
-use template::check::{Severity, framework_version, sound_configuration, sound_descriptor};
+use template::check::{Severity, framework_version, sound_configuration, sound_declarations};
 use template::render;
 
 use crate::account::{Account, credentials};
@@ -64,7 +64,10 @@ pub async fn examine(port: u16, account: &Account) -> Vec<Row> {
     let mut rows = vec![toolchain(app.as_ref().ok().copied()), compiler()];
     rows.push(free_port(port, session.as_deref().ok()));
     match &app {
-        Ok(app) => rows.extend([descriptor(app), template(app), versions(app)]),
+        Ok(app) => {
+            rows.extend(declarations(app));
+            rows.extend([template(app), versions(app)]);
+        }
         Err(error) => rows.push(Row::optional(Group::Local, "app", "none", format!("{error:#}"))),
     }
     rows.extend([
@@ -238,19 +241,32 @@ fn free_port(port: u16, stack: Option<&str>) -> Row {
     }
 }
 
-fn descriptor(app: &App) -> Row {
-    const NAME: &str = "app descriptor";
-    match sound_descriptor(&app.descriptor_path()) {
-        Ok(descriptor) => {
-            let webhooks = descriptor.modules.webhooks.len();
-            let found = format!("{} with {webhooks} webhooks", descriptor.key);
-            Row::ok(Group::Local, NAME, found)
+/// The descriptor, the manifest, or both.
+fn declarations(app: &App) -> Vec<Row> {
+    let (of_connect, of_forge) = (app.descriptor_path(), app.manifest_path());
+    let found = sound_declarations(&of_connect, &of_forge);
+    let (descriptor, manifest) = ("app descriptor", "manifest");
+    match found {
+        Ok((declared, _)) => {
+            let descriptor = declared.descriptor.map(|one| {
+                let webhooks = one.modules.webhooks.len();
+                let found = format!("{} with {webhooks} webhooks", one.key);
+                Row::ok(Group::Local, descriptor, found)
+            });
+            let manifest = declared.manifest.map(|one| {
+                let events: usize = one.modules.trigger.iter().map(|one| one.events.len()).sum();
+                let found = format!("{} with {events} events", one.app.id);
+                Row::ok(Group::Local, manifest, found)
+            });
+            descriptor.into_iter().chain(manifest).collect()
         }
         Err(findings) => {
             let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
             let errors: Vec<String> = errors.map(ToString::to_string).collect();
             let advice = "correct it; `cargo hooks check` says more";
-            Row::missing(Group::Local, NAME, errors.join("; "), advice)
+            let name =
+                if of_connect.exists() || !of_forge.exists() { descriptor } else { manifest };
+            vec![Row::missing(Group::Local, name, errors.join("; "), advice)]
         }
     }
 }
@@ -260,26 +276,26 @@ fn template(app: &App) -> Row {
     let Ok(text) = std::fs::read_to_string(app.template_path()) else {
         return Row::missing(Group::Local, NAME, "none", "`cargo hooks template` writes it");
     };
-    let Ok(descriptor) = sound_descriptor(&app.descriptor_path()) else {
-        let advice = "correct the descriptor first";
+    let Ok((declared, _)) = sound_declarations(&app.descriptor_path(), &app.manifest_path()) else {
+        let advice = "correct what the app declares first";
         return Row::optional(Group::Local, NAME, "cannot be compared", advice);
     };
-    let Ok(configuration) = sound_configuration(&app.configuration_path(), &descriptor) else {
+    let Ok(configuration) = sound_configuration(&app.configuration_path(), &declared) else {
         let advice = "`cargo hooks check` says what is wrong with the configuration";
         return Row::missing(Group::Local, NAME, "cannot be compared", advice);
     };
-    match render(&descriptor, &configuration) {
+    match render(&declared, &configuration) {
         Ok(current) if current == text => Row::ok(Group::Local, NAME, "up to date"),
         Ok(_) => Row::missing(
             Group::Local,
             NAME,
-            "not what this version writes from descriptor and configuration",
+            "not what this version writes from what the app declares and configures",
             "`cargo hooks template`, then read the diff",
         ),
         Err(error) => Row::missing(
             Group::Local,
             NAME,
-            format!("none comes of the descriptor: {error}"),
+            format!("none comes of what the app declares: {error}"),
             "`cargo hooks check` says why",
         ),
     }

@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use crate::dead_letters::Queues;
 use crate::terminal::escaped;
-use template::plan::{Plan, Url};
+use template::plan::{Plan, Receiver, Url};
 
 /// The options of a recovery.
 #[derive(Clone, Debug)]
@@ -232,7 +232,9 @@ fn url<'p>(plan: &'p Plan, sent: &str) -> Option<&'p Url> {
 
 /// The delivery that the receiver of this URL would have made of it.
 fn delivery(jira: &Jira, url: &Url, failed: &Failed) -> Option<Delivery> {
-    let declared: Declared = url.webhooks.parse().ok()?;
+    // Jira lists what it could not send to a Connect app.
+    let Receiver::Connect { webhooks } = &url.receiver else { return None };
+    let declared: Declared = webhooks.parse().ok()?;
     let payload = Payload::from_body(failed.body.clone().unwrap_or_default()).ok()?;
     let entry = declared.entry(Product::Jira, &payload).ok()?;
     let reading = Reading::before(Product::Jira, &entry.event);

@@ -1,7 +1,8 @@
-//! Checks that descriptor, events, handlers and template agree.
+//! Checks that declarations, events, handlers and template agree.
 
 mod built;
 mod descriptor;
+mod endpoints;
 mod handlers;
 mod payloads;
 mod spelling;
@@ -15,19 +16,23 @@ use std::fmt;
 use std::path::Path;
 
 use atlassian_connect::descriptor::Descriptor;
+use atlassian_forge::manifest::Manifest;
 use serde_json::Value;
 
 use crate::configuration::{Configuration, Problem};
-use crate::plan::Plan;
+use crate::forge;
+use crate::plan::{Declarations, Plan};
 
 /// The files of an app.
 #[derive(Clone, Copy, Debug)]
 pub struct Files<'a> {
-    /// The app descriptor.
+    /// The app descriptor. It need not be there if there is a manifest.
     pub descriptor: &'a Path,
+    /// The manifest of a Forge app. It need not be there if there is a descriptor.
+    pub manifest: &'a Path,
     /// The app's configuration. It need not be there.
     pub configuration: &'a Path,
-    /// The template that was written from both.
+    /// The template that was written from them.
     pub template: &'a Path,
     /// The folder of the handlers, one file each.
     pub handlers: &'a Path,
@@ -91,7 +96,7 @@ impl fmt::Display for Finding {
 /// What was found in an app.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// Where its files disagree: descriptor, configuration, handlers, manifests, versions, and the
+    /// Where its files disagree: descriptor, manifest, configuration, handlers, manifests, versions, and the
     /// template that is written from them.
     pub agreement: Vec<Finding>,
     /// What of the template, as it is, is not safe or not whole. Its notes list what the
@@ -110,36 +115,49 @@ impl Report {
 /// Checks everything.
 pub fn check(files: &Files<'_>) -> Report {
     let mut report = Report { agreement: misspelt(files.descriptor), safety: Vec::new() };
-    let (descriptor, configuration) =
-        match (read_descriptor(files.descriptor), read_configuration(files.configuration)) {
-            (Ok(descriptor), Ok(configuration)) => (descriptor, configuration),
-            (descriptor, configuration) => {
-                report.agreement.extend(descriptor.err());
-                report.agreement.extend(configuration.err());
-                return report;
-            }
-        };
-    report.agreement.extend(descriptor::check(&descriptor));
+    let configuration = read_configuration(files.configuration);
+    let (app, configuration) = match (declared(files.descriptor, files.manifest), configuration) {
+        (Ok((app, findings)), Ok(configuration)) => {
+            report.agreement.extend(findings);
+            (app, configuration)
+        }
+        (app, configuration) => {
+            report.agreement.extend(app.err().into_iter().flatten());
+            report.agreement.extend(configuration.err());
+            return report;
+        }
+    };
     // A template made from a descriptor that is wrong would only repeat its faults.
     if report.errors() > 0 {
         return report;
     }
-    report.agreement.extend(problems(files.configuration, &configuration, &descriptor));
+    let declared = Declarations::from(&app);
+    report.agreement.extend(problems(files.configuration, &configuration, declared));
     if report.errors() > 0 {
         return report;
     }
-    let plan = Plan::of(&descriptor, &configuration);
-    report.agreement.extend(handlers::check(&descriptor, &plan, files.handlers));
+    let plan = Plan::of(declared, &configuration);
+    if let Some(manifest) = declared.manifest {
+        let file = shown(files.manifest);
+        let findings =
+            endpoints::check(&file, manifest, declared.descriptor, &configuration, &plan);
+        report.agreement.extend(findings);
+        // Two URLs with the same name would only be one in the template.
+        if report.errors() > 0 {
+            return report;
+        }
+    }
+    report.agreement.extend(endpoints::package(&plan, files.metadata));
+    report.agreement.extend(handlers::check(declared, &plan, files.handlers));
     let file = shown(files.template);
     match std::fs::read_to_string(files.template) {
         Ok(written) => {
-            let findings =
-                template::agreement(files.template, &written, &descriptor, &configuration);
+            let findings = template::agreement(files.template, &written, declared, &configuration);
             report.agreement.extend(findings);
             let manifests = template::manifests(files.metadata, &file, &written, &configuration);
             report.agreement.extend(manifests);
             report.agreement.extend(built::check(files.built, files.samconfig, &written));
-            report.safety = invariants(&descriptor, &configuration, &file, &written);
+            report.safety = invariants(declared, &configuration, &file, &written);
         }
         Err(error) => {
             let advice = format!("the file cannot be read: {error}; run `cargo hooks template`");
@@ -172,17 +190,21 @@ pub fn read_configuration(path: &Path) -> Result<Configuration, Finding> {
 /// # Errors
 ///
 /// Returns the findings if there is an error among them.
-pub fn sound_configuration(
+pub fn sound_configuration<'a>(
     path: &Path,
-    descriptor: &Descriptor,
+    declared: impl Into<Declarations<'a>>,
 ) -> Result<Configuration, Vec<Finding>> {
     let configuration = read_configuration(path).map_err(|finding| vec![finding])?;
-    let findings = problems(path, &configuration, descriptor);
+    let findings = problems(path, &configuration, declared.into());
     if findings.is_empty() { Ok(configuration) } else { Err(findings) }
 }
 
-fn problems(path: &Path, configuration: &Configuration, descriptor: &Descriptor) -> Vec<Finding> {
-    let problems = configuration.problems(descriptor);
+fn problems(
+    path: &Path,
+    configuration: &Configuration,
+    declared: Declarations<'_>,
+) -> Vec<Finding> {
+    let problems = configuration.problems(declared);
     problems.iter().map(|problem| located(path, problem)).collect()
 }
 
@@ -190,6 +212,86 @@ fn located(path: &Path, problem: &Problem) -> Finding {
     let place =
         if problem.place.is_empty() { String::new() } else { format!(": {}", problem.place) };
     Finding::error(format!("{}{place}", shown(path)), &*problem.advice)
+}
+
+/// What an app declares to Atlassian, as it was read from its files. See [`Declarations`].
+#[derive(Clone, Debug)]
+pub struct Declared {
+    /// The descriptor, if there is one.
+    pub descriptor: Option<Descriptor>,
+    /// The manifest, if there is one.
+    pub manifest: Option<Manifest>,
+}
+
+impl<'a> From<&'a Declared> for Declarations<'a> {
+    fn from(Declared { descriptor, manifest }: &'a Declared) -> Self {
+        Self { descriptor: descriptor.as_ref(), manifest: manifest.as_ref() }
+    }
+}
+
+/// Reads the declarations that a template can be made from: a descriptor, a manifest, or both. Returns
+/// what looks wrong in them as well.
+///
+/// # Errors
+///
+/// Returns the findings if there is an error among them.
+pub fn sound_declarations(
+    descriptor: &Path,
+    manifest: &Path,
+) -> Result<(Declared, Vec<Finding>), Vec<Finding>> {
+    let (app, findings) = declared(descriptor, manifest)?;
+    let sound = findings.iter().all(|finding| finding.severity != Severity::Error);
+    if sound { Ok((app, findings)) } else { Err(findings) }
+}
+
+/// Reads and checks the declarations. Fails if one cannot be read, or there is none.
+fn declared(descriptor: &Path, manifest: &Path) -> Result<(Declared, Vec<Finding>), Vec<Finding>> {
+    let has_manifest = manifest.exists();
+    if !has_manifest && !descriptor.exists() {
+        let advice = format!(
+            "it cannot be read, and neither can {}; restore one of them, or create an app with \
+             `cargo hooks new my-app`",
+            shown(manifest)
+        );
+        return Err(vec![Finding::error(shown(descriptor), advice)]);
+    }
+    let of_connect = (descriptor.exists() || !has_manifest).then(|| read_descriptor(descriptor));
+    let of_forge = has_manifest.then(|| read_manifest(manifest));
+    match (of_connect.transpose(), of_forge.transpose()) {
+        (Ok(of_connect), Ok(of_forge)) => {
+            let mut findings = of_connect.as_ref().map_or_else(Vec::new, descriptor::check);
+            findings.extend(of_forge.iter().flat_map(|one| forge::check(one, manifest)));
+            Ok((Declared { descriptor: of_connect, manifest: of_forge }, findings))
+        }
+        (of_connect, of_forge) => Err(of_connect.err().into_iter().chain(of_forge.err()).collect()),
+    }
+}
+
+/// Reads a manifest that a template can be made from, if there is one.
+///
+/// # Errors
+///
+/// Returns the findings if there is an error among them.
+pub fn sound_manifest(path: &Path) -> Result<Option<Manifest>, Vec<Finding>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let manifest = read_manifest(path).map_err(|finding| vec![finding])?;
+    let findings = forge::check(&manifest, path);
+    let sound = findings.iter().all(|finding| finding.severity != Severity::Error);
+    if sound { Ok(Some(manifest)) } else { Err(findings) }
+}
+
+/// Reads a manifest.
+///
+/// # Errors
+///
+/// Returns a finding that says what is wrong with the file.
+fn read_manifest(path: &Path) -> Result<Manifest, Finding> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Finding::error(shown(path), format!("the file cannot be read: {error}; check the path"))
+    })?;
+    forge::read(&text, path)
 }
 
 /// Reads a descriptor that a template can be made from.
@@ -286,6 +388,7 @@ mod tests {
     fn findings(folder: &TempDir) -> Vec<String> {
         let files = Files {
             descriptor: &folder.path().join("infra/atlassian-connect.json"),
+            manifest: &folder.path().join("infra/manifest.yml"),
             configuration: &folder.path().join("infra/atlassian-hooks.yaml"),
             template: &folder.path().join("template.yaml"),
             handlers: &folder.path().join(HANDLERS),
@@ -406,7 +509,7 @@ mod tests {
             ),
             (
                 |at| fs::remove_file(at.join("infra/atlassian-connect.json")).unwrap(),
-                &["atlassian-connect.json", "cannot be read"],
+                &["atlassian-connect.json", "cannot be read", "manifest.yml"],
             ),
         ];
         for (spoil, words) in rows {

@@ -8,14 +8,14 @@
 
 use std::collections::BTreeMap;
 
-use atlassian_connect::descriptor::Descriptor;
+use atlassian_forge::manifest::Manifest;
 use sam_template::{TemplateError, is_intrinsic, parse};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::TemplateOptions;
-use crate::plan::Plan;
+use crate::plan::{Declarations, Plan, endpoint_handler, is_handler_name};
 
 /// The path of the file in an app.
 pub const PATH: &str = "infra/atlassian-hooks.yaml";
@@ -39,6 +39,9 @@ pub struct Configuration {
     /// Settings of the lifecycle function, and what happens with the tenants' lifecycle callbacks
     /// besides recording them.
     pub lifecycle: Option<LifecycleSettings>,
+    /// Settings of what the manifest of a Forge app declares.
+    #[serde(deserialize_with = "or_default")]
+    pub forge: ForgeSettings,
     /// The server that the app ran on before, such as `https://origin.example.com`. The API sends it
     /// every request that is not for a webhook, a lifecycle callback or the descriptor, and the
     /// lifecycle function forwards recorded callbacks to it.
@@ -164,6 +167,23 @@ pub struct LifecycleSettings {
     pub reserved_concurrency: Option<u32>,
 }
 
+/// Settings of what the manifest of a Forge app declares.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all(deserialize = "camelCase"))]
+pub struct ForgeSettings {
+    /// Settings of endpoints, by the endpoint's key.
+    #[serde(deserialize_with = "or_default")]
+    pub endpoints: BTreeMap<String, EndpointSettings>,
+}
+
+/// The settings of one endpoint.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields, rename_all(deserialize = "camelCase"))]
+pub struct EndpointSettings {
+    /// The handler of its events. Otherwise it has the endpoint's key, with hyphens between its words.
+    pub handler: Option<String>,
+}
+
 /// What is wrong with a configuration, where, and what to do.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("{place}: {advice}")]
@@ -208,25 +228,32 @@ impl Configuration {
         self.resources.contains_key(logical_id)
     }
 
-    /// The problems that can only be seen together with the descriptor.
-    pub fn problems(&self, descriptor: &Descriptor) -> Vec<Problem> {
+    /// The problems that can only be seen together with what the app declares.
+    pub fn problems<'a>(&self, declared: impl Into<Declarations<'a>>) -> Vec<Problem> {
         let mut problems = Vec::new();
-        let plan = Plan::of(descriptor, self);
+        let declared = declared.into();
+        let plan = Plan::of(declared, self);
         let names: Vec<&str> = plan.handlers.iter().map(|handler| &*handler.name).collect();
         for (name, settings) in &self.handlers {
             let place = format!("handlers.{name}");
             if !names.contains(&&**name) {
                 let advice = format!(
-                    "no webhook leads to this handler; correct the name, one of {}",
+                    "no declared URL leads to this handler; correct the name, one of {}",
                     names.join(", ")
                 );
                 problems.push(Problem::at(&*place, advice));
             }
+            if !settings.calls.is_empty() && !plan.connect {
+                let advice = "the API of a site is called with the secret of its tenant, which only a \
+                              Connect app has, and there is no infra/atlassian-connect.json; delete it";
+                problems.push(Problem::at(format!("{place}.calls"), advice));
+            }
             problems.extend(settings.problems(&place));
         }
+        problems.extend(self.forge.problems(declared.manifest, self));
         if self.template.inspector && !names.contains(&INSPECTOR) {
             let advice = format!(
-                "the descriptor has no handler {INSPECTOR}; create an app that has with \
+                "no declared URL has the handler {INSPECTOR}; create an app that has with \
                  `cargo hooks new webhook-inspector --inspector`"
             );
             problems.push(Problem::at("template.inspector", advice));
@@ -247,9 +274,13 @@ impl Configuration {
         if let Some(handler) = lifecycle.and_then(|settings| settings.handler.as_ref())
             && !is_handler_name(handler)
         {
-            let advice = "a handler's name has lowercase letters, digits and single hyphens, and at \
-                          most 40 characters; choose another";
-            problems.push(Problem::at("lifecycle.handler", advice));
+            problems.push(Problem::at("lifecycle.handler", HANDLER_NAME));
+        }
+        if lifecycle.is_some() && !plan.connect {
+            let advice = "lifecycle callbacks are sent to a Connect app, and there is no \
+                          infra/atlassian-connect.json; delete it, and take avi:forge:installed:app \
+                          and preUninstall in the manifest instead";
+            problems.push(Problem::at("lifecycle", advice));
         }
         problems.extend(self.existing_server.as_ref().and_then(|url| self.server_problem(url)));
         if let Some(path) = &self.role_path
@@ -266,7 +297,7 @@ impl Configuration {
                 problems.push(Problem::at(place, "Type is missing; add the type of the resource"));
             }
         }
-        problems.extend(self.taken(descriptor));
+        problems.extend(self.taken(declared));
         problems
     }
 
@@ -288,7 +319,7 @@ impl Configuration {
     }
 
     /// The names that the template uses itself.
-    fn taken(&self, descriptor: &Descriptor) -> Vec<Problem> {
+    fn taken(&self, declared: Declarations<'_>) -> Vec<Problem> {
         let mut bare = Self {
             parameters: Map::new(),
             conditions: Map::new(),
@@ -298,7 +329,7 @@ impl Configuration {
         };
         bare.handlers.values_mut().for_each(|settings| settings.environment.clear());
         // Both can only fail by a mistake in the generator, which its own tests find.
-        let text = crate::render(descriptor, &bare).unwrap_or_default();
+        let text = crate::render(declared, &bare).unwrap_or_default();
         let template = parse(&text).unwrap_or_default();
         let sections = [
             ("Parameters", &self.parameters),
@@ -316,7 +347,7 @@ impl Configuration {
                 Problem::at(place, "the template uses this name itself; choose another")
             })
             .collect();
-        for handler in &Plan::of(descriptor, self).handlers {
+        for handler in &Plan::of(declared, self).handlers {
             let variables =
                 format!("/Resources/{}Handler/Properties/Environment/Variables", handler.id);
             let written = template.pointer(&variables);
@@ -328,6 +359,30 @@ impl Configuration {
             }));
         }
         problems
+    }
+}
+
+impl ForgeSettings {
+    fn problems(&self, manifest: Option<&Manifest>, configuration: &Configuration) -> Vec<Problem> {
+        let endpoints = manifest.map_or(&[][..], |manifest| &manifest.modules.endpoint);
+        let keys: Vec<&str> = endpoints.iter().map(|endpoint| &*endpoint.key).collect();
+        let unknown = self.endpoints.keys().filter(|key| !keys.contains(&key.as_str()));
+        let unknown = unknown.map(|key| {
+            let advice = match &keys[..] {
+                [] => "there is no endpoint in infra/manifest.yml; delete it".to_owned(),
+                keys => format!(
+                    "infra/manifest.yml has no such endpoint; correct the key, one of {}",
+                    keys.join(", ")
+                ),
+            };
+            Problem::at(format!("forge.endpoints.{key}"), advice)
+        });
+        let misnamed = self.endpoints.keys().filter(|key| {
+            keys.contains(&key.as_str()) && !is_handler_name(&endpoint_handler(key, configuration))
+        });
+        let misnamed =
+            misnamed.map(|key| Problem::at(format!("forge.endpoints.{key}.handler"), HANDLER_NAME));
+        unknown.chain(misnamed).collect()
     }
 }
 
@@ -406,10 +461,6 @@ pub(crate) fn is_https_origin(url: &str) -> bool {
     host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[') && host.bytes().all(is_part)
 }
 
-fn is_handler_name(name: &str) -> bool {
-    let is_word = |word: &str| {
-        !word.is_empty()
-            && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit())
-    };
-    name.len() <= 40 && name.split('-').all(is_word)
-}
+/// What to do about a name that a handler cannot have.
+const HANDLER_NAME: &str = "a handler's name has lowercase letters, digits and single hyphens, at most \
+                            40 characters, and is not that of another function; choose another";

@@ -130,7 +130,7 @@ pub struct Totals {
 pub enum CostError {
     /// The template has nothing that receives events.
     #[error(
-        "the template has no receiver, so no events arrive; declare a webhook, and run \
+        "the template has no receiver, so no events arrive; declare an event, and run \
          `cargo hooks template`"
     )]
     NoReceiver,
@@ -257,6 +257,13 @@ struct Receiver<'r> {
     events: f64,
 }
 
+impl Receiver<'_> {
+    /// Whether it reads tenants. One of Forge events does not.
+    fn reads_tenants(&self) -> bool {
+        self.function.variables.contains_key(variable::TENANTS_TABLE)
+    }
+}
+
 struct Handler<'r> {
     function: &'r Function,
     events: f64,
@@ -268,8 +275,10 @@ struct Handler<'r> {
 
 impl<'r> Stack<'r> {
     fn of(resources: &'r Resources, workload: &Workload) -> Result<Self, CostError> {
-        let is_receiver =
-            |function: &&Function| function.variables.contains_key(variable::WEBHOOKS);
+        let is_receiver = |function: &&Function| {
+            let has = |name| function.variables.contains_key(name);
+            has(variable::WEBHOOKS) || has(variable::ENDPOINT)
+        };
         let receivers: Vec<&Function> = resources.functions.iter().filter(is_receiver).collect();
         if receivers.is_empty() {
             return Err(CostError::NoReceiver);
@@ -450,6 +459,9 @@ impl Model<'_> {
     /// Each environment has its own cache. A tenant is read by its first event, and used for the
     /// lifetime of the entry, in which further events come. A data key is decrypted for all tenants.
     fn misses(&self, receiver: &Receiver<'_>) -> Misses {
+        if !receiver.reads_tenants() {
+            return Misses { tenants: 0.0, data_keys: 0.0 };
+        }
         let a = &self.rates.assumptions;
         let rate = receiver.events / self.month_s();
         let environments = 1.0 + a.spare_environments.value + rate * a.receiver_ms.value / 1000.0;
@@ -560,7 +572,8 @@ impl Model<'_> {
             table.properties.get("SSESpecification").is_some_and(|sse| sse["SSEEnabled"] == true)
         });
         // Of the tenants' table those are receivers, of the idempotency table handlers.
-        let roles = self.stack.receivers.len() as f64 * self.stack.copies;
+        let readers = self.stack.receivers.iter().filter(|one| one.reads_tenants()).count();
+        let roles = readers as f64 * self.stack.copies;
         let asked =
             sealed.count() as f64 * roles * a.table_key_requests.value * a.month_hours.value;
         sheet.usage("KMS, keys of tables", asked, &prices.kms_requests);
@@ -657,7 +670,9 @@ impl Model<'_> {
         sheet.idle("Alarms", alarms, &prices.alarms);
         sheet.idle("Dashboards", self.stack.count(DASHBOARD), &prices.dashboards);
         sheet.idle("Secrets Manager", self.stack.count(SECRET), &prices.secrets);
-        let tenants = self.workload.tenants * a.tenant_row_bytes.value / GB;
+        let has_tenants = self.stack.receivers.iter().any(Receiver::reads_tenants);
+        let rows = if has_tenants { self.workload.tenants } else { 0.0 };
+        let tenants = rows * a.tenant_row_bytes.value / GB;
         sheet.idle("DynamoDB, tenants kept", tenants, &prices.dynamodb_storage);
         let recoverable = self.stack.resources.tables.iter().any(|table| {
             let recovery = table.properties.get("PointInTimeRecoverySpecification");

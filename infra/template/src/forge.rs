@@ -17,7 +17,10 @@ use atlassian_forge::manifest::{
 use atlassian_forge::token::{AppId, EndpointKey};
 use serde_json::Value;
 
-use crate::check::Finding;
+use crate::check::{Finding, shown};
+
+/// The path of the file in an app.
+pub const PATH: &str = "infra/manifest.yml";
 
 /// The longest expression of a filter, in characters.
 const MAX_EXPRESSION: usize = 10_000;
@@ -40,9 +43,9 @@ const APP_EVENT: &str = "avi:cloud:ecosystem::event/";
 ///
 /// Returns a [`Finding`] with the place of what is not YAML, or not a manifest.
 pub fn read(yaml: &str, file: &Path) -> Result<Manifest, Finding> {
-    let file = file.display();
+    let file = shown(file);
     let document = sam_template::parse(yaml)
-        .map_err(|error| Finding::error(file.to_string(), format!("{error}; correct it")))?;
+        .map_err(|error| Finding::error(file.clone(), format!("{error}; correct it")))?;
     serde_path_to_error::deserialize(without_nulls(document)).map_err(|error| {
         let path = error.path().to_string();
         Finding::error(format!("{file}: {path}"), format!("{}; correct it", error.inner()))
@@ -51,7 +54,7 @@ pub fn read(yaml: &str, file: &Path) -> Result<Manifest, Finding> {
 
 /// Checks a manifest.
 pub fn check(manifest: &Manifest, file: &Path) -> Vec<Finding> {
-    let mut checks = Checks { manifest, file: file.display().to_string(), findings: Vec::new() };
+    let mut checks = Checks { manifest, file: shown(file), findings: Vec::new() };
     checks.app();
     checks.remotes();
     checks.endpoints();

@@ -7,13 +7,15 @@
 //! CloudFormation allows 500 resources in a stack, after SAM has expanded its own. A URL takes two:
 //! its receiver, and the API's permission to invoke it (its route and integration are lines of the
 //! API's definition). A handler takes eight: function, event source, queue, dead-letter queue, its
-//! role, the role that its receivers share, and two alarms. So
+//! role, the role that its receivers share, and two alarms. One for both Connect and Forge takes nine,
+//! because their receivers may do different things. So
 //! every event of both products fits, one URL each. What would be one for each URL is shared
 //! instead: receivers have the role of their handler, all functions have one log group, and no URL
 //! has an alarm of its own, as what goes wrong there is a 5xx of the API.
 
 use atlassian_connect::descriptor::Descriptor;
 use atlassian_connect::jwt::InstallKey;
+use atlassian_forge::keys::KEY_SET_URL;
 use contract::{bodies_bucket, idempotency_table, metric, tenants_table, variable};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
@@ -23,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::checksum::with_checksum;
 use crate::configuration::Configuration;
-use crate::plan::Plan;
+use crate::plan::{Declarations, Plan};
 use crate::yaml::{block, quoted};
 
 /// The default of the parameter `HandlerConcurrency`: two is the minimum of an event source. Two
@@ -103,11 +105,11 @@ pub struct TemplateOptions {
 /// # Errors
 ///
 /// Returns an error of minijinja, which can only be a mistake in `template.yaml.j2`.
-pub fn render(
-    descriptor: &Descriptor,
+pub fn render<'a>(
+    declared: impl Into<Declarations<'a>>,
     configuration: &Configuration,
 ) -> Result<String, minijinja::Error> {
-    let plan = Plan::of(descriptor, configuration);
+    let plan = Plan::of(declared, configuration);
     let mut jinja = Environment::new();
     let mut syntax = SyntaxConfig::builder();
     syntax.trim_blocks(true).lstrip_blocks(true).keep_trailing_newline(true);
@@ -129,9 +131,11 @@ pub fn render(
             base_url => variable::BASE_URL,
             bodies_bucket => variable::BODIES_BUCKET,
             dead_letter_queue_url => variable::DEAD_LETTER_QUEUE_URL,
+            endpoint => variable::ENDPOINT,
             existing_server => variable::EXISTING_SERVER,
             idempotency_table => variable::IDEMPOTENCY_TABLE,
             install_keys_url => variable::INSTALL_KEYS_URL,
+            key_set_url => variable::KEY_SET_URL,
             lifecycle => variable::LIFECYCLE,
             log_level => variable::LOG_LEVEL,
             max_attempts => variable::MAX_ATTEMPTS,
@@ -195,6 +199,7 @@ pub fn render(
         memory => MEMORY,
         http_timeout => HTTP_TIMEOUT,
         install_keys_url => InstallKey::SERVER,
+        key_set_url => KEY_SET_URL,
         descriptor_path => Descriptor::PATH,
         ..Value::from(Serde(&plan))
     })?;

@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::path::Path;
+
 use atlassian_connect::descriptor::Descriptor;
+use atlassian_forge::manifest::Manifest;
 use atlassian_hooks_template::check::invariants;
 use atlassian_hooks_template::configuration::{Configuration, Problem};
-use atlassian_hooks_template::render;
+use atlassian_hooks_template::plan::Declarations;
+use atlassian_hooks_template::{forge, render};
 use serde_json::json;
 
 #[test]
@@ -1007,7 +1011,7 @@ fn finds_each_seeded_fault_of_a_configuration() {
             "an inspector without a handler",
             "template: { inspector: true }",
             "template.inspector",
-            "no handler inspector",
+            "has the handler inspector",
         ),
     ];
     for (fault, text, place, advice) in rows {
@@ -1149,6 +1153,249 @@ Resources:
   Secret: { Type: 'AWS::SecretsManager::Secret', Condition: IsHooked }
 Outputs: { SecretId: { Value: !GetAtt Secret.Id, Condition: IsHooked } }
 ";
+
+/// A Forge app, with and without a Connect app beside it, and with all that both can have.
+#[test]
+fn finds_nothing_in_the_template_of_a_forge_app() {
+    let manifest = manifest();
+    let descriptor = descriptor();
+    let both = Declarations { descriptor: Some(&descriptor), manifest: Some(&manifest) };
+    let shared = "forge: { endpoints: { changed: { handler: issue-created } } }";
+    let everything = "template: { canary: true, bodies: true, release: 7 }\n\
+                      receivers: { reservedConcurrency: 5 }\n\
+                      concurrencyQuota: 500\n\
+                      existingServer: https://origin.example.com\n\
+                      tags: { team: hooks }\n\
+                      rolePath: /hooks/";
+    for declared in [Declarations::from(&manifest), both] {
+        for text in ["", shared, everything] {
+            let configuration = Configuration::parse(text).unwrap();
+            assert_eq!(configuration.problems(declared), []);
+            let template = render(declared, &configuration).unwrap();
+            assert_eq!(invariants(declared, &configuration, "template.yaml", &template), []);
+        }
+    }
+}
+
+/// Without a descriptor there is nothing of Connect: no tenants, and no function that needs them.
+#[test]
+fn a_forge_app_has_nothing_of_connect() {
+    let template = render(&manifest(), &Configuration::default()).unwrap();
+    for word in ["Tenant", "Connect", "connect", "KMS", "Lifecycle:", "Descriptor", "BaseUrl}"] {
+        assert!(!template.contains(word), "{word}: {template}");
+    }
+    for word in ["Events of the Forge app", "from infra/manifest.yml and", "KeySetUrl"] {
+        assert!(template.contains(word), "{word}: {template}");
+    }
+    let connect = render(&descriptor(), &Configuration::default()).unwrap();
+    for word in ["Forge", "forge", "manifest", "KeySet"] {
+        assert!(!connect.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn refuses_a_configuration_that_a_forge_app_cannot_have() {
+    let rows = [
+        ("handlers: { changed: { calls: [jira] } }", "handlers.changed.calls", "secret"),
+        ("handlers: { change: { timeout: 5 } }", "handlers.change", "one of changed, life"),
+        ("lifecycle: { handler: life }", "lifecycle", "preUninstall"),
+        ("forge: { endpoints: { change: {} } }", "forge.endpoints.change", "one of changed, life"),
+        (
+            "forge: { endpoints: { changed: { handler: forge-receiver } } }",
+            "forge.endpoints.changed.handler",
+            "another function",
+        ),
+        ("Parameters: { KeySetUrl: { Type: String } }", "Parameters.KeySetUrl", "uses this name"),
+    ];
+    for (text, place, words) in rows {
+        let problems = Configuration::parse(text).unwrap().problems(&manifest());
+        let [Problem { place: found, advice }] = &problems[..] else {
+            panic!("{text}: {problems:?}")
+        };
+        assert_eq!(found, place, "{text}");
+        assert!(advice.contains(words), "{text}: {advice}");
+    }
+    let parsed = Configuration::parse("forge: { endpoints: { changed: {} } }").unwrap();
+    let [problem] = &parsed.problems(&descriptor())[..] else { panic!() };
+    assert!(problem.advice.contains("no endpoint in infra/manifest.yml"), "{problem}");
+}
+
+#[test]
+fn finds_each_seeded_fault_of_a_forge_app() {
+    let manifest = manifest();
+    let good = render(&manifest, &Configuration::default()).unwrap();
+    let found = |text: &str| -> Vec<String> {
+        let findings = invariants(&manifest, &Configuration::default(), "template.yaml", text);
+        findings.iter().map(ToString::to_string).collect()
+    };
+    let faults = [
+        (
+            "another event",
+            "\"avi:jira:created:issue\"",
+            "\"avi:jira:deleted:issue\"",
+            "ForgeChangedReceiver",
+            "ENDPOINT is not what the manifest declares of the endpoint changed",
+        ),
+        (
+            "another app",
+            "app/8db33809-1f32-48bb-8c52-5877dab48107\",\"events",
+            "app/8db33809-1f32-48bb-8c52-5877dab48108\",\"events",
+            "ForgeChangedReceiver",
+            "ENDPOINT is not",
+        ),
+        (
+            "another endpoint's tokens",
+            "\"key\":\"changed\"",
+            "\"key\":\"life\"",
+            "ForgeChangedReceiver",
+            "ENDPOINT is not",
+        ),
+        (
+            "key set as a constant",
+            "KEY_SET_URL: !Ref KeySetUrl",
+            "KEY_SET_URL: https://keys.example.com",
+            "ForgeChangedReceiver",
+            "must be the parameter KeySetUrl",
+        ),
+        (
+            "key set of another parameter",
+            "KEY_SET_URL: !Ref KeySetUrl",
+            "KEY_SET_URL: !Ref DomainName",
+            "ForgeChangedReceiver",
+            "must be the parameter KeySetUrl",
+        ),
+        (
+            "no parameter for the key set",
+            "  KeySetUrl:\n",
+            "  KeySet:\n",
+            "ForgeChangedReceiver",
+            "must be the parameter KeySetUrl",
+        ),
+        (
+            "receiver of webhooks",
+            "Binary: forge-receiver",
+            "Binary: receiver",
+            "ForgeChangedReceiver",
+            "must lead to a function that runs ForgeReceiver",
+        ),
+        (
+            "route of another endpoint",
+            "Path: '/forge/changed'",
+            "Path: '/forge/life'",
+            "ForgeChangedReceiver",
+            "ENDPOINT is not what the manifest declares of the endpoint life",
+        ),
+        (
+            "route that nothing declares",
+            "Path: '/forge/changed'",
+            "Path: '/forge/other'",
+            "the API",
+            "POST /forge/changed of the manifest is missing",
+        ),
+        (
+            "another method",
+            "Method: POST, Path: '/forge/changed'",
+            "Method: ANY, Path: '/forge/changed'",
+            "ForgeChangedReceiver",
+            "is not in the manifest",
+        ),
+        (
+            "queue of another handler",
+            "QUEUE_URL: !Ref ChangedQueue",
+            "QUEUE_URL: !Ref LifeQueue",
+            "ForgeChangedReceiver",
+            "the manifest asks for the handler changed",
+        ),
+        (
+            "role of another endpoint",
+            "Role: !GetAtt ChangedEndpointRole.Arn",
+            "Role: !GetAtt LifeEndpointRole.Arn",
+            "LifeEndpointRole",
+            "have different tasks and share a role",
+        ),
+        (
+            "permission on a table",
+            "                Action: sqs:SendMessage\n                Resource: !GetAtt ChangedQueue.Arn",
+            "                Action: sqs:SendMessage\n                Resource: !GetAtt ChangedQueue.Arn\n              \
+             - { Effect: Allow, Action: dynamodb:GetItem, Resource: !GetAtt IdempotencyTable.Arn }",
+            "ChangedEndpointRole",
+            "must not do dynamodb:GetItem",
+        ),
+        (
+            "permission to receive",
+            "                Action: sqs:SendMessage\n                Resource: !GetAtt ChangedQueue.Arn",
+            "                Action: [sqs:SendMessage, sqs:ReceiveMessage]\n                Resource: !GetAtt ChangedQueue.Arn",
+            "ChangedEndpointRole",
+            "must not do sqs:ReceiveMessage",
+        ),
+        (
+            "no permission to send",
+            "                Action: sqs:SendMessage\n                Resource: !GetAtt ChangedQueue.Arn",
+            "                Action: sqs:SendMessage\n                Resource: !GetAtt LifeQueue.Arn",
+            "ChangedEndpointRole",
+            "needs sqs:SendMessage on ${ChangedQueue.Arn}",
+        ),
+    ];
+    assert_caught(&good, &faults, found);
+}
+
+/// What is wrong with the role of both worlds' receivers: one reads tenants, and one must not.
+#[test]
+fn receivers_of_two_senders_cannot_share_a_role() {
+    let (descriptor, manifest) = (descriptor(), manifest());
+    let both = Declarations { descriptor: Some(&descriptor), manifest: Some(&manifest) };
+    let shared = "forge: { endpoints: { changed: { handler: issue-created } } }";
+    let configuration = Configuration::parse(shared).unwrap();
+    let good = render(both, &configuration).unwrap();
+    let found = |text: &str| -> Vec<String> {
+        let findings = invariants(both, &configuration, "template.yaml", text);
+        findings.iter().map(ToString::to_string).collect()
+    };
+    let faults = [
+        (
+            "Forge events with the role of webhooks",
+            "Role: !GetAtt IssueCreatedEndpointRole.Arn",
+            "Role: !GetAtt IssueCreatedReceiverRole.Arn",
+            "IssueCreatedReceiverRole",
+            "have different tasks and share a role",
+        ),
+        (
+            "endpoint on the receiver of webhooks",
+            "Binary: forge-receiver",
+            "Binary: receiver",
+            "ForgeChangedReceiver",
+            "runs ForgeReceiver",
+        ),
+        (
+            "webhooks on the receiver of Forge events",
+            "Binary: receiver",
+            "Binary: forge-receiver",
+            "IssueCreatedReceiver",
+            "runs Receiver",
+        ),
+    ];
+    assert_caught(&good, &faults, found);
+}
+
+fn manifest() -> Manifest {
+    let text = "
+app: { id: 'ari:cloud:ecosystem::app/8db33809-1f32-48bb-8c52-5877dab48107' }
+permissions: { scopes: ['read:jira-work'] }
+remotes: [{ key: hooks, baseUrl: 'https://hooks.example.com', operations: [compute] }]
+modules:
+  endpoint:
+    - { key: changed, remote: hooks, route: { path: /forge/changed } }
+    - { key: life, remote: hooks, route: { path: /forge/life } }
+  trigger:
+    - { key: on-issue, endpoint: changed, events: ['avi:jira:created:issue'] }
+    - { key: on-life, endpoint: life, events: ['avi:forge:installed:app'] }
+  preUninstall: [{ key: bye, endpoint: life }]
+";
+    let file = Path::new("infra/manifest.yml");
+    let manifest = forge::read(text, file).unwrap();
+    assert_eq!(forge::check(&manifest, file), []);
+    manifest
+}
 
 fn descriptor() -> Descriptor {
     let document = json!({

@@ -129,12 +129,7 @@ impl Webhook {
     /// assert_eq!(webhook.slug(), "confluence-page-created");
     /// ```
     pub fn slug(&self) -> String {
-        self.path()
-            .split(|c: char| !c.is_ascii_alphanumeric())
-            .filter(|word| !word.is_empty())
-            .collect::<Vec<_>>()
-            .join("-")
-            .to_ascii_lowercase()
+        slug(self.path())
     }
 
     /// The name of the webhook's handler: the parameter [`Webhook::HANDLER`], or the slug of the
@@ -142,6 +137,15 @@ impl Webhook {
     pub fn handler(&self) -> String {
         self.params.get(Self::HANDLER).cloned().unwrap_or_else(|| self.slug())
     }
+}
+
+/// The slug of a path: its letters and digits in lower case, separated by single hyphens.
+pub fn slug(path: &str) -> String {
+    path.split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join("-")
+        .to_ascii_lowercase()
 }
 
 impl Descriptor {

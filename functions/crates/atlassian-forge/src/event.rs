@@ -163,13 +163,13 @@ macro_rules! read_as {
 /// The reading of a payload before anyone has read it: [`Reading::Unread`], or [`Reading::Unknown`] if
 /// nobody can.
 pub fn before(event: &EventName) -> Reading {
-    carried(event).map_or(Reading::Unknown, |_| Reading::Unread)
+    payload_type(event.as_str()).map_or(Reading::Unknown, |_| Reading::Unread)
 }
 
 /// Tries to read a payload as the payload type of its event. It links every reader.
 pub fn reading(product: ConnectProduct, event: &EventName, payload: &Payload) -> Reading {
     let mut reading = Reading::Read;
-    let read: Result<(), Unreadable> = match carried(event) {
+    let read: Result<(), Unreadable> = match payload_type(event.as_str()) {
         None => return Reading::Unknown,
         Some(carried) => read_as!(carried, product, event, payload, &mut reading;
             jira::IssueEvent, jira::CommentEvent, jira::IssueLinkEvent, jira::VersionEvent,
@@ -184,9 +184,9 @@ pub fn reading(product: ConnectProduct, event: &EventName, payload: &Payload) ->
     }
 }
 
-/// The payload type of an event. `None` if the event is unknown.
-fn carried(event: &EventName) -> Option<&'static str> {
-    match event.as_str() {
+/// The name of an event's payload type, in this module. `None` if the event is unknown.
+pub fn payload_type(event: &str) -> Option<&'static str> {
+    match event {
         PRE_UNINSTALL => Some("PreUninstallEvent"),
         event => EventSpec::find(event).map(|spec| spec.payload),
     }
@@ -200,7 +200,7 @@ fn from_payload<T: Lenient>(
     payload: &Payload,
     reading: &mut Reading,
 ) -> Result<T, Unreadable> {
-    if name != "OtherEvent" && carried(event) != Some(name) {
+    if name != "OtherEvent" && payload_type(event.as_str()) != Some(name) {
         let carriers = TABLE.iter().filter(|spec| spec.payload == name).map(|spec| spec.name);
         let takes = carriers.collect::<Vec<_>>().join(", ").into();
         return Err(Unreadable::OtherEvent { product, event: event.clone(), takes });

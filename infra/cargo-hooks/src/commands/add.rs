@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::addition::{Wanted, add, formatted};
 use crate::app::App;
 use template::check::shown;
+use template::plan::Declarations;
 use template::{is_edited, render, version_of};
 
 /// Add webhooks: descriptor entry, handler with its test, and template.yaml
@@ -68,7 +69,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         }
     }
     let descriptor = Descriptor::parse(&addition.descriptor)?;
-    let template = render(&descriptor, &app.configuration(&descriptor)?)?;
+    let manifest = app.manifest()?;
+    let declared = Declarations { descriptor: Some(&descriptor), manifest: manifest.as_ref() };
+    let template = render(declared, &app.configuration(declared)?)?;
     let written = fs::read_to_string(app.template_path()).unwrap_or_default();
     if is_edited(&written) && version_of(&written).is_some() {
         bail!(

@@ -9,8 +9,8 @@ use template::check::{Files, Finding, Report, check, invariants, shown};
 
 /// Check that the app's files agree, and that its template is safe and whole
 ///
-/// There are two parts. The first: descriptor, configuration, handlers, manifests, versions and
-/// template.yaml agree; if template.yaml is not what descriptor and configuration ask for, the
+/// There are two parts. The first: descriptor or manifest, configuration, handlers, manifests, versions and
+/// template.yaml agree; if template.yaml is not what they ask for, the
 /// difference is printed. The second: the template, as it is, is safe and whole. What the
 /// configuration allows handlers is listed. Changes nothing.
 #[derive(clap::Args, Debug)]
@@ -31,11 +31,11 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let app = App::find()?;
     if let Some(path) = &args.template {
-        let descriptor = app.descriptor()?;
-        let configuration = app.configuration(&descriptor)?;
+        let declared = app.declarations()?;
+        let configuration = app.configuration(&declared)?;
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("{} cannot be read; check the path", path.display()))?;
-        let safety = invariants(&descriptor, &configuration, &shown(path), &text);
+        let safety = invariants(&declared, &configuration, &shown(path), &text);
         let report = Report { safety, ..Report::default() };
         report.safety.iter().for_each(|finding| eprintln!("{finding}"));
         fail_for(&report)?;
@@ -44,6 +44,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     }
     let report = check(&Files {
         descriptor: &app.descriptor_path(),
+        manifest: &app.manifest_path(),
         configuration: &app.configuration_path(),
         template: &app.template_path(),
         handlers: &app.handlers_path(),
@@ -55,7 +56,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     print("what the app's files ask for", &report.agreement);
     print("whether the template is safe and whole", &report.safety);
     fail_for(&report)?;
-    println!("descriptor, configuration, events, handlers and template agree");
+    let declared = match (app.descriptor_path().exists(), app.manifest_path().exists()) {
+        (true, true) => "descriptor, manifest",
+        (false, _) => "manifest",
+        (true, false) => "descriptor",
+    };
+    println!("{declared}, configuration, events, handlers and template agree");
     Ok(())
 }
 

@@ -95,8 +95,10 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let parameters = parameters(&args)?;
     let app = App::find()?;
-    let descriptor = app.descriptor_with_warnings()?;
-    let configuration = app.configuration(&descriptor)?;
+    app.descriptor_text()?;
+    let declared = app.declarations_with_warnings()?;
+    let configuration = app.configuration(&declared)?;
+    let descriptor = declared.descriptor.ok_or_else(|| anyhow::anyhow!("the app has no descriptor"))?;
     let template = args.template.clone().unwrap_or_else(|| app.template_path());
     let mut given = local_env::read(app, &configuration)?;
     // What is given on the command line goes before what is in the file.

@@ -44,8 +44,9 @@ pub struct Args {
 /// Fails if there is no such stack, or AWS or one of the sites does not answer.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let app = App::find()?;
-    let descriptor = app.descriptor()?;
-    let plan = Plan::of(&descriptor, &app.configuration(&descriptor)?);
+    app.descriptor_text()?;
+    let declared = app.declarations()?;
+    let plan = Plan::of(&declared, &app.configuration(&declared)?);
     let config = args.account.config().await;
     let stack = Account::stack(&config, &args.stack).await?;
     let queues = Queues::deployed(&config, &stack, None)?;

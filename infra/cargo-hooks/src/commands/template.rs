@@ -11,6 +11,7 @@ use template::{is_edited, render, version_of};
 
 /// Write template.yaml from infra/atlassian-connect.json and infra/atlassian-hooks.yaml
 ///
+/// A Forge app has infra/manifest.yml in place of the descriptor, or beside it.
 /// Optional parts, settings of handlers and resources of your own are in infra/atlassian-hooks.yaml. If
 /// template.yaml was changed by hand, the changes are printed and nothing is written.
 #[derive(clap::Args, Debug)]
@@ -38,15 +39,15 @@ pub struct Args {
 /// hand, or the file cannot be written.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let app = App::find()?;
-    let descriptor = app.descriptor_with_warnings()?;
+    let declared = app.declarations_with_warnings()?;
     let configuration = match &args.configuration {
-        None => app.configuration(&descriptor)?,
-        Some(path) => sound_configuration(path, &descriptor).map_err(|findings| {
+        None => app.configuration(&declared)?,
+        Some(path) => sound_configuration(path, &declared).map_err(|findings| {
             findings.iter().for_each(|finding| eprintln!("{finding}"));
             anyhow::anyhow!("correct the configuration first")
         })?,
     };
-    let text = render(&descriptor, &configuration)?;
+    let text = render(&declared, &configuration)?;
     if args.print {
         return Ok(std::io::stdout().write_all(text.as_bytes())?);
     }

@@ -150,11 +150,11 @@ impl Queues {
     }
 }
 
-/// The handlers in the descriptor, or the one of this name.
+/// The handlers of what the app declares, or the one of this name.
 fn handlers(wanted: Option<&str>) -> anyhow::Result<Vec<Handler>> {
     let app = App::find()?;
-    let descriptor = app.descriptor()?;
-    let all = Plan::of(&descriptor, &app.configuration(&descriptor)?).handlers;
+    let declared = app.declarations()?;
+    let all = Plan::of(&declared, &app.configuration(&declared)?).handlers;
     let Some(wanted) = wanted else { return Ok(all) };
     let found = all.iter().find(|handler| handler.name == wanted).cloned();
     let found = found.with_context(|| {

@@ -10,7 +10,7 @@ use super::spelling::closest_event;
 use super::template::{Document, MAX_RESOURCES, MAX_ROUTES};
 use super::{Finding, Severity};
 use crate::configuration::Configuration;
-use crate::plan::{Plan, upper_camel_case};
+use crate::plan::{Plan, Receiver, TAKEN, is_handler_name, upper_camel_case};
 
 pub(super) fn check(descriptor: &Descriptor) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -43,9 +43,6 @@ const MIGRATIONS: [(&str, &str); 3] = [
     ("signed-install", "installs would not be signed by Atlassian, and are refused"),
     ("context-qsh", "the tokens of users' browsers would look like those of webhooks"),
 ];
-
-/// The names of binaries that a handler cannot have.
-const TAKEN: [&str; 4] = ["cargo-hooks", "descriptor", "lifecycle", "receiver"];
 
 /// The maximum size of the variable with a URL's webhooks, in bytes: Lambda's limit of 4 KB for an
 /// environment, less the other variables.
@@ -158,16 +155,7 @@ fn check_webhook(webhook: &Webhook, place: &str, findings: &mut Vec<Finding>) {
     let handler = webhook.handler();
     // An empty slug is the path's fault, and reported there.
     let named = webhook.slug().is_empty() && !webhook.params.contains_key(Webhook::HANDLER)
-        || !handler.is_empty()
-            && handler.len() <= 40
-            && handler.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-            && !handler.starts_with('-')
-            && !handler.ends_with('-')
-            && !handler.contains("--")
-        // These end in the name of another queue, or are binaries of this workspace already.
-        && !handler.ends_with("-dead")
-        && !handler.ends_with("-dead-letter")
-        && !TAKEN.contains(&handler.as_str());
+        || is_handler_name(&handler);
     if !named {
         findings.push(Finding::error(
             place,
@@ -323,14 +311,15 @@ fn check_together(descriptor: &Descriptor, findings: &mut Vec<Finding>) {
         let first = webhooks.iter().enumerate();
         let mut first = first.filter(|(_, webhook)| upper_camel_case(&webhook.slug()) == url.id);
         if let Some((number, webhook)) = first.next()
-            && url.webhooks.len() > MAX_WEBHOOKS
+            && let Receiver::Connect { webhooks } = &url.receiver
+            && webhooks.len() > MAX_WEBHOOKS
         {
             findings.push(Finding::error(
                 place(number, webhook),
                 format!(
                     "the webhooks of this URL take {} bytes of the {MAX_WEBHOOKS} that fit into a \
                      function's environment; give some events a URL of their own",
-                    url.webhooks.len(),
+                    webhooks.len(),
                 ),
             ));
         }

@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use atlassian_connect::event::{EventName, TABLE};
+use atlassian_forge::event::payload_type;
 use syn::visit::{self, Visit};
 use syn::{
     Expr, FnArg, GenericArgument, Item, ItemFn, Pat, PathArguments, Type, TypePath, UseTree,
@@ -24,7 +25,12 @@ pub(super) enum Takes {
     Lifecycle,
     /// `Delivery<jira::Event>`, or `Delivery<jira::IssueEvent>`: a module and a type in it.
     Of(String, String),
+    /// `Delivery<forge::jira::IssueEvent>`: a type of Forge's.
+    Forge(String),
 }
+
+/// The type of Forge's that takes every event.
+const OTHER_EVENT: &str = "OtherEvent";
 
 /// The type that the handler with this source takes. `None` if the source does not say.
 pub(super) fn taken(source: &str) -> Option<Takes> {
@@ -59,6 +65,7 @@ pub(super) fn mismatch(takes: &Takes, event: &EventName, exclude_body: bool) -> 
         Takes::Text => return None,
         Takes::Any => true,
         Takes::Lifecycle => false,
+        Takes::Forge(name) => name == OTHER_EVENT,
         Takes::Of(module, name) if name == "Event" => {
             lines.is_empty() || lines.iter().any(|line| line.product.as_str() == module)
         }
@@ -89,9 +96,29 @@ pub(super) fn mismatch(takes: &Takes, event: &EventName, exclude_body: bool) -> 
     Some(format!("it takes Delivery<{takes}>, and would fail at every {event}; {advice}"))
 }
 
+/// What is wrong with taking this type for an event of Forge, and what to do.
+pub(super) fn forge_mismatch(takes: &Takes, event: &str) -> Option<String> {
+    let right = payload_type(event);
+    let is_taken = match takes {
+        Takes::Text | Takes::Any => true,
+        // Those of Connect take what they do not know.
+        Takes::Of(_, name) => name == "Event",
+        Takes::Lifecycle => false,
+        Takes::Forge(name) => name == OTHER_EVENT || Some(&**name) == right,
+    };
+    let advice = match right.filter(|right| *right != OTHER_EVENT) {
+        Some(right) => format!(
+            "take Delivery<forge::{right}>, or Delivery for events of several types or senders"
+        ),
+        None => format!("it has no payload type; take Delivery<forge::{OTHER_EVENT}>"),
+    };
+    (!is_taken)
+        .then(|| format!("it takes Delivery<{takes}>, and would fail at every {event}; {advice}"))
+}
+
 /// What is wrong with taking this type for lifecycle callbacks, and what to do.
 pub(super) fn lifecycle_mismatch(takes: &Takes) -> Option<String> {
-    matches!(takes, Takes::Of(..)).then(|| {
+    matches!(takes, Takes::Of(..) | Takes::Forge(_)).then(|| {
         format!(
             "it takes Delivery<{takes}>, and would fail at every lifecycle callback; take \
              Delivery<LifecycleEvent>, or Delivery<Event>"
@@ -106,6 +133,7 @@ impl std::fmt::Display for Takes {
             Self::Any => f.write_str("Event"),
             Self::Lifecycle => f.write_str("LifecycleEvent"),
             Self::Of(module, name) => write!(f, "{module}::{name}"),
+            Self::Forge(name) => write!(f, "forge::{name}"),
         }
     }
 }
@@ -195,6 +223,10 @@ impl<'a> Names<'a> {
         let (path, _) = self.resolve(payload)?;
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         Some(match path[..] {
+            [.., "forge", "jira" | "confluence", name] => {
+                Takes::Forge(format!("{}::{name}", path[path.len() - 2]))
+            }
+            [.., "forge", name] => Takes::Forge(name.to_owned()),
             [.., "jira" | "confluence", name] => {
                 Takes::Of(path[path.len() - 2].to_owned(), name.to_owned())
             }
@@ -273,6 +305,16 @@ mod tests {
                 "Delivery<LifecycleEvent>",
                 &Some(Takes::Lifecycle),
             ),
+            (
+                "use atlassian_hooks::{Delivery, forge};",
+                "Delivery<forge::jira::IssueEvent>",
+                &Some(Takes::Forge("jira::IssueEvent".into())),
+            ),
+            (
+                "use atlassian_hooks::{Delivery, forge::{LifecycleEvent, jira}};",
+                "Delivery<LifecycleEvent>",
+                &Some(Takes::Forge("LifecycleEvent".into())),
+            ),
             // Types that one file does not tell.
             ("use atlassian_hooks::Delivery; use crate::Event;", "Delivery<Event>", &None),
             ("use atlassian_hooks::Delivery; use mine::jira;", "Delivery<jira::IssueEvent>", &None),
@@ -344,5 +386,37 @@ mod tests {
         let empty = mismatch(&of("jira", "IssueEvent"), &"jira:issue_created".into(), true);
         assert!(empty.unwrap().contains("excludeBody"));
         assert_eq!(mismatch(&Takes::Text, &"jira:issue_created".into(), true), None);
+    }
+
+    #[test]
+    fn finds_each_event_of_forge_that_the_type_does_not_fit() {
+        let forge = |name: &str| Takes::Forge(name.into());
+        let issue = || Takes::Of("jira".into(), "IssueEvent".into());
+        let rows = [
+            (Takes::Text, "avi:jira:created:issue", None),
+            (forge("jira::IssueEvent"), "avi:jira:created:issue", None),
+            (forge("PreUninstallEvent"), "preUninstall", None),
+            (forge("OtherEvent"), "avi:jira:created:issue", None),
+            (forge("OtherEvent"), "avi:unknown:event", None),
+            (issue(), "avi:jira:created:issue", Some("take Delivery<forge::jira::IssueEvent>")),
+            (
+                forge("jira::IssueEvent"),
+                "avi:jira:commented:issue",
+                Some("take Delivery<forge::jira::CommentEvent>"),
+            ),
+            (forge("jira::IssueEvent"), "avi:unknown:event", Some("forge::OtherEvent")),
+            (Takes::Lifecycle, "avi:forge:installed:app", Some("forge::LifecycleEvent")),
+        ];
+        for (takes, event, words) in rows {
+            let found = forge_mismatch(&takes, event);
+            let is_right = match (&found, words) {
+                (None, None) => true,
+                (Some(advice), Some(words)) => advice.contains(words) && advice.contains(event),
+                _ => false,
+            };
+            assert!(is_right, "{takes} {event}: {found:?}");
+        }
+        let connect = mismatch(&forge("jira::IssueEvent"), &"jira:issue_created".into(), false);
+        assert!(connect.unwrap().contains("take Delivery<jira::IssueEvent>"));
     }
 }

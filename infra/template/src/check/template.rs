@@ -23,24 +23,22 @@ pub(super) use limits::{MAX_RESOURCES, MAX_ROUTES};
 
 use std::path::Path;
 
-use atlassian_connect::descriptor::Descriptor;
-
 use super::{Finding, shown};
 use crate::check::versions;
 use crate::configuration::Configuration;
-use crate::plan::Plan;
+use crate::plan::{Declarations, Plan};
 use crate::{VERSION, is_edited, render, version_of};
 use sam_template::parse;
 use serde_json::Value;
 
-/// Compares a template with what descriptor and configuration ask for.
+/// Compares a template with what declarations and configuration ask for.
 pub(super) fn agreement(
     path: &Path,
     written: &str,
-    descriptor: &Descriptor,
+    declared: Declarations<'_>,
     configuration: &Configuration,
 ) -> Vec<Finding> {
-    let wanted = match render(descriptor, configuration) {
+    let wanted = match render(declared, configuration) {
         Ok(wanted) => wanted,
         Err(error) => return vec![Finding::error("template.yaml.j2", error.to_string())],
     };
@@ -50,12 +48,21 @@ pub(super) fn agreement(
     if written == wanted {
         return Vec::new();
     }
+    let files = match (declared.descriptor, declared.manifest) {
+        (Some(_), Some(_)) => "the descriptor, the manifest",
+        (None, Some(_)) => "the manifest",
+        _ => "the descriptor",
+    };
     let why = if is_edited(written) {
-        "it was changed by hand; make the change in the descriptor or in the configuration, and run \
-         `cargo hooks template --force`"
+        format!(
+            "it was changed by hand; make the change in {files} or in the configuration, and run \
+             `cargo hooks template --force`"
+        )
     } else {
-        "it is not what the descriptor and the configuration ask for; run `cargo hooks template` \
-         and commit the result"
+        format!(
+            "it is not what {files} and the configuration ask for; run `cargo hooks template` and \
+             commit the result"
+        )
     };
     let advice = format!("{why}. What would change:\n{}", difference(written, &wanted));
     vec![Finding::error(shown(path), advice)]
@@ -96,8 +103,8 @@ pub(super) fn manifests(
 
 /// Checks what must be true of any template of an app, whoever wrote it: that it is safe and whole.
 /// `file` is its name in the findings.
-pub fn invariants(
-    descriptor: &Descriptor,
+pub fn invariants<'a>(
+    declared: impl Into<Declarations<'a>>,
     configuration: &Configuration,
     file: &str,
     text: &str,
@@ -110,7 +117,7 @@ pub fn invariants(
     if template.resources().next().is_none() {
         return vec![Finding::error(file, "it has no resources; run `cargo hooks template`")];
     }
-    let plan = Plan::of(descriptor, configuration);
+    let plan = Plan::of(declared, configuration);
     let mut findings = Vec::new();
     references::check(&template, &mut findings);
     limits::check(&template, text.len(), configuration.concurrency_quota, &mut findings);
@@ -128,6 +135,7 @@ pub fn invariants(
 
 #[cfg(test)]
 mod tests {
+    use atlassian_connect::descriptor::Descriptor;
     use atlassian_connect::event::EventName;
     use serde_json::json;
 

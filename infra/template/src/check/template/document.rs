@@ -43,6 +43,7 @@ pub(super) enum Job<'t> {
     Descriptor,
     Lifecycle,
     Receiver,
+    ForgeReceiver,
     /// A handler, by its name.
     Handler(&'t str),
 }
@@ -182,6 +183,7 @@ impl<'t> Resource<'t> {
             "descriptor" => Job::Descriptor,
             "lifecycle" => Job::Lifecycle,
             "receiver" => Job::Receiver,
+            "forge-receiver" => Job::ForgeReceiver,
             handler => Job::Handler(handler),
         })
     }

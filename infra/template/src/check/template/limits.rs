@@ -124,8 +124,9 @@ fn check_concurrency(template: &Document<'_>, quota: Option<u64>, findings: &mut
         findings.push(template.finding("the whole", advice));
     }
     let is_unreserved = |function: &Resource<'_>| reserved(function).is_none();
-    let takes_events =
-        |function: &Resource<'_>| matches!(function.job(), Some(Job::Receiver | Job::Lifecycle));
+    let takes_events = |function: &Resource<'_>| {
+        matches!(function.job(), Some(Job::Receiver | Job::ForgeReceiver | Job::Lifecycle))
+    };
     // What is reserved for a function, handlers cannot take.
     if !template.of_kind(FUNCTION).any(|one| takes_events(&one) && is_unreserved(&one)) {
         return;

@@ -170,6 +170,11 @@ fn grants(template: &Document<'_>, plan: &Plan, function: Resource<'_>) -> Vec<G
             grants.extend(decrypt);
             grants.extend(bodies("s3:PutObject"));
         }
+        // Forge signs with keys of its own, which are public, and delivers no long bodies.
+        Some(Job::ForgeReceiver) => {
+            let queue = arn(variable::QUEUE_URL, QUEUE);
+            grants.extend(queue.map(|queue| grant(&["sqs:SendMessage"], &queue)));
+        }
         Some(Job::Handler(name)) => {
             let calls =
                 |handler: &Handler| handler.name == name && !handler.settings.calls.is_empty();

@@ -10,7 +10,10 @@ use serde_json::Value;
 use super::Document;
 use super::document::{Event, Job, Resource, pointed};
 use crate::check::Finding;
-use crate::plan::{Plan, Url};
+use crate::plan::{Plan, Receiver, Url};
+
+/// The parameter with the URL of the key set of Forge invocation tokens.
+const KEY_SET_URL: &str = "KeySetUrl";
 
 pub(super) fn check(template: &Document<'_>, plan: &Plan, findings: &mut Vec<Finding>) {
     for function in template.of_kind(FUNCTION) {
@@ -86,12 +89,14 @@ fn check_events(template: &Document<'_>, function: Resource<'_>, findings: &mut 
 
 fn check_routes(template: &Document<'_>, plan: &Plan, findings: &mut Vec<Finding>) {
     let mut wanted: BTreeMap<String, Route<'_>> = BTreeMap::new();
-    wanted.insert(format!("GET {}", Descriptor::PATH), Route::Descriptor);
+    if plan.connect {
+        wanted.insert(format!("GET {}", Descriptor::PATH), Route::Descriptor);
+    }
     for path in plan.lifecycle.values() {
         wanted.insert(format!("POST {path}"), Route::Lifecycle);
     }
     for url in &plan.urls {
-        wanted.insert(format!("POST {}", url.route), Route::Webhook(url));
+        wanted.insert(format!("POST {}", url.route), Route::Url(url));
     }
     let mut written_routes = BTreeSet::new();
     for function in template.of_kind(FUNCTION) {
@@ -100,7 +105,7 @@ fn check_routes(template: &Document<'_>, plan: &Plan, findings: &mut Vec<Finding
             match wanted.get(&route) {
                 None => findings.push(template.finding(
                     function.id,
-                    format!("the route {route} is not in the descriptor; delete it"),
+                    format!("the route {route} is not in the {}; delete it", declared(plan)),
                 )),
                 Some(to) => check_route(template, function, &route, *to, plan, findings),
             }
@@ -111,7 +116,8 @@ fn check_routes(template: &Document<'_>, plan: &Plan, findings: &mut Vec<Finding
         }
     }
     for route in wanted.keys().filter(|route| !written_routes.contains(*route)) {
-        let advice = format!("the route {route} of the descriptor is missing; add its function");
+        let advice =
+            format!("the route {route} of the {} is missing; add its function", declared(plan));
         findings.push(template.finding("the API", advice));
     }
 }
@@ -121,7 +127,16 @@ fn check_routes(template: &Document<'_>, plan: &Plan, findings: &mut Vec<Finding
 enum Route<'p> {
     Descriptor,
     Lifecycle,
-    Webhook(&'p Url),
+    Url(&'p Url),
+}
+
+/// The files that declare routes.
+fn declared(plan: &Plan) -> &'static str {
+    match (plan.connect, plan.forge) {
+        (true, true) => "descriptor or the manifest",
+        (false, true) => "manifest",
+        _ => "descriptor",
+    }
 }
 
 fn route(event: Event<'_>) -> String {
@@ -141,12 +156,13 @@ fn check_route(
     let wanted = match to {
         Route::Descriptor => Job::Descriptor,
         Route::Lifecycle => Job::Lifecycle,
-        Route::Webhook(_) => Job::Receiver,
+        Route::Url(Url { receiver: Receiver::Connect { .. }, .. }) => Job::Receiver,
+        Route::Url(Url { receiver: Receiver::Forge { .. }, .. }) => Job::ForgeReceiver,
     };
     if function.job() != Some(wanted) {
         return find(format!("the route {route} must lead to a function that runs {wanted:?}"));
     }
-    if !matches!(to, Route::Descriptor) {
+    if matches!(wanted, Job::Lifecycle | Job::Receiver) {
         if template.target(function.variable(variable::TENANTS_TABLE), TABLE).is_none() {
             find(format!("{} is not a table of this template", variable::TENANTS_TABLE));
         }
@@ -166,10 +182,33 @@ fn check_route(
             find(format!("{} is not the descriptor's key, {}", variable::APP_KEY, plan.app_key));
         }
     }
-    let Route::Webhook(url) = to else { return };
-    let webhooks = function.variable(variable::WEBHOOKS).and_then(Value::as_str);
-    if webhooks != Some(&*url.webhooks) {
-        find(format!("{} is not what the descriptor declares for {route}", variable::WEBHOOKS));
+    let Route::Url(url) = to else { return };
+    let text = |name: &str| function.variable(name).and_then(Value::as_str);
+    match &url.receiver {
+        Receiver::Connect { webhooks } => {
+            if text(variable::WEBHOOKS) != Some(webhooks) {
+                find(format!(
+                    "{} is not what the descriptor declares for {route}",
+                    variable::WEBHOOKS
+                ));
+            }
+        }
+        Receiver::Forge { key, endpoint } => {
+            if text(variable::ENDPOINT) != Some(endpoint) {
+                find(format!(
+                    "{} is not what the manifest declares of the endpoint {key}, so its tokens would \
+                     be refused, or those of another accepted",
+                    variable::ENDPOINT
+                ));
+            }
+            let url = function.variable(variable::KEY_SET_URL).and_then(pointed);
+            if url != Some(KEY_SET_URL) || !template.has_parameter(KEY_SET_URL) {
+                find(format!(
+                    "{} must be the parameter {KEY_SET_URL}; correct it",
+                    variable::KEY_SET_URL
+                ));
+            }
+        }
     }
     let Some(queue) = template.target(function.variable(variable::QUEUE_URL), QUEUE) else {
         return find(format!("{} is not a queue of this template", variable::QUEUE_URL));
@@ -190,8 +229,11 @@ fn check_route(
         [reader] if reader.job() == Some(handler) => {}
         [] => find(format!("it writes to {}, which no function reads; add its handler", queue.id)),
         [reader] => find(format!(
-            "it writes to {}, which is read by {}; the descriptor asks for the handler {}",
-            queue.id, reader.id, url.handler.name,
+            "it writes to {}, which is read by {}; the {} asks for the handler {}",
+            queue.id,
+            reader.id,
+            declared(plan),
+            url.handler.name,
         )),
         _ => find(format!(
             "several functions read {}, so each gets a part of the messages; keep one",
