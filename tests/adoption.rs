@@ -34,7 +34,7 @@ async fn the_same_tenants_go_on_without_a_new_install() {
     assert_eq!(table, "old-tenants");
 
     // A table of its own is empty, and with another key the secrets cannot be read.
-    let template = render(&DESCRIPTOR, &Configuration::default()).unwrap();
+    let template = render(&*DESCRIPTOR, &Configuration::default()).unwrap();
     let new = old.replaced_by(&template, &[]).await;
     assert_eq!(webhook(&new, &site).await, 401);
     let other = "arn:aws:kms:us-east-1:000000000000:key/other";

@@ -207,7 +207,7 @@ pub(crate) struct Alarms(Resources);
 
 impl Alarms {
     pub(crate) fn new() -> Self {
-        let text = template::render(&DESCRIPTOR, &Configuration::default()).unwrap();
+        let text = template::render(&*DESCRIPTOR, &Configuration::default()).unwrap();
         let document = sam_template::parse(&text).unwrap();
         Self(Resources::of(&document, &BTreeMap::new()).unwrap())
     }

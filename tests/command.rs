@@ -49,7 +49,7 @@ fn app() -> Folder {
     write("infra/atlassian-connect.json", DESCRIPTOR_FILE);
     write(
         "template.yaml",
-        &cargo_hooks::template::render(&DESCRIPTOR, &Configuration::default()).unwrap(),
+        &cargo_hooks::template::render(&*DESCRIPTOR, &Configuration::default()).unwrap(),
     );
     std::fs::create_dir(folder.path().join("target")).unwrap();
     std::fs::create_dir(folder.path().join("target/debug")).unwrap();

@@ -75,7 +75,7 @@ async fn app(existing_server: &str) -> TestApp {
         format!("existingServer: '{existing_server}'\nlifecycle: {{ handler: scripted }}");
     let configuration = Configuration::parse(&configuration).unwrap();
     TestApp::empty(|_| {
-        let template = render(&DESCRIPTOR, &configuration).unwrap();
+        let template = render(&*DESCRIPTOR, &configuration).unwrap();
         template.tamper("BatchSize: 10", "BatchSize: 10\n            Enabled: false")
     })
     .await

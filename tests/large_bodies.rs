@@ -121,7 +121,7 @@ pub(crate) fn noise(bytes: usize) -> String {
 /// The app's template with a bucket, and with everything in a hurry.
 fn with_a_bucket(s3: &FaultProxy) -> String {
     let configuration = Configuration::parse("template: { bodies: true }").unwrap();
-    let template = render(&DESCRIPTOR, &configuration).unwrap();
+    let template = render(&*DESCRIPTOR, &configuration).unwrap();
     with_variables(&template, &[("AWS_ENDPOINT_URL_S3", s3.url())])
         .tamper("RETRY_DELAY: !Ref RetryDelay", "RETRY_DELAY: '0'")
 }

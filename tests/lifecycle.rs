@@ -426,7 +426,7 @@ async fn a_handler_gets_each_callback_once_and_a_reinstall_again() {
     use Callback::{Installed, Uninstalled};
     let app = TestApp::empty(|_| {
         let configuration = Configuration::parse("lifecycle: { handler: scripted }").unwrap();
-        render(&DESCRIPTOR, &configuration).unwrap()
+        render(&*DESCRIPTOR, &configuration).unwrap()
     })
     .await;
     let site = Site::new(Product::Confluence, "site");

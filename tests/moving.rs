@@ -130,7 +130,7 @@ async fn an_app_of_atlassian_connect_express_moves_its_webhooks_and_keeps_its_pa
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let origin = format!("http://127.0.0.1:{port}");
     let configuration = Configuration::parse(&format!("existingServer: '{origin}'")).unwrap();
-    let app = TestApp::empty(|_| render(&DESCRIPTOR, &configuration).unwrap()).await;
+    let app = TestApp::empty(|_| render(&*DESCRIPTOR, &configuration).unwrap()).await;
     let (base_url, keys_url) = (app.stack.url().to_owned(), app.atlassian.url().to_owned());
     let start = || ExistingServer::start(files.path(), port, &base_url, &keys_url);
     let old = start();

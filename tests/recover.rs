@@ -156,7 +156,7 @@ async fn recovers_failed_webhooks_and_handles_each_once() {
         dead_letters: app.queue("ScriptedDeadLetterQueue").into(),
     };
     let queues = Queues::at(app.stack.sqs_endpoint(), vec![pair], Duration::from_secs(2));
-    let plan = Plan::of(&DESCRIPTOR, &Configuration::default());
+    let plan = Plan::of(&*DESCRIPTOR, &Configuration::default());
     let client = atlassian_simulator::client().unwrap();
     let mut what =
         Recover { since: Timestamp::now() - SignedDuration::from_hours(72), dry_run: true };
@@ -228,7 +228,7 @@ async fn skips_no_failure_of_a_crowded_millisecond_and_terminates() {
         let client = atlassian_simulator::client().unwrap();
         let since = Timestamp::now() - SignedDuration::from_hours(72);
         let (plan, what) =
-            (Plan::of(&DESCRIPTOR, &Configuration::default()), Recover { since, dry_run: true });
+            (Plan::of(&*DESCRIPTOR, &Configuration::default()), Recover { since, dry_run: true });
         let done = recover::recover(&jira, &plan, &client, &what, &queues);
         let done = tokio::time::timeout(Duration::from_secs(60), done).await;
         let done = done.unwrap_or_else(|_| panic!("no end: {paging:?} {counts:?}"));
