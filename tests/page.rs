@@ -35,7 +35,7 @@ impl Shown {
         let descriptor = DESCRIPTOR.clone();
         let demo =
             Demo::open(descriptor, atlassian, addresses, deployment, vec![site], None).unwrap();
-        let (url, journeys) = page.serve(&app.stack, &DESCRIPTOR, &demo, "/");
+        let (url, journeys) = page.serve(&app.stack, &demo, "/");
         let changes = journeys.subscribe();
         let answer = demo.call_back(Callback::Installed, &demo.sites()[0]).await.unwrap();
         assert!(answer.status.is_success());
