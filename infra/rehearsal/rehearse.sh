@@ -86,13 +86,17 @@ for form in "" "template: { bodies: true }" "template: { canary: true }" \
     "$tools/cfn-lint" ${form:+--ignore-checks W2001} --template "$rehearsal/expanded.json"
 done
 
-say "Linting the roles of a new app"
-rm -rf "$rehearsal/app"
+say "Linting the roles of a new app, and those and the template of a new Forge app"
+rm -rf "$rehearsal/app" "$rehearsal/forge-app"
 cargo hooks new "$rehearsal/app" --key com.example.rehearsed --framework .
-"$tools/cfn-lint" --template "$rehearsal/app/infra/deployer.yaml" "$rehearsal/app/infra/operator.yaml"
+cargo hooks new "$rehearsal/forge-app" --sender forge --framework .
+template=$rehearsal/forms/forge.yaml
+cp "$rehearsal/forge-app/template.yaml" "$template"
+"$tools/python" infra/rehearsal/expand.py "$template" "$rehearsal/expanded.json"
+"$tools/cfn-lint" --template "$rehearsal/expanded.json" "$rehearsal"/{app,forge-app}/infra/{deployer,operator}.yaml
 # Without its log: it would like to read the texts of its rules from its vendor.
 "$rehearsal/scanner/bin/checkov" --config-file "$rehearsal/app/.checkov.yaml" \
-    --file "$rehearsal"/forms/*.yaml "$rehearsal"/app/infra/{deployer,operator}.yaml \
+    --file "$rehearsal"/forms/*.yaml "$rehearsal"/{app,forge-app}/infra/{deployer,operator}.yaml \
     2>"$rehearsal/scanner.log" || { tail -n 5 "$rehearsal/scanner.log"; exit 1; }
 
 say "Building with sam build"

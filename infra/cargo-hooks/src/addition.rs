@@ -113,7 +113,8 @@ pub fn add(
     Ok(Addition { descriptor, webhooks, files, notes })
 }
 
-const HANDLERS: &str = "functions/handlers/src/bin";
+/// The folder of the handlers in an app.
+pub(crate) const HANDLERS: &str = "functions/handlers/src/bin";
 
 /// The text as rustfmt writes it in this folder; as it is where there is no rustfmt.
 pub fn formatted(text: &str, folder: &Path) -> String {

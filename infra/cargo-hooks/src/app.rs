@@ -171,7 +171,16 @@ impl App {
     }
 
     fn checked_declarations(&self) -> anyhow::Result<(Declared, Vec<Finding>)> {
-        sound_declarations(&self.descriptor_path(), &self.manifest_path()).map_err(|findings| {
+        let (descriptor, manifest) = (self.descriptor_path(), self.manifest_path());
+        if !descriptor.exists() && !manifest.exists() {
+            bail!(
+                "the app has neither a descriptor {} nor a manifest {}; restore it, or create an app \
+                 with `cargo hooks new my-app`",
+                shown(&descriptor),
+                shown(&manifest)
+            );
+        }
+        sound_declarations(&descriptor, &manifest).map_err(|findings| {
             print_errors(&findings);
             anyhow::anyhow!("correct what the app declares first")
         })

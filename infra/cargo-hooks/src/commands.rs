@@ -7,6 +7,7 @@ pub mod cost;
 pub mod dead;
 pub mod doctor;
 pub mod events;
+pub mod forge;
 pub mod inspect;
 pub mod local;
 pub mod logs;

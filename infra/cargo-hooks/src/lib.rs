@@ -25,6 +25,7 @@ pub mod deliveries;
 pub mod demo;
 pub mod doctor;
 pub mod logs;
+pub mod manifest;
 pub mod recover;
 pub mod scaffold;
 pub mod schema;

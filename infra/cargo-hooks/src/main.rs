@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use cargo_hooks::commands::{
-    add, check, completions, cost, dead, doctor, events, inspect, local, logs, new, plan, recover,
-    replay, schema, send, template, tenants,
+    add, check, completions, cost, dead, doctor, events, forge, inspect, local, logs, new, plan,
+    recover, replay, schema, send, template, tenants,
 };
 use cargo_hooks::terminal::escaped;
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -39,6 +39,7 @@ enum Command {
     Plan(plan::Args),
     Cost(cost::Args),
     Events(events::Args),
+    Forge(forge::Args),
     Dead(dead::Args),
     Replay(replay::Args),
     Recover(recover::Args),
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         Command::Plan(args) => plan::run(&args),
         Command::Cost(args) => cost::run(&args),
         Command::Events(args) => events::run(&args),
+        Command::Forge(args) => forge::run(&args),
         Command::Dead(args) => wait_for(dead::run(args)),
         Command::Replay(args) => wait_for(replay::run(args)),
         Command::Recover(args) => wait_for(recover::run(args)),

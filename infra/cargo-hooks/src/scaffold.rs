@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use clap::ValueEnum;
 use include_dir::{Dir, DirEntry, include_dir};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, Value};
@@ -25,6 +26,8 @@ pub struct Scaffold {
     pub stack: String,
     /// The products it is for, for people.
     pub products: &'static str,
+    /// Whose events it receives.
+    pub sender: Sender,
     /// Where its framework comes from.
     #[serde(flatten)]
     pub framework: Framework,
@@ -118,7 +121,46 @@ fn requirement() -> String {
     format!("{}.{}", env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"))
 }
 
-/// Writes the files of a new app that declares no webhook yet, by their paths.
+/// What sends the events of an app.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Sender {
+    /// A Connect app's webhooks
+    #[default]
+    Connect,
+    /// A Forge app's triggers
+    Forge,
+}
+
+impl Sender {
+    /// The files and folders of an app that are not for other senders.
+    fn own(self) -> &'static [&'static str] {
+        match self {
+            Self::Connect => &[
+                ".vscode",
+                "functions/descriptor",
+                "functions/lifecycle",
+                "functions/receiver",
+                "infra/atlassian-connect.json",
+            ],
+            Self::Forge => &["functions/forge-receiver"],
+        }
+    }
+
+    /// Whether it has secrets of tenants.
+    fn has_tenants(self) -> bool {
+        self == Self::Connect
+    }
+
+    /// Whether a file of an app is one for this sender.
+    fn has(self, path: &Path) -> bool {
+        let senders = Self::value_variants().iter();
+        let mut others = senders.filter(|other| **other != self).flat_map(|other| other.own());
+        !others.any(|own| path.starts_with(own))
+    }
+}
+
+/// Writes the files of a new app that declares no event yet, by their paths.
 ///
 /// # Errors
 ///
@@ -131,6 +173,7 @@ pub fn files(scaffold: &Scaffold) -> anyhow::Result<Vec<(PathBuf, String)>> {
         memory => MEMORY,
         http_timeout => HTTP_TIMEOUT,
         handler_timeout => HANDLER_TIMEOUT,
+        tenants => scaffold.sender.has_tenants(),
         ..Value::from(Serde(scaffold))
     };
     let mut files = Vec::new();
@@ -141,6 +184,9 @@ pub fn files(scaffold: &Scaffold) -> anyhow::Result<Vec<(PathBuf, String)>> {
                 DirEntry::Dir(folder) => folders.push(folder),
                 DirEntry::File(file) => {
                     let path = file.path().strip_prefix("app")?.with_extension("");
+                    if !scaffold.sender.has(&path) {
+                        continue;
+                    }
                     let text = file.contents_utf8().context("a template is not UTF-8")?;
                     files.push((path, render(text, &values)?));
                 }

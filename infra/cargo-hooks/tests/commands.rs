@@ -101,6 +101,100 @@ fn creates_an_app_in_which_everything_agrees() {
     assert!(manifest.contains("[workspace.metadata.atlassian-hooks]\n\n"), "{manifest}");
 }
 
+/// The files of one sender are not those of the other.
+#[test]
+fn creates_a_forge_app_in_which_everything_agrees() {
+    let (_folder, app) = app(&["--sender", "forge", "--product", "jira"]);
+    let wanted = [
+        ".checkov.yaml",
+        ".github/dependabot.yml",
+        ".github/workflows/ci.yml",
+        ".github/workflows/deploy.yml",
+        ".gitignore",
+        "Cargo.toml",
+        "README.md",
+        "functions/forge-receiver/Cargo.toml",
+        "functions/forge-receiver/src/main.rs",
+        "functions/handlers/Cargo.toml",
+        "functions/handlers/src/bin/issue-created.rs",
+        "functions/handlers/src/bin/uninstall.rs",
+        "infra/atlassian-hooks.schema.json",
+        "infra/atlassian-hooks.yaml",
+        "infra/deployer.yaml",
+        "infra/manifest.yml",
+        "infra/operator.yaml",
+        "samconfig.toml",
+        "template.yaml",
+        "tests/events/forge/avi_jira_created_issue.json",
+        "tests/events/forge/preUninstall.json",
+    ];
+    assert_eq!(files(&app), wanted);
+    let (agrees, text) = hooks(&app, &["check"]);
+    let warnings: Vec<&str> = text.lines().filter(|line| line.contains("warning")).collect();
+    let [warning] = &warnings[..] else { panic!("{text}") };
+    assert!(agrees && warning.contains("run `forge register`"), "{text}");
+    for file in ["README.md", "infra/operator.yaml", "infra/deployer.yaml", "template.yaml"] {
+        let text = fs::read_to_string(app.join(file)).unwrap();
+        let is_of_connect = ["Connect", "atlassian-connect", "TenantsTable", "kms:CreateKey"]
+            .iter()
+            .any(|word| text.contains(word));
+        assert!(!is_of_connect, "{file}");
+    }
+
+    // With its id, and another event that has the handler of the first.
+    let path = app.join("infra/manifest.yml");
+    let manifest = fs::read_to_string(&path).unwrap();
+    let id = "8db33809-1f32-48bb-8c52-5877dab48107";
+    let manifest = manifest.replace("00000000-0000-0000-0000-000000000000", id);
+    let events = "      events:\n";
+    let manifest =
+        manifest.replacen(events, &format!("{events}        - avi:jira:updated:issue\n"), 1);
+    fs::write(&path, manifest).unwrap();
+    let (agrees, text) = hooks(&app, &["check"]);
+    assert!(!agrees && text.contains("not what the manifest and the configuration"), "{text}");
+    let (written, text) = hooks(&app, &["template"]);
+    assert!(written, "{text}");
+    let (agrees, text) = hooks(&app, &["check"]);
+    assert!(agrees && !text.contains("warning"), "{text}");
+    let template = fs::read_to_string(app.join("template.yaml")).unwrap();
+    assert!(template.contains(id) && template.contains("avi:jira:updated:issue"), "{template}");
+    let (costs, text) = hooks(&app, &["cost"]);
+    assert!(costs && text.contains("usage and idle"), "{text}");
+    let (planned, text) = hooks(&app, &["plan"]);
+    assert!(planned && text.contains("/forge/issue-created"), "{text}");
+    let (doctored, text) = hooks(&app, &["doctor"]);
+    assert!(text.contains(id), "{doctored} {text}");
+    let (sent, text) = hooks(&app, &["send", "jira:issue_created"]);
+    assert!(!sent && text.contains("this command is for Connect apps"), "{text}");
+}
+
+#[test]
+fn a_forge_app_has_no_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = ["new", "my-app", "--sender", "forge", "--key", "com.example.mine"];
+    let (created, text) = hooks(folder.path(), &key);
+    assert!(!created && text.contains("forge register"), "{text}");
+    let (created, text) = hooks(folder.path(), &["new", "x", "--sender", "forge", "--inspector"]);
+    assert!(!created && text.contains("Connect app"), "{text}");
+}
+
+/// A manifest for a list of events, printed or written.
+#[test]
+fn writes_a_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = ["forge", "manifest", "--url", "https://hooks.example.com"];
+    let event = "avi:jira:created:issue";
+    let (printed, text) = hooks(folder.path(), &[&url[..], &[event]].concat());
+    assert!(printed && text.contains("        - avi:jira:created:issue\n"), "{text}");
+    let output = [&url[..], &[event, "--output", "manifest.yml"]].concat();
+    let (written, text) = hooks(folder.path(), &output);
+    assert!(written, "{text}");
+    let (again, text) = hooks(folder.path(), &output);
+    assert!(!again && text.contains("manifest.yml exists"), "{text}");
+    let (other, text) = hooks(folder.path(), &[&url[..], &["jira:issue_created"]].concat());
+    assert!(!other && text.contains("did you mean avi:jira:created:issue?"), "{text}");
+}
+
 /// The policies allow what `--help` says that the commands need, and nothing else.
 #[test]
 fn creates_policies_for_the_commands_of_operators() {

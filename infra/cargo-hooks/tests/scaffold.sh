@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # An app of one's own, from its first command to a handled webhook: outside this repository, on this
 # checkout of the framework. Builds into the checkout's build folder, so that most of it is there.
-# Then another that takes the framework from a git repository: all its dependencies are found.
+# Then a Forge app, and another that takes the framework from a git repository: all its dependencies are found.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 framework=$PWD
@@ -27,6 +27,14 @@ cargo fmt --all --check
 # The versions are the framework's, and on this machine already.
 cargo test --workspace --offline
 "$hooks" hooks local --once --port 0
+
+# A Forge app: its handlers' tests are all that is compiled, with crates that are there.
+cd "$folder"
+"$hooks" hooks new forge-app --sender forge --product jira --framework "$framework"
+cd forge-app
+"$hooks" hooks check
+cargo fmt --all --check
+cargo test --package handlers --offline
 
 # The committed files of this checkout. Always in the same place, so that cargo keeps one clone of it.
 repository=$target/scaffold/framework.git

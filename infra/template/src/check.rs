@@ -386,13 +386,17 @@ mod tests {
     }"#;
 
     fn findings(folder: &TempDir) -> Vec<String> {
+        found(folder, &metadata("receiver", crate::HTTP_TIMEOUT))
+    }
+
+    fn found(folder: &TempDir, metadata: &Value) -> Vec<String> {
         let files = Files {
             descriptor: &folder.path().join("infra/atlassian-connect.json"),
             manifest: &folder.path().join("infra/manifest.yml"),
             configuration: &folder.path().join("infra/atlassian-hooks.yaml"),
             template: &folder.path().join("template.yaml"),
             handlers: &folder.path().join(HANDLERS),
-            metadata: &metadata("receiver", crate::HTTP_TIMEOUT),
+            metadata,
             lock: &folder.path().join("Cargo.lock"),
             samconfig: &folder.path().join("samconfig.toml"),
             built: &folder.path().join(".aws-sam/build"),
@@ -519,5 +523,82 @@ mod tests {
             let [finding] = &findings[..] else { panic!("{words:?}: {findings:?}") };
             assert!(words.iter().all(|word| finding.contains(word)), "{finding}");
         }
+    }
+
+    const MANIFEST: &str = "
+app: { id: 'ari:cloud:ecosystem::app/8db33809-1f32-48bb-8c52-5877dab48107' }
+permissions: { scopes: ['read:jira-work'] }
+remotes: [{ key: hooks, baseUrl: 'https://hooks.example.com', operations: [compute] }]
+modules:
+  endpoint: [{ key: issueChanged, remote: hooks, route: { path: /forge/issue } }]
+  trigger: [{ key: on-issue, endpoint: issueChanged, events: ['avi:jira:updated:issue'] }]
+  preUninstall: [{ key: bye, endpoint: issueChanged }]
+";
+
+    /// An app of both worlds, in which a Forge endpoint and a webhook share a handler.
+    fn with_manifest(manifest: &str) -> (TempDir, Value) {
+        let app = app();
+        let at = app.path();
+        fs::write(at.join("infra/manifest.yml"), manifest).unwrap();
+        let text = "forge: { endpoints: { issueChanged: { handler: issue-created } } }";
+        fs::write(at.join("infra/atlassian-hooks.yaml"), text).unwrap();
+        write_template(at);
+        let mut both = metadata("receiver", crate::HTTP_TIMEOUT);
+        let mut other = metadata("forge-receiver", crate::HTTP_TIMEOUT);
+        let packages = both["packages"].as_array_mut().unwrap();
+        packages.append(other["packages"].as_array_mut().unwrap());
+        (app, both)
+    }
+
+    fn write_template(at: &Path) {
+        let paths = ["infra/atlassian-connect.json", "infra/manifest.yml"];
+        let [descriptor, manifest] = paths.map(|path| at.join(path));
+        let configuration = read_configuration(&at.join("infra/atlassian-hooks.yaml")).unwrap();
+        // A wrong one is what a test is about.
+        if let Ok((declared, _)) = sound_declarations(&descriptor, &manifest) {
+            let template = crate::render(&declared, &configuration).unwrap();
+            fs::write(at.join("template.yaml"), template).unwrap();
+        }
+    }
+
+    #[test]
+    fn finds_nothing_in_an_app_of_both_worlds() {
+        let (app, metadata) = with_manifest(MANIFEST);
+        assert_eq!(found(&app, &metadata), Vec::<String>::new());
+        // Of Forge alone.
+        fs::remove_file(app.path().join("infra/atlassian-connect.json")).unwrap();
+        fs::remove_file(app.path().join(HANDLERS).join("page-created.rs")).unwrap();
+        let all = found(&app, &metadata);
+        let agree = "not what the manifest and the configuration ask for";
+        assert!(all.iter().any(|finding| finding.contains(agree)), "{all:?}");
+        write_template(app.path());
+        assert_eq!(found(&app, &metadata), Vec::<String>::new());
+    }
+
+    #[test]
+    fn finds_what_is_wrong_with_a_forge_app() {
+        let (app, _) = with_manifest(MANIFEST);
+        let [finding] = &findings(&app)[..] else { panic!("{:?}", findings(&app)) };
+        assert!(finding.contains("functions/forge-receiver: it is missing"), "{finding}");
+        let rows = [
+            ("remote: hooks", "remote: hook", &["manifest.yml", "did you mean hooks?"]),
+            ("/forge/issue", "/issue-created", &["manifest.yml", "a URL belongs to one sender"]),
+            ("app: {", "app: [", &["manifest.yml", "not valid YAML"]),
+        ];
+        for (words, by, wanted) in rows {
+            let (app, metadata) = with_manifest(&MANIFEST.replace(words, by));
+            let found = found(&app, &metadata);
+            let [finding] = &found[..] else { panic!("{found:?}") };
+            assert!(wanted.iter().all(|words| finding.contains(words)), "{finding}");
+        }
+        let (app, metadata) = with_manifest(MANIFEST);
+        let taken = "use atlassian_hooks::{Delivery, jira};\n\
+                     async fn handle(_: Delivery<jira::IssueEvent>) {}\n\
+                     fn main() { atlassian_hooks::run(handle) }";
+        fs::write(app.path().join(HANDLERS).join("issue-created.rs"), taken).unwrap();
+        let found = found(&app, &metadata);
+        let [updated, uninstall] = &found[..] else { panic!("{found:?}") };
+        assert!(updated.contains("avi:jira:updated:issue"), "{updated}");
+        assert!(uninstall.contains("Delivery<forge::PreUninstallEvent>"), "{uninstall}");
     }
 }

@@ -10,17 +10,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use atlassian_connect::event::EventName;
-use atlassian_forge::event::{EventSpec, Product, Scopes, Source, TABLE};
+use atlassian_forge::event::{EventSpec, Product, Scopes, Source, TABLE, counterparts};
 use atlassian_forge::manifest::{
     BaseUrl, Endpoint, Filter, Invocation, Manifest, Remote, Subscription, Trigger,
 };
 use atlassian_forge::token::{AppId, EndpointKey};
+use sam_template::TemplateError;
 use serde_json::Value;
 
 use crate::check::{Finding, shown};
 
 /// The path of the file in an app.
 pub const PATH: &str = "infra/manifest.yml";
+
+/// The id of an app that is not registered yet. A receiver with it refuses every event, as no app has it.
+pub const NO_APP: &str = "ari:cloud:ecosystem::app/00000000-0000-0000-0000-000000000000";
 
 /// The longest expression of a filter, in characters.
 const MAX_EXPRESSION: usize = 10_000;
@@ -44,8 +48,14 @@ const APP_EVENT: &str = "avi:cloud:ecosystem::event/";
 /// Returns a [`Finding`] with the place of what is not YAML, or not a manifest.
 pub fn read(yaml: &str, file: &Path) -> Result<Manifest, Finding> {
     let file = shown(file);
-    let document = sam_template::parse(yaml)
-        .map_err(|error| Finding::error(file.clone(), format!("{error}; correct it")))?;
+    let document = sam_template::parse(yaml).map_err(|error| match error {
+        TemplateError::Syntax(error) => {
+            Finding::error(file.clone(), format!("it is not valid YAML; correct it: {error}"))
+        }
+        TemplateError::Refused { place, problem } => {
+            Finding::error(format!("{file}: {place}"), format!("{problem}; correct it"))
+        }
+    })?;
     serde_path_to_error::deserialize(without_nulls(document)).map_err(|error| {
         let path = error.path().to_string();
         Finding::error(format!("{file}: {path}"), format!("{}; correct it", error.inner()))
@@ -84,7 +94,13 @@ impl Checks<'_> {
     }
 
     fn app(&mut self) {
-        if let Err(invalid) = self.manifest.app.id.parse::<AppId>() {
+        if self.manifest.app.id == NO_APP {
+            self.warning(
+                "app.id",
+                "no app has this id, so every event is refused; run `forge register`, which writes the \
+                 id of yours, and then `cargo hooks template`",
+            );
+        } else if let Err(invalid) = self.manifest.app.id.parse::<AppId>() {
             self.error("app.id", format!("{invalid}, or run `forge register`, which writes it"));
         }
     }
@@ -270,7 +286,11 @@ impl Checks<'_> {
             },
             None if event.starts_with(APP_EVENT) => {}
             None if EventName::from(event).is_known() => {
-                self.error(place, format!("it is an event of Connect; {}", closest_advice(event)))
+                let instead = match counterparts(event) {
+                    [] => "Forge sends nothing like it; delete it".to_owned(),
+                    events => format!("did you mean {}?", events.join(" or ")),
+                };
+                self.error(place, format!("it is an event of Connect; {instead}"));
             }
             None => self.warning(place, format!("it is not known; {}", closest_advice(event))),
         }

@@ -1,12 +1,12 @@
-//! The SAM template of an app: written from the app descriptor, and checked against it.
+//! The SAM template of an app: written from what it declares to Atlassian, and checked against it.
 //!
-//! - [`configuration`] reads what the app wants beyond the descriptor.
+//! - [`configuration`] reads what the app wants beyond its declarations.
 //! - [`plan`] derives from both which functions and queues there are.
 //! - [`render`] writes `template.yaml`.
 //! - [`resources`] reads what it deploys from it, for other tools.
 //! - [`cost`] computes from them what the app costs.
 //! - [`forge`] checks the manifest of a Forge app.
-//! - [`check`] checks that descriptor, handlers, manifests and template agree.
+//! - [`check`] checks that declarations, handlers, packages and template agree.
 
 pub mod check;
 mod checksum;

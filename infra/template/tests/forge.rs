@@ -133,6 +133,18 @@ const FAULTS: &[(&str, &str, &str, &str)] = &[
     ),
     (
         "- avi:jira:created:issue",
+        "- comment_created",
+        "on-issue: comment_created",
+        "did you mean avi:jira:commented:issue or avi:confluence:created:comment?",
+    ),
+    (
+        "- avi:jira:created:issue",
+        "- theme_enabled",
+        "on-issue: theme_enabled",
+        "Forge sends nothing like it",
+    ),
+    (
+        "- avi:jira:created:issue",
         "- comment_deleted",
         "comment_deleted",
         "did you mean avi:jira:deleted:comment?",
@@ -254,6 +266,12 @@ const FAULTS: &[(&str, &str, &str, &str)] = &[
 ];
 
 const DOUBTS: &[(&str, &str, &str, &str)] = &[
+    (
+        "8db33809-1f32-48bb-8c52-5877dab48107",
+        "00000000-0000-0000-0000-000000000000",
+        "app.id",
+        "run `forge register`",
+    ),
     (
         "- avi:jira:created:issue",
         "- avi:jira:create:issue",

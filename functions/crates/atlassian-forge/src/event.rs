@@ -21,12 +21,14 @@
 
 mod body;
 pub mod confluence;
+mod counterparts;
 pub mod jira;
 mod lifecycle;
 mod table;
 mod time;
 
 pub use body::{Body, Form, RetryContext};
+pub use counterparts::{COUNTERPARTS, counterparts};
 pub use lifecycle::{App, Environment, LifecycleEvent, ModuleContext, PreUninstallEvent};
 pub use table::TABLE;
 pub use time::EventTime;

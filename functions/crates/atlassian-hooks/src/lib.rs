@@ -1,11 +1,12 @@
 //! Atlassian webhooks on AWS Lambda: verified, queued, and handled by your async functions.
 //!
-//! An app has up to six kinds of functions, and each is one call:
+//! An app has up to seven kinds of functions, and each is one call:
 //!
 //! | function | call | serves |
 //! |---|---|---|
 //! | receiver | [`receiver::run`] | one declared webhook URL: verifies the request and queues the event |
 //! | receiver of a Forge app | [`receiver::forge::run`] | one endpoint of the manifest: the same for Forge's events |
+//! | receiver of signed webhooks | [`receiver::signed::run`] | one URL that an administrator or an OAuth 2.0 app registers: the same for webhooks with a signature |
 //! | lifecycle | [`lifecycle::run`] | `installed`, `uninstalled`, `enabled`, `disabled`: records tenants, and queues the callbacks if the app has a handler for them |
 //! | descriptor | [`descriptor::run`] | `atlassian-connect.json` |
 //! | inspector | [`inspector::run`] | one queue: logs each event, instead of a handler |

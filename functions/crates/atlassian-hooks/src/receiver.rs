@@ -1,8 +1,10 @@
 //! The receiver function of one declared URL: verifies webhooks and queues them.
 //!
-//! [`run`] serves a webhook of a Connect app, and [`forge::run`] an endpoint of a Forge app.
+//! [`run`] serves a webhook of a Connect app, [`forge::run`] an endpoint of a Forge app, and
+//! [`signed::run`] a webhook that an administrator or an OAuth 2.0 app registered.
 
 pub mod forge;
+pub mod signed;
 
 use std::process::ExitCode;
 

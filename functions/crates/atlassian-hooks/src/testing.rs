@@ -9,6 +9,17 @@
 //! assert_eq!(delivery.payload.issue.key, "A-1");
 //! ```
 //!
+//! An event of a Forge app comes by its name:
+//!
+//! ```
+//! use atlassian_hooks::testing::delivery;
+//! use atlassian_hooks::{Delivery, Sender, forge};
+//!
+//! let body = r#"{"eventType": "avi:jira:created:issue", "issue": {"id": "1", "key": "A-1"}}"#;
+//! let delivery: Delivery<forge::jira::IssueEvent> = delivery("avi:jira:created:issue", body);
+//! assert_eq!((delivery.sender, delivery.payload.issue.key.as_str()), (Sender::Forge, "A-1"));
+//! ```
+//!
 //! [`changed`] changes one field of a body, and [`Outcome`] is what happens to the event after the
 //! handler returned:
 //!
@@ -67,6 +78,7 @@ use atlassian_connect::delivery::{Delivery, Sender, Webhook};
 use atlassian_connect::event::{EventName, FromPayload, Product, Reading};
 use atlassian_connect::payload::Payload;
 use atlassian_connect::tenant::ClientKey;
+use atlassian_forge::event as forge;
 use jiff::Timestamp;
 use serde_json::Value;
 use site::fake::base_url;
@@ -90,14 +102,20 @@ pub fn changed(body: &str, pointer: &str, value: impl Into<Value>) -> String {
 }
 
 /// A delivery of an event as a handler gets it, from the product that sends the event, or from
-/// Jira if both do or the event is unknown.
+/// Jira if several do or the event is unknown. An event that has its name from Forge, such as
+/// `avi:jira:created:issue`, comes from a Forge app.
 ///
 /// # Panics
 ///
 /// Panics if the body is not JSON, or cannot be read as a `T`.
 #[track_caller]
 pub fn delivery<T: FromPayload>(event: &str, body: &str) -> Delivery<T> {
-    let product = EventName::from(event).products().first().copied();
+    let product = match forge::Product::of(event) {
+        Some(forge::Product::Confluence) => Some(Product::Confluence),
+        Some(forge::Product::Bitbucket) => Some(Product::Bitbucket),
+        Some(_) => None,
+        None => EventName::from(event).products().first().copied(),
+    };
     delivery_from(product.unwrap_or(Product::Jira), event, body)
 }
 
@@ -108,6 +126,7 @@ pub fn delivery<T: FromPayload>(event: &str, body: &str) -> Delivery<T> {
 /// Panics if the body is not JSON, or cannot be read as a `T`.
 #[track_caller]
 pub fn delivery_from<T: FromPayload>(product: Product, event: &str, body: &str) -> Delivery<T> {
+    let is_of_forge = event == forge::PRE_UNINSTALL || event.starts_with("avi:");
     let event = EventName::from(event);
     let payload = match Payload::from_body(body.to_owned()) {
         Ok(payload) => payload,
@@ -116,13 +135,16 @@ pub fn delivery_from<T: FromPayload>(product: Product, event: &str, body: &str) 
     let delivery = Delivery {
         id: "test".to_owned(),
         product,
-        sender: Sender::Connect,
+        sender: if is_of_forge { Sender::Forge } else { Sender::Connect },
         tenant: ClientKey::new("test").expect("a client key of four letters"),
-        base_url: Some(base_url(product).to_owned()),
+        base_url: (!is_of_forge).then(|| base_url(product).to_owned()),
         received_at: Timestamp::now(),
         webhook: Webhook::default(),
         params: [].into(),
-        reading: Reading::of(product, &event, &payload),
+        reading: match is_of_forge {
+            true => forge::reading(product, &event, &payload),
+            false => Reading::of(product, &event, &payload),
+        },
         event,
         payload,
     };

@@ -43,6 +43,9 @@ pub const QUEUE_URL: &str = "QUEUE_URL";
 pub const RETRY_DELAY: &str = "RETRY_DELAY";
 /// Whether the inspector's handler logs bodies as they are: `true` or `false`.
 pub const SHOW_BODIES: &str = "SHOW_BODIES";
+/// What one URL of signed webhooks takes, as a JSON object with `path`, `sender` and `events`. For
+/// receivers of signed webhooks.
+pub const SIGNED_WEBHOOK: &str = "SIGNED_WEBHOOK";
 /// The KMS key of the tenants' secrets. If it is not set, secrets are not encrypted.
 pub const TENANTS_KEY: &str = "TENANTS_KEY";
 /// The tenants table. For receivers, the lifecycle function, and handlers that call the API of their

@@ -34,6 +34,18 @@ pub enum Rejection {
     /// The token of a Forge event is not trusted.
     #[error(transparent)]
     UntrustedInvocation(#[from] token::Untrusted),
+    /// A signed webhook is not trusted.
+    #[error(transparent)]
+    UntrustedWebhook(#[from] signed_webhooks::Untrusted),
+    /// There is no tenant with the name in the URL, or it sends webhooks of another kind.
+    #[error(
+        "there is no tenant {tenant} that sends webhooks of this kind; correct the URL in the product, or \
+         add the tenant with `cargo hooks tenants add`"
+    )]
+    UnknownSender {
+        /// The name in the URL.
+        tenant: String,
+    },
     /// The issuer has not installed the app.
     #[error("the tenant {tenant} is not installed; install the app on its site again")]
     UnknownTenant {
@@ -81,10 +93,8 @@ pub enum Rejection {
         /// What is wrong, without quoting the body.
         wrong: String,
     },
-    /// The descriptor does not declare the event for this URL.
-    #[error(
-        "the event {event} is not declared for this URL; declare it in the descriptor if you want it"
-    )]
+    /// The event is not declared for this URL.
+    #[error("the event {event} is not declared for this URL; declare it if you want it")]
     UndeclaredEvent {
         /// The event, as the body or the tenant's product says.
         event: String,
@@ -180,7 +190,12 @@ impl Rejection {
             Self::UntrustedInvocation(untrusted) => {
                 (StatusCode::UNAUTHORIZED, invocation_reason(untrusted))
             }
-            Self::UnknownTenant { .. } => (StatusCode::UNAUTHORIZED, "unknown_tenant"),
+            Self::UntrustedWebhook(untrusted) => {
+                (StatusCode::UNAUTHORIZED, webhook_reason(*untrusted))
+            }
+            Self::UnknownTenant { .. } | Self::UnknownSender { .. } => {
+                (StatusCode::UNAUTHORIZED, "unknown_tenant")
+            }
             Self::CallbackMismatch(_) => (StatusCode::UNAUTHORIZED, "callback_mismatch"),
             Self::OutdatedCallback => (StatusCode::UNAUTHORIZED, "outdated_callback"),
             Self::UnknownKey { .. } => (StatusCode::UNAUTHORIZED, "unknown_key"),
@@ -259,6 +274,21 @@ fn invocation_reason(untrusted: &token::Untrusted) -> &'static str {
         token::Untrusted::OtherEndpoint => "other_endpoint",
         token::Untrusted::UnknownKey => "unknown_key",
         token::Untrusted::Signature => "signature",
+        _ => "malformed_token",
+    }
+}
+
+fn webhook_reason(untrusted: signed_webhooks::Untrusted) -> &'static str {
+    use signed_webhooks::Untrusted;
+    match untrusted {
+        Untrusted::NoSignature => "no_signature",
+        Untrusted::SeveralSignatures => "two_signatures",
+        Untrusted::MalformedSignature => "malformed_signature",
+        Untrusted::NoToken => "no_token",
+        Untrusted::Method | Untrusted::Algorithm => "algorithm",
+        Untrusted::Expired { .. } => "expired",
+        Untrusted::NotYetValid { .. } => "not_yet_valid",
+        Untrusted::Signature => "signature",
         _ => "malformed_token",
     }
 }

@@ -1,5 +1,6 @@
 //! A request in the terms of the protocol.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Instant;
 
@@ -165,12 +166,24 @@ impl Request {
     ///
     /// Returns [`Rejection::NotText`] if it is not UTF-8.
     pub fn into_text(self) -> Result<String, Rejection> {
-        let body = self.body.unwrap_or_default();
-        if !self.is_base64_encoded {
-            return Ok(body);
+        if self.is_base64_encoded {
+            let bytes = self.body()?.into_owned();
+            return String::from_utf8(bytes).map_err(|_| Rejection::NotText);
         }
-        let bytes = STANDARD.decode(body).map_err(|_| Rejection::NotText)?;
-        String::from_utf8(bytes).map_err(|_| Rejection::NotText)
+        Ok(self.body.unwrap_or_default())
+    }
+
+    /// The bytes of the body as they arrived, empty if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Rejection::NotText`] if the gateway encoded it and it cannot be decoded.
+    pub fn body(&self) -> Result<Cow<'_, [u8]>, Rejection> {
+        let body = self.body.as_deref().unwrap_or_default();
+        if self.is_base64_encoded {
+            return STANDARD.decode(body).map(Cow::Owned).map_err(|_| Rejection::NotText);
+        }
+        Ok(Cow::Borrowed(body.as_bytes()))
     }
 }
 
@@ -310,6 +323,8 @@ mod tests {
 
     #[test]
     fn decodes_a_body_that_the_gateway_encoded() {
-        assert_eq!(call("$default", "/x", "", "", None).into_text().unwrap(), "{\"a\":\"Ā\"}");
+        let call = call("$default", "/x", "", "", None);
+        assert_eq!(*call.body().unwrap(), *"{\"a\":\"Ā\"}".as_bytes());
+        assert_eq!(call.into_text().unwrap(), "{\"a\":\"Ā\"}");
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::str::FromStr;
 
 use atlassian_connect::descriptor::Webhook;
-use atlassian_connect::event::{Naming, Product};
+use atlassian_connect::event::{EventName, Naming, Product};
 use atlassian_connect::payload::Payload;
 use gateway::Rejection;
 use serde::de::IgnoredAny;
@@ -38,10 +38,8 @@ impl Declared {
         };
         if let Some(named) = named {
             let own = |webhook: &&Webhook| webhook.event.as_str() == named;
-            let other = |webhook: &&Webhook| match webhook.event.naming(product) {
-                Naming::Other { event, member } => event.as_str() == named && has(payload, member),
-                Naming::Own | Naming::None => false,
-            };
+            let other =
+                |webhook: &&Webhook| is_named_otherwise(&webhook.event, product, named, payload);
             let declared = self.0.iter().find(own).or_else(|| self.0.iter().find(other));
             return declared.ok_or_else(|| Rejection::UndeclaredEvent { event: shortened(named) });
         }
@@ -53,16 +51,29 @@ impl Declared {
     }
 }
 
+/// Whether a body is of this event although it names another one.
+pub(crate) fn is_named_otherwise(
+    event: &EventName,
+    product: Product,
+    named: &str,
+    payload: &Payload,
+) -> bool {
+    match event.naming(product) {
+        Naming::Other { event, member } => event.as_str() == named && has(payload, member),
+        Naming::Own | Naming::None => false,
+    }
+}
+
 /// The only entry of an iterator, or `None` if it is empty.
-fn one<'a>(
-    mut entries: impl Iterator<Item = &'a Webhook>,
-) -> Option<Result<&'a Webhook, Rejection>> {
+pub(crate) fn one<'a, T>(
+    mut entries: impl Iterator<Item = &'a T>,
+) -> Option<Result<&'a T, Rejection>> {
     let first = entries.next()?;
     Some(if entries.next().is_none() { Ok(first) } else { Err(Rejection::AmbiguousEvent) })
 }
 
 /// A name, shortened for the log: the body is not signed, and can contain anything.
-fn shortened(name: &str) -> String {
+pub(crate) fn shortened(name: &str) -> String {
     name.chars().take(100).collect()
 }
 

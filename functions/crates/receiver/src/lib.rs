@@ -7,6 +7,7 @@
 mod declared;
 pub mod forge;
 mod queue;
+pub mod signed;
 
 pub use declared::Declared;
 pub use queue::{Enqueue, Queue, Refused};

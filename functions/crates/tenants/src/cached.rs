@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use atlassian_connect::jwt::{Hs256, Screened};
-use atlassian_connect::tenant::ClientKey;
+use atlassian_connect::tenant::{ClientKey, SharedSecret};
 use jiff::Timestamp;
 
 use crate::{Find, NotVerified, Tenant, Unavailable};
@@ -89,17 +89,35 @@ impl<F: Find> Cached<F> {
         token: &Screened<'_, Hs256>,
         now: Timestamp,
     ) -> Result<Arc<Tenant>, NotVerified> {
-        let key = token.issuer();
+        let verify = |secret: &SharedSecret| token.verify(secret).map(drop);
+        let (tenant, ()) = self.verify_with(token.issuer(), now, verify).await?;
+        Ok(tenant)
+    }
+
+    /// Verifies what a tenant signed with its current secret, or with the previous one while it is
+    /// valid. Returns the tenant, and what was verified.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`NotVerified::Unknown`] if there is no tenant with this key,
+    /// [`NotVerified::Untrusted`] if no secret verifies it, and [`NotVerified::Unavailable`] if the table
+    /// does not answer and the cache is not sufficient.
+    pub async fn verify_with<T, E>(
+        &self,
+        key: &ClientKey,
+        now: Timestamp,
+        verify: impl Fn(&SharedSecret) -> Result<T, E>,
+    ) -> Result<(Arc<Tenant>, T), NotVerified<E>> {
         let entry = self.entry(key);
         let mut entry = entry.lock().await;
         let is_new = self.refresh(&mut entry, key, now).await?;
-        let verified = entry.verify(token, now);
+        let verified = entry.verify(key, now, &verify);
         if verified.is_ok() || is_new || !entry.may_reread(now) {
             return verified;
         }
         // Not 401 if the table fails here: the secret may be new, and a refused webhook is lost.
         entry.seen = Some(self.read(key, now).await?);
-        entry.verify(token, now)
+        entry.verify(key, now, &verify)
     }
 
     /// The tenant with this key; `None` if it has not installed the app.
@@ -201,15 +219,16 @@ impl Entry {
         self.seen.as_ref()?.tenant.as_ref()
     }
 
-    fn verify(
+    fn verify<T, E>(
         &self,
-        token: &Screened<'_, Hs256>,
+        key: &ClientKey,
         now: Timestamp,
-    ) -> Result<Arc<Tenant>, NotVerified> {
-        let unknown = || NotVerified::Unknown { tenant: token.issuer().clone() };
+        verify: impl Fn(&SharedSecret) -> Result<T, E>,
+    ) -> Result<(Arc<Tenant>, T), NotVerified<E>> {
+        let unknown = || NotVerified::Unknown { tenant: key.clone() };
         let tenant = self.tenant().ok_or_else(unknown)?;
-        tenant.verify(token, now)?;
-        Ok(Arc::clone(tenant))
+        let verified = tenant.try_secrets(now, verify).map_err(NotVerified::Untrusted)?;
+        Ok((Arc::clone(tenant), verified))
     }
 
     fn may_reread(&mut self, now: Timestamp) -> bool {
@@ -230,7 +249,6 @@ mod tests {
     use atlassian_connect::event::Product;
     use atlassian_connect::jwt::{self, ClaimsToSign, Unverified};
     use atlassian_connect::qsh;
-    use atlassian_connect::tenant::SharedSecret;
 
     use super::*;
     use crate::PREVIOUS_SECRET_GRACE;

@@ -6,17 +6,24 @@
 //! [`Cached`]. What only tools do has no trait: [`Table::entries`] lists all rows, and
 //! [`Table::import`] records a tenant of another app's store, and [`Table::reseal`] replaces the data
 //! key of the secrets.
+//!
+//! Tenants that sign their webhooks did not install anything. An operator adds them with
+//! [`Table::add_signed`], and receivers find them through [`Table::for_signed`]. Their rows are in the
+//! same table, under a [`RowKey`] that no client key is.
 
 mod cached;
 mod kms;
+mod row_key;
 mod sealed;
 mod secrets;
 mod table;
 
 pub use cached::Cached;
+pub use row_key::RowKey;
 pub use secrets::Secrets;
 pub use table::Table;
 pub use table::reseal::{REMOVAL_AFTER, Removed, Resealed};
+pub use table::signed::{Added, Changed, SignedEntry};
 pub use table::transfer::{Entry, Import, Imported, State};
 
 use std::time::Duration;
@@ -70,9 +77,18 @@ impl Tenant {
     /// Returns [`Untrusted::Signature`] if it was signed with neither the current secret nor, within
     /// [`PREVIOUS_SECRET_GRACE`], the previous one.
     pub fn verify(&self, token: &Screened<'_, Hs256>, now: Timestamp) -> Result<Claims, Untrusted> {
-        let verified = token.verify(&self.secret);
+        self.try_secrets(now, |secret| token.verify(secret))
+    }
+
+    /// Verifies something with the current secret and, while it is valid, with the previous one.
+    fn try_secrets<T, E>(
+        &self,
+        now: Timestamp,
+        verify: impl Fn(&SharedSecret) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let verified = verify(&self.secret);
         match &self.previous {
-            Some((secret, until)) if verified.is_err() && now < *until => token.verify(secret),
+            Some((secret, until)) if verified.is_err() && now < *until => verify(secret),
             _ => verified,
         }
     }
@@ -173,18 +189,18 @@ pub enum Recorded {
     Outdated,
 }
 
-/// Why a token could not be verified.
+/// Why a token, or what else a tenant signed, could not be verified.
 #[derive(Debug, thiserror::Error)]
-pub enum NotVerified {
-    /// The issuer has not installed the app.
-    #[error("the tenant {tenant} is not installed; install the app on its site again")]
+pub enum NotVerified<E = Untrusted> {
+    /// There is no such tenant.
+    #[error("the tenant {tenant} is not known")]
     Unknown {
-        /// The issuer of the token.
+        /// The tenant that the request names.
         tenant: ClientKey,
     },
-    /// The token is not trusted.
+    /// It is not trusted.
     #[error(transparent)]
-    Untrusted(#[from] Untrusted),
+    Untrusted(E),
     /// The tenant could not be read.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -225,11 +241,12 @@ pub enum Unavailable {
     /// A stored secret cannot be decrypted, now or later.
     #[error(
         "the stored secret of {tenant} was not written by this app; find out who changed the table, \
-         and install the app on that site again"
+         and install the app on that site again, or replace the secret of a tenant that signs its webhooks \
+         with `cargo hooks tenants rotate`"
     )]
     Secret {
         /// The tenant.
-        tenant: ClientKey,
+        tenant: RowKey,
         /// The cause.
         #[source]
         source: runtime::Error,

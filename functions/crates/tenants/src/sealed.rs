@@ -13,11 +13,13 @@
 
 use std::fmt;
 
-use atlassian_connect::tenant::{ClientKey, SharedSecret};
+use atlassian_connect::tenant::SharedSecret;
 use contract::tenants_table::DATA_KEY_PREFIX;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use zeroize::Zeroizing;
+
+use crate::RowKey;
 
 /// The name of a data key, which is also the partition key of its row.
 ///
@@ -65,7 +67,7 @@ impl fmt::Display for DataKeyName {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Owner<'a> {
     pub(crate) app: &'a str,
-    pub(crate) tenant: &'a ClientKey,
+    pub(crate) tenant: &'a RowKey,
 }
 
 /// A stored value, taken apart.
@@ -166,21 +168,24 @@ fn bound(head: &[u8], Owner { app, tenant }: Owner<'_>) -> Aad<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use atlassian_connect::tenant::ClientKey;
+    use signed_webhooks::TenantName;
+
     use super::*;
 
     const KEY: [u8; 32] = [7; 32];
 
-    fn tenant(key: &str) -> ClientKey {
-        ClientKey::new(key).unwrap()
+    fn tenant(key: &str) -> RowKey {
+        RowKey::from(&ClientKey::new(key).unwrap())
     }
 
-    fn sealed(app: &str, key: &ClientKey) -> Vec<u8> {
+    fn sealed(app: &str, key: &RowKey) -> Vec<u8> {
         let owner = Owner { app, tenant: key };
         let name = DataKeyName::new(2026, 0);
         Sealed::seal(&SharedSecret::new("s3cr3t"), owner, (&name, &KEY)).unwrap()
     }
 
-    fn opened(stored: &[u8], app: &str, key: &ClientKey, data_key: &[u8]) -> Option<String> {
+    fn opened(stored: &[u8], app: &str, key: &RowKey, data_key: &[u8]) -> Option<String> {
         let sealed = Sealed::parse(stored).ok()?;
         let secret = sealed.open(Owner { app, tenant: key }, data_key).ok()?;
         Some(secret.expose().to_owned())
@@ -193,6 +198,10 @@ mod tests {
         assert_eq!(opened(&stored, "a", &key, &KEY).as_deref(), Some("s3cr3t"));
         assert_eq!(opened(&stored, "a", &tenant("bd"), &KEY), None);
         assert_eq!(opened(&stored, "z", &key, &KEY), None);
+        // A signed tenant with the name of this one.
+        let signed = RowKey::from(&"bc".parse::<TenantName>().unwrap());
+        assert_eq!(opened(&stored, "a", &signed, &KEY), None);
+        assert_eq!(opened(&sealed("a", &signed), "a", &key, &KEY), None);
         // The same letters, divided in another way.
         assert_eq!(opened(&stored, "ab", &tenant("c"), &KEY), None);
         assert_eq!(opened(&stored, "a", &key, &[8; 32]), None);

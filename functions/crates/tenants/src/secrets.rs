@@ -16,11 +16,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use atlassian_connect::tenant::ClientKey;
 use aws_types::SdkConfig;
 use jiff::Timestamp;
 use zeroize::Zeroizing;
 
+use crate::RowKey;
 use crate::kms::{Context, Failed, Kms};
 use crate::sealed::DataKeyName;
 
@@ -42,7 +42,7 @@ pub(crate) enum Subject<'a> {
     /// A data key.
     DataKey(&'a DataKeyName),
     /// The secret of a tenant, in the form of earlier releases.
-    Secret(&'a ClientKey),
+    Secret(&'a RowKey),
 }
 
 /// What KMS has decrypted.

@@ -2,6 +2,7 @@
 
 mod data_keys;
 pub(crate) mod reseal;
+pub(crate) mod signed;
 pub(crate) mod transfer;
 
 use std::collections::HashMap;
@@ -17,35 +18,56 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use aws_types::SdkConfig;
 use contract::tenants_table::{
     BASE_URL, CALLER_READS, EXPIRES_AT, KEY, OAUTH_CLIENT_ID, PREVIOUS_SECRET, PREVIOUS_UNTIL,
-    PRODUCT, RECEIVER_READS, SECRET,
+    PRODUCT, RECEIVER_READS, SECRET, SIGNED_READS,
 };
 use jiff::Timestamp;
+use signed_webhooks::{Kind, TenantName};
 use subtle::ConstantTimeEq;
 
 use crate::{
-    Find, Install, Installation, PREVIOUS_SECRET_GRACE, RETENTION, Recorded, Secrets, SignedAt,
-    Switch, Tenant, Unavailable, Uninstall,
+    Find, Install, Installation, PREVIOUS_SECRET_GRACE, RETENTION, Recorded, RowKey, Secrets,
+    SignedAt, Switch, Tenant, Unavailable, Uninstall,
 };
 
-/// The tenants table: one row per tenant, by its client key, and one per data key.
+/// The tenants table: one row per tenant, by its [`RowKey`], and one per data key.
 #[derive(Clone, Debug)]
 pub struct Table {
     client: Client,
     name: String,
     secrets: Secrets,
-    reads: &'static [&'static str],
+    finds: Finds,
+}
+
+/// Which tenants a table finds.
+#[derive(Clone, Copy, Debug)]
+enum Finds {
+    /// Those that installed the app, with these attributes.
+    Installed(&'static [&'static str]),
+    /// Those that sign webhooks of this kind.
+    Signed(Kind),
 }
 
 impl Table {
     /// A table by its name.
     pub fn new(aws: &SdkConfig, name: impl Into<String>, secrets: Secrets) -> Self {
-        Self { client: Client::new(aws), name: name.into(), secrets, reads: &RECEIVER_READS }
+        let finds = Finds::Installed(&RECEIVER_READS);
+        Self { client: Client::new(aws), name: name.into(), secrets, finds }
     }
 
     /// A table that finds what a handler needs to call the API of its tenants. It finds no previous
     /// secrets.
     pub fn for_callers(aws: &SdkConfig, name: impl Into<String>, secrets: Secrets) -> Self {
-        Self { reads: &CALLER_READS, ..Self::new(aws, name, secrets) }
+        Self { finds: Finds::Installed(&CALLER_READS), ..Self::new(aws, name, secrets) }
+    }
+
+    /// A table that finds the tenants that sign webhooks of this kind, by their names.
+    pub fn for_signed(
+        aws: &SdkConfig,
+        name: impl Into<String>,
+        secrets: Secrets,
+        kind: Kind,
+    ) -> Self {
+        Self { finds: Finds::Signed(kind), ..Self::new(aws, name, secrets) }
     }
 
     /// Opens the connections and decrypts the current data key before the first invocation, while
@@ -80,10 +102,19 @@ impl Table {
 
 impl Find for Table {
     async fn find(&self, key: &ClientKey, now: Timestamp) -> Result<Option<Tenant>, Unavailable> {
-        match self.row(key.as_str(), self.reads).await? {
-            Some(row) => self.tenant(key, &row, now).await,
-            None => Ok(None),
+        let (key, reads, kind) = match self.finds {
+            Finds::Installed(reads) => (RowKey::from(key), reads, None),
+            Finds::Signed(kind) => {
+                let Ok(name) = key.as_str().parse::<TenantName>() else { return Ok(None) };
+                (RowKey::from(&name), &SIGNED_READS[..], Some(kind))
+            }
+        };
+        let Some(row) = self.row(key.as_str(), reads).await? else { return Ok(None) };
+        // The secret of one kind of sender verifies nothing of another.
+        if signed::kind(&row) != kind {
+            return Ok(None);
         }
+        self.tenant(&key, &row, now).await
     }
 }
 
@@ -105,7 +136,7 @@ impl Table {
             let text = |name| row.get(name).and_then(|value: &AttributeValue| value.as_s().ok());
             let key = text(KEY).and_then(|key| ClientKey::new(key.as_str()).ok());
             let (Some(key), Some(base_url)) = (key, text(BASE_URL)) else { continue };
-            if let Some(tenant) = self.tenant(&key, &row, now).await? {
+            if let Some(tenant) = self.tenant(&RowKey::from(&key), &row, now).await? {
                 sites.push((key, base_url.clone(), tenant));
             }
         }
@@ -121,7 +152,7 @@ impl Table {
 
     async fn tenant(
         &self,
-        key: &ClientKey,
+        key: &RowKey,
         row: &Row,
         now: Timestamp,
     ) -> Result<Option<Tenant>, Unavailable> {
@@ -218,7 +249,7 @@ impl Table {
         stored: Option<&AttributeValue>,
     ) -> Result<Before, Unavailable> {
         let Some(stored) = stored else { return Ok(Before::None) };
-        match self.open(stored, key).await {
+        match self.open(stored, &RowKey::from(key)).await {
             Ok(before) if is_same(&before, secret) => Ok(Before::Same),
             Ok(_) => Ok(Before::Other),
             // The stored secret cannot be decrypted; the new install overwrites it.
@@ -274,7 +305,7 @@ impl Table {
             Before::None => remove.extend([PREVIOUS_SECRET, PREVIOUS_UNTIL]),
         }
         if !matches!(before, Before::Same) {
-            let sealed = self.seal(secret, key, now).await?;
+            let sealed = self.seal(secret, &RowKey::from(key), now).await?;
             update = update.expression_attribute_values(":secret", sealed);
             set.push(format!("{SECRET} = :secret"));
         }

@@ -4,14 +4,17 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use atlassian_connect::event::{Basis, Era, EventSpec, TABLE};
+use atlassian_forge::event::{self as forge, Scopes, Source};
 
 use crate::addition::slug;
+use crate::scaffold::Sender;
 
-/// List all events, with product, payload type and default URL
+/// List all events, with product, payload type and default URL or scopes
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
         cargo hooks events confluence\n  \
-        cargo hooks events sprint\n\n\
+        cargo hooks events sprint\n  \
+        cargo hooks events --sender forge sprint\n\n\
     Lifecycle callbacks (installed, enabled, disabled, uninstalled) are no webhooks, and not in the\n\
     list. The handler that `lifecycle` in infra/atlassian-hooks.yaml names gets them as a\n\
     LifecycleEvent.")]
@@ -19,6 +22,9 @@ pub struct Args {
     /// Only events with this text in their name or product
     #[arg(default_value = "")]
     filter: String,
+    /// Whose events
+    #[arg(long, value_enum, default_value_t)]
+    sender: Sender,
 }
 
 /// Runs it.
@@ -28,7 +34,11 @@ pub struct Args {
 /// Never fails.
 pub fn run(args: &Args) -> anyhow::Result<()> {
     // A reader that has seen enough, such as `head`, closes the pipe.
-    let _ = std::io::stdout().write_all(list(&args.filter).as_bytes());
+    let list = match args.sender {
+        Sender::Connect => list(&args.filter),
+        Sender::Forge => list_of_forge(&args.filter),
+    };
+    let _ = std::io::stdout().write_all(list.as_bytes());
     Ok(())
 }
 
@@ -48,9 +58,34 @@ fn list(filter: &str) -> String {
             format!("/{}", slug(line.event.as_str())),
         ]
     });
-    let header = ["EVENT", "PRODUCT", "DOCUMENTED", "PAYLOAD", "BASIS", "URL"].map(str::to_owned);
-    let rows: Vec<[String; 6]> = std::iter::once(header).chain(rows).collect();
-    let widths: Vec<usize> = (0..6)
+    table(["EVENT", "PRODUCT", "DOCUMENTED", "PAYLOAD", "BASIS", "URL"], rows)
+}
+
+/// The events of Forge whose name or product contains `filter`, as a table of text.
+fn list_of_forge(filter: &str) -> String {
+    let lines = forge::TABLE.iter();
+    let lines = lines.filter(|spec| spec.name.contains(filter) || spec.product.as_str() == filter);
+    let rows = lines.map(|spec| {
+        [
+            spec.name.into(),
+            spec.product.as_str().into(),
+            source(spec.source).into(),
+            format!("forge::{}", spec.payload),
+            match spec.scopes {
+                Scopes::None => "none".to_owned(),
+                Scopes::AnyOf { classic: [], granular } => granular.join(" "),
+                Scopes::AnyOf { classic, .. } => classic.join(" "),
+                Scopes::Unknown => "unknown".to_owned(),
+            },
+        ]
+    });
+    table(["EVENT", "PRODUCT", "LISTED BY", "PAYLOAD", "SCOPES"], rows)
+}
+
+/// Rows in columns.
+fn table<const N: usize>(header: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let rows: Vec<[String; N]> = std::iter::once(header.map(str::to_owned)).chain(rows).collect();
+    let widths: Vec<usize> = (0..N)
         .map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or_default())
         .collect();
     rows.iter().fold(String::new(), |mut text, row| {
@@ -59,6 +94,15 @@ fn list(filter: &str) -> String {
         writeln!(text, "{}", line.trim_end()).expect("a String takes any text");
         text
     })
+}
+
+/// What lists an event of Forge: Atlassian's documentation, or Forge's own tool.
+fn source(source: Source) -> &'static str {
+    match source {
+        Source::Both => "both",
+        Source::Documentation => "documentation",
+        Source::Tool => "tool",
+    }
 }
 
 fn era(era: Era) -> &'static str {
@@ -89,5 +133,18 @@ mod tests {
         assert_eq!(row[0..2], ["jira:issue_created", "jira"]);
         assert_eq!(row.last(), Some(&"/issue-created"));
         assert!(list("confluence").lines().skip(1).all(|line| line.contains(" confluence ")));
+    }
+
+    #[test]
+    fn lists_every_event_of_forge_with_its_scopes() {
+        assert_eq!(list_of_forge("").lines().count(), forge::TABLE.len() + 1);
+        let created = list_of_forge("avi:jira:created:issue");
+        let rows: Vec<Vec<&str>> =
+            created.lines().map(|line| line.split_whitespace().collect()).collect();
+        let issue = ["avi:jira:created:issue", "jira", "both", "forge::jira::IssueEvent"];
+        let row = rows.iter().find(|row| row[0] == issue[0]).unwrap();
+        assert_eq!((&row[..4], &row[4..]), (&issue[..], &["read:jira-work"][..]));
+        let bitbucket = list_of_forge("bitbucket");
+        assert!(bitbucket.lines().skip(1).all(|line| line.contains(" bitbucket ")));
     }
 }

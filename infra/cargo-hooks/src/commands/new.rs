@@ -4,39 +4,45 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use atlassian_connect::descriptor::Descriptor;
 use atlassian_connect::event::{EventName, Product};
 use clap::ValueEnum;
 
 use super::inspect::HANDLER;
-use crate::addition::{Wanted, add, formatted};
-use crate::scaffold::{self, Framework, Scaffold};
+use crate::addition::{self, add, formatted};
+use crate::manifest::{Wanted, handlers, manifest};
+use crate::scaffold::{self, Framework, Scaffold, Sender};
 use crate::schema;
 use template::configuration::{self, Configuration};
+use template::forge::{self, NO_APP};
 use template::render;
 
 /// Create an app in a new folder
 ///
 /// Writes a Cargo workspace with the functions, one handler for each product with its test, the app
-/// descriptor, and the template that deploys it.
+/// descriptor or the manifest, and the template that deploys it.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
         cargo hooks new my-app --key com.example.my-app\n  \
         cargo hooks new my-app --key com.example.my-app --product jira\n  \
+        cargo hooks new my-app --sender forge\n  \
         cargo hooks new webhook-inspector --inspector\n  \
         cargo hooks new my-app --framework ../atlassian-hooks")]
 pub struct Args {
     /// Folder to create; must not exist, or must be empty
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// Key of the app, unique among all Atlassian apps [default: com.example.DIR]
+    /// What sends the events
+    #[arg(long, value_enum, default_value_t)]
+    sender: Sender,
+    /// Key of a Connect app, unique among all Atlassian apps [default: com.example.DIR]
     #[arg(long, value_name = "com.example.my-app")]
     key: Option<String>,
     /// Product whose events the app handles
     #[arg(long, value_enum, default_value_t = Products::Both)]
     product: Products,
-    /// Create a webhook inspector: an app that subscribes to every event of the product, and logs each
+    /// Create a webhook inspector: a Connect app that subscribes to every event of the product, and logs each
     #[arg(long)]
     inspector: bool,
     /// Folder with a checkout of the framework, or URL of its git repository, optionally with #REF
@@ -62,6 +68,15 @@ impl Products {
             Self::Jira => &["jira:issue_created"],
             Self::Confluence => &["page_created"],
             Self::Both => &["jira:issue_created", "page_created"],
+        };
+        events.iter().map(|&event| event.to_owned()).collect()
+    }
+
+    fn events_of_forge(self) -> Vec<String> {
+        let events: &[&str] = match self {
+            Self::Jira => &["avi:jira:created:issue"],
+            Self::Confluence => &["avi:confluence:created:page"],
+            Self::Both => &["avi:jira:created:issue", "avi:confluence:created:page"],
         };
         events.iter().map(|&event| event.to_owned()).collect()
     }
@@ -105,17 +120,24 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let name =
         name.context("the folder has no name; give one, such as `cargo hooks new my-app`")?;
     let plain = slug(name);
-    let files = files(
-        &Scaffold {
-            key: args.key.clone().unwrap_or_else(|| format!("com.example.{plain}")),
-            name: name.to_owned(),
-            stack: plain,
-            products: args.product.names(),
-            framework: Framework::of(args.framework.as_deref())?,
-        },
-        args.product,
-        args.inspector,
-    )?;
+    let scaffold = Scaffold {
+        key: args.key.clone().unwrap_or_else(|| format!("com.example.{plain}")),
+        name: name.to_owned(),
+        stack: plain,
+        products: args.product.names(),
+        sender: args.sender,
+        framework: Framework::of(args.framework.as_deref())?,
+    };
+    let files = match args.sender {
+        Sender::Connect => files(&scaffold, args.product, args.inspector)?,
+        Sender::Forge if args.key.is_some() => {
+            bail!("a Forge app has no key; `forge register` gives it an id. Leave out --key")
+        }
+        Sender::Forge if args.inspector => {
+            bail!("the inspector is a Connect app; leave out --sender or --inspector")
+        }
+        Sender::Forge => files_of_forge(&scaffold, args.product)?,
+    };
 
     fs::create_dir_all(folder).with_context(|| {
         format!("{} cannot be created; check the path and its permissions", folder.display())
@@ -137,13 +159,28 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
            cd {0}\n  \
            cargo hooks local                  # build it, run it here, send it a webhook\n  \
            cargo test --workspace\n  \
-           cargo hooks add EVENT              # `cargo hooks events` lists them",
+           {}",
         folder.display(),
         args.product.names(),
         files.len(),
+        match args.sender {
+            Sender::Connect => {
+                "cargo hooks add EVENT              # `cargo hooks events` lists them"
+            }
+            Sender::Forge => "cargo hooks check",
+        },
     );
-    if args.key.is_none() {
-        println!("\nbefore you install the app, choose its key in infra/atlassian-connect.json");
+    match args.sender {
+        Sender::Connect if args.key.is_none() => {
+            println!(
+                "\nbefore you install the app, choose its key in infra/atlassian-connect.json"
+            );
+        }
+        Sender::Connect => {}
+        Sender::Forge => println!(
+            "\nbefore you install the app, register it and write its URL to infra/manifest.yml; \
+             README.md says how"
+        ),
     }
     Ok(())
 }
@@ -168,7 +205,7 @@ fn files(
     let (_, descriptor) = descriptor.context("the tool was built without a descriptor")?;
     let events = if inspector { products.every_event() } else { products.events() };
     let handler = inspector.then_some(HANDLER);
-    let wanted = Wanted { events: &events, handler, ..Wanted::default() };
+    let wanted = addition::Wanted { events: &events, handler, ..Default::default() };
     let addition = add(descriptor, wanted, |name| Some(name) == handler)?;
     *descriptor = addition.descriptor;
     let descriptor = Descriptor::parse(descriptor)?;
@@ -188,6 +225,34 @@ fn files(
     files.push((schema::CONFIGURATION_PATH.into(), schema::configuration_text()));
     Ok(files)
 }
+
+/// All files of a Forge app, by their paths in it.
+fn files_of_forge(
+    scaffold: &Scaffold,
+    products: Products,
+) -> anyhow::Result<Vec<(PathBuf, String)>> {
+    let mut files = scaffold::files(scaffold)?;
+    let events = products.events_of_forge();
+    let wanted = Wanted { app: NO_APP, url: EXAMPLE, events: &events, each: true };
+    let (text, _) = manifest(wanted)?;
+    let manifest =
+        forge::read(&text, Path::new(forge::PATH)).map_err(|error| anyhow!("{error}"))?;
+    files.extend(handlers(&text)?);
+    files.push((forge::PATH.into(), format!("{MANIFEST}{text}")));
+    files.push(("template.yaml".into(), render(&manifest, &Configuration::default())?));
+    files.push((schema::CONFIGURATION_PATH.into(), schema::configuration_text()));
+    Ok(files)
+}
+
+/// The URL of a Forge app that is not deployed yet.
+const EXAMPLE: &str = "https://hooks.example.com";
+
+/// What a manifest begins with.
+const MANIFEST: &str = "\
+# What the app declares to Forge: \"Manifest\" in Atlassian's documentation. `forge register` writes the id,
+# and baseUrl is the output BaseUrl of the stack. Run `cargo hooks template` after a change.
+
+";
 
 /// Letters, digits and single hyphens: what can name a stack, and end a key.
 fn slug(name: &str) -> String {

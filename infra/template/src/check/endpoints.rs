@@ -1,9 +1,11 @@
 //! Checks of a manifest's endpoints as URLs of this app: beside each other, and beside the URLs of a
 //! Connect app. What concerns the manifest alone is in [`crate::forge`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use atlassian_connect::delivery::Sender;
 use atlassian_connect::descriptor::{Descriptor, slug};
+use atlassian_forge::event::{Product, counterparts};
 use atlassian_forge::manifest::{BaseUrl, Manifest};
 use serde_json::Value;
 
@@ -59,6 +61,12 @@ pub(super) fn check(
                 TAKEN.join(", "),
             ));
         }
+        for event in url.events.iter().filter(|event| Product::of(event) == Some(Product::Compass))
+        {
+            error(format!(
+                "{event} would be refused, because handlers take no events of Compass; delete it"
+            ));
+        }
         if endpoint.len() > MAX_ENDPOINT {
             error(format!(
                 "its events take {} bytes of the {MAX_ENDPOINT} that fit into a function's \
@@ -68,6 +76,7 @@ pub(super) fn check(
         }
     }
     findings.extend(same_names(file, plan));
+    findings.extend(sent_twice(file, plan));
     findings.extend(scheduled(file, manifest));
     findings.extend(base_paths(file, manifest));
     findings
@@ -116,6 +125,32 @@ fn same_names(file: &str, plan: &Plan) -> Vec<Finding> {
         )
     })
     .collect()
+}
+
+/// Events that both a Connect and a Forge app are sent.
+fn sent_twice(file: &str, plan: &Plan) -> Vec<Finding> {
+    let of = |sender: Sender| plan.urls.iter().filter(move |url| url.receiver.sender() == sender);
+    let mut both: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for connect in of(Sender::Connect).flat_map(|url| &url.events) {
+        for forge in counterparts(connect) {
+            if of(Sender::Forge).any(|url| url.events.iter().any(|event| event == forge)) {
+                both.entry(forge).or_default().insert(connect);
+            }
+        }
+    }
+    both.into_iter()
+        .map(|(forge, connect)| {
+            let connect = connect.into_iter().collect::<Vec<_>>().join(" and ");
+            Finding::warning(
+                format!("{file}: {forge}"),
+                format!(
+                    "a Connect app gets the same as {connect}, so a site that has installed both apps \
+                     sends it twice, and idempotency cannot tell; uninstall the Connect app where the \
+                     Forge app is installed, or delete one of the two once every site has moved"
+                ),
+            )
+        })
+        .collect()
 }
 
 /// Scheduled triggers, whose endpoints have no receiver.
@@ -170,4 +205,146 @@ fn not_plain(path: &str) -> Option<&'static str> {
     (!path.chars().all(unreserved)).then_some(
         "route.path must have plain segments (letters, digits, - . _ ~), and no query; correct it",
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::check::Severity;
+    use crate::forge;
+    use crate::plan::Declarations;
+
+    /// An endpoint for each path, with an event each, in one app with a Connect app that has a webhook
+    /// `jira:issue_created` at `/issue`.
+    fn found(manifest: &str, configuration: &str) -> Vec<Finding> {
+        let descriptor = json!({
+            "key": "com.example.hooks", "lifecycle": {"installed": "/installed"},
+            "modules": {"webhooks": [{"event": "jira:issue_created", "url": "/issue"}]},
+        });
+        let descriptor = Descriptor::parse(&descriptor.to_string()).unwrap();
+        let manifest = forge::read(manifest, Path::new(forge::PATH)).unwrap();
+        let configuration = Configuration::parse(configuration).unwrap();
+        let declared = Declarations { descriptor: Some(&descriptor), manifest: Some(&manifest) };
+        let plan = Plan::of(declared, &configuration);
+        check(forge::PATH, &manifest, Some(&descriptor), &configuration, &plan)
+    }
+
+    const MANIFEST: &str = "\
+app: { id: 'ari:cloud:ecosystem::app/8db33809-1f32-48bb-8c52-5877dab48107' }
+remotes: [{ key: hooks, baseUrl: 'https://hooks.example.com' }]
+modules:
+  endpoint:
+    - { key: changed, remote: hooks, route: { path: /forge/changed } }
+    - { key: deleted, remote: hooks, route: { path: /forge/deleted } }
+    - { key: hourly, remote: hooks, route: { path: /hourly } }
+  trigger:
+    - { key: one, endpoint: changed, events: ['avi:jira:updated:issue'] }
+    - { key: two, endpoint: deleted, events: ['avi:jira:deleted:issue'] }
+";
+
+    #[test]
+    fn finds_nothing_where_urls_and_events_differ() {
+        assert_eq!(found(MANIFEST, ""), []);
+    }
+
+    #[test]
+    fn names_the_endpoint_and_the_rule() {
+        let rows = [
+            ("/forge/changed", "/issue", "changed", "that of the webhook jira:issue_created"),
+            ("/forge/changed", "/installed", "changed", "that of lifecycle.installed"),
+            ("/forge/changed", "/atlassian-connect.json", "changed", "the descriptor itself"),
+            ("/forge/changed", "/forge/deleted", "deleted", "that of the endpoint changed"),
+            ("/forge/changed", "/forge-deleted", "deleted", "names of those of /forge-deleted"),
+            ("/forge/changed", "/Issue/", "changed", "names of those of /issue"),
+            ("/forge/changed", "/a?b=c", "changed", "plain segments"),
+            ("/forge/changed", "'/{proxy+}'", "changed", "plain segments"),
+            ("/forge/changed", "/", "changed", "no letter or digit"),
+            (
+                "avi:jira:updated:issue",
+                "avi:compass:created:component_link",
+                "changed",
+                "no events of Compass",
+            ),
+            ("key: changed", "key: receiver", "receiver", "forge: { endpoints: { receiver:"),
+            ("key: changed", "key: work-dead", "work-dead", "cannot name its handler"),
+        ];
+        for (words, by, endpoint, advice) in rows {
+            let text = MANIFEST.replace(words, by);
+            let text = match by.strip_prefix("key: ") {
+                Some(key) => text.replace("endpoint: changed", &format!("endpoint: {key}")),
+                None => text,
+            };
+            let [finding] = &found(&text, "")[..] else { panic!("{by}: {:?}", found(&text, "")) };
+            assert_eq!(finding.severity, Severity::Error);
+            assert!(finding.place.ends_with(&format!("modules.endpoint: {endpoint}")), "{finding}");
+            assert!(finding.advice.contains(advice), "{finding}");
+        }
+        let named = "forge: { endpoints: { receiver: { handler: changed } } }";
+        let text = MANIFEST.replace("key: changed", "key: receiver");
+        assert_eq!(found(&text.replace("endpoint: changed", "endpoint: receiver"), named), []);
+    }
+
+    #[test]
+    fn finds_handlers_that_would_have_the_same_name() {
+        let configuration =
+            "forge: { endpoints: { changed: { handler: a1 }, deleted: { handler: a-1 } } }";
+        let [finding] = &found(MANIFEST, configuration)[..] else { panic!() };
+        assert!(finding.advice.contains("the handlers a-1 and a1"), "{finding}");
+    }
+
+    #[test]
+    fn finds_an_endpoint_with_more_events_than_its_function_can_know() {
+        let many: Vec<String> = (0..100)
+            .map(|number| format!("'avi:cloud:ecosystem::event/an-app/{number}'"))
+            .collect();
+        let text = MANIFEST.replace("'avi:jira:updated:issue'", &many.join(", "));
+        let [finding] = &found(&text, "")[..] else { panic!() };
+        assert!(finding.advice.contains("of the 3072"), "{finding}");
+    }
+
+    #[test]
+    fn warns_of_an_event_that_is_sent_twice() {
+        let text = MANIFEST.replace("avi:jira:updated:issue", "avi:jira:created:issue");
+        let [finding] = &found(&text, "")[..] else { panic!() };
+        assert_eq!(finding.severity, Severity::Warning);
+        assert!(finding.place.ends_with(": avi:jira:created:issue"), "{finding}");
+        assert!(finding.advice.contains("the same as jira:issue_created"), "{finding}");
+    }
+
+    #[test]
+    fn says_what_becomes_of_a_scheduled_trigger() {
+        let with = |endpoint: &str| {
+            let text =
+                format!("{MANIFEST}  scheduledTrigger: [{{ key: t, endpoint: {endpoint} }}]\n");
+            let [finding] = &found(&text, "")[..] else { panic!("{endpoint}") };
+            finding.clone()
+        };
+        assert_eq!(with("hourly").severity, Severity::Warning);
+        assert_eq!(with("changed").severity, Severity::Error);
+    }
+
+    #[test]
+    fn warns_of_a_path_that_the_api_does_not_have() {
+        let text = MANIFEST.replace("https://hooks.example.com", "https://hooks.example.com/a");
+        let [finding] = &found(&text, "")[..] else { panic!() };
+        assert_eq!(finding.severity, Severity::Warning);
+        assert!(finding.advice.contains("https://hooks.example.com/a has a path"), "{finding}");
+    }
+
+    #[test]
+    fn finds_a_missing_package() {
+        let manifest = forge::read(MANIFEST, Path::new(forge::PATH)).unwrap();
+        let plan = Plan::of(&manifest, &Configuration::default());
+        let with = |name: &str| {
+            let target = json!({"kind": ["bin"], "name": name});
+            package(&plan, &json!({"packages": [{"targets": [target]}]}))
+        };
+        assert_eq!(with(BINARY), None);
+        let missing = with("receiver").unwrap();
+        assert!(missing.advice.contains("receiver::forge::run()"), "{missing}");
+    }
 }

@@ -3,24 +3,24 @@
 //! A data key's row is written once. Its name has the year in which it was made, so the first install
 //! of a year makes a new data key, and nothing points to the current one: it is the last of the year.
 
-use atlassian_connect::tenant::{ClientKey, SharedSecret};
+use atlassian_connect::tenant::SharedSecret;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::tenants_table::{DATA_KEY, KEY};
 use jiff::Timestamp;
 
 use super::{Held, Row, Table, UPDATED_AT};
-use crate::Unavailable;
 use crate::kms::Failed;
 use crate::sealed::{DataKeyName, Owner, Sealed};
 use crate::secrets::{Key, Plaintext, Subject};
+use crate::{RowKey, Unavailable};
 
 impl Table {
     /// Encrypts a secret with the current data key. The first secret of a year makes it.
     pub(super) async fn seal(
         &self,
         secret: &SharedSecret,
-        tenant: &ClientKey,
+        tenant: &RowKey,
         now: Timestamp,
     ) -> Result<AttributeValue, Unavailable> {
         let Some(key) = self.secrets.key() else {
@@ -44,7 +44,7 @@ impl Table {
     pub(super) async fn open(
         &self,
         stored: &AttributeValue,
-        tenant: &ClientKey,
+        tenant: &RowKey,
     ) -> Result<SharedSecret, Unavailable> {
         let unreadable =
             |source: runtime::Error| Unavailable::Secret { tenant: tenant.clone(), source };

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use atlassian_connect::tenant::ClientKey;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::tenants_table::{DATA_KEY, KEY, PREVIOUS_SECRET, PREVIOUS_UNTIL, SECRET};
@@ -11,9 +10,9 @@ use jiff::Timestamp;
 
 use super::data_keys::{DataKeyRow, sealed, year};
 use super::{ATTEMPTS, Held, Row, Table, UPDATED_AT, timestamp};
-use crate::Unavailable;
 use crate::sealed::{DataKeyName, Owner, Sealed};
 use crate::secrets::{Key, Plaintext};
+use crate::{RowKey, Unavailable};
 
 /// How long a replaced data key is kept. An install that has read it before takes seconds.
 pub const REMOVAL_AFTER: Duration = Duration::from_secs(60 * 60);
@@ -26,7 +25,7 @@ pub struct Resealed {
     /// The number of tenants whose secrets it encrypts.
     pub tenants: usize,
     /// Tenants whose secret could not be decrypted. Their rows were left as they are.
-    pub unreadable: BTreeSet<ClientKey>,
+    pub unreadable: BTreeSet<RowKey>,
 }
 
 /// The outcome of [`Table::remove_data_keys`].
@@ -91,7 +90,7 @@ impl Table {
     async fn reseal_row(
         &self,
         key: &Key,
-        (tenant, row): (&ClientKey, &Row),
+        (tenant, row): (&RowKey, &Row),
         (name, data_key): (&DataKeyName, &Plaintext),
         now: Timestamp,
     ) -> Result<Held, Unavailable> {
@@ -163,8 +162,8 @@ impl Table {
     }
 }
 
-fn tenant(row: &Row) -> Option<ClientKey> {
-    ClientKey::new(row.get(KEY)?.as_s().ok()?).ok()
+fn tenant(row: &Row) -> Option<RowKey> {
+    RowKey::parse(row.get(KEY)?.as_s().ok()?)
 }
 
 /// The row of a data key, and when it was made.

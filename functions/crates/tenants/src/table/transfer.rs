@@ -13,7 +13,7 @@ use super::{
     ATTEMPTS, Before, Change, ENABLED, Held, Order, Row, SIGNED_AT, SWITCHED_AT, Table, UPDATED_AT,
     timestamp,
 };
-use crate::{Installation, Unavailable};
+use crate::{Installation, RowKey, Unavailable};
 
 /// A row of the table, without its secret.
 #[derive(Clone, Debug)]
@@ -103,7 +103,7 @@ impl Table {
     ///
     /// Returns [`Unavailable`] if the table did not answer.
     pub async fn entries(&self) -> Result<Vec<Entry>, Unavailable> {
-        // A row whose key is no client key is that of a data key.
+        // A row whose key is no client key is that of a data key, or of a tenant that signs its webhooks.
         Ok(self.rows().await?.into_iter().filter_map(entry).collect())
     }
 
@@ -115,7 +115,7 @@ impl Table {
     /// Returns [`Unavailable`] if the key did not answer, or the secret cannot be decrypted.
     pub async fn secret_of(&self, entry: &Entry) -> Result<Option<SharedSecret>, Unavailable> {
         match &entry.secret {
-            Some(Sealed(stored)) => self.open(stored, &entry.key).await.map(Some),
+            Some(Sealed(stored)) => self.open(stored, &RowKey::from(&entry.key)).await.map(Some),
             None => Ok(None),
         }
     }

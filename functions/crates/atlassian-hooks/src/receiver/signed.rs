@@ -1,0 +1,34 @@
+//! The receiver function of one URL of signed webhooks: verifies them and queues them.
+
+use std::process::ExitCode;
+
+use claim_check::ObjectStore;
+use contract::variable;
+use jiff::Timestamp;
+use receiver::Queue;
+use receiver::signed::{Declared, receive};
+use runtime::environment::{optional, parsed, required};
+use tenants::{Cached, Secrets, Table};
+
+/// Runs the function until Lambda stops it. The template sets its environment variables.
+pub fn run() -> ExitCode {
+    runtime::start(async {
+        let declared: Declared = parsed(variable::SIGNED_WEBHOOK)?;
+        let aws = runtime::aws::config()?;
+        let secrets =
+            Secrets::new(&aws, optional(variable::TENANTS_KEY), required(variable::APP_KEY)?);
+        let table = required(variable::TENANTS_TABLE)?;
+        let table = Table::for_signed(&aws, table, secrets, declared.sender);
+        let queue = Queue::from_environment(&aws)?;
+        let queue = queue.with_object_store(ObjectStore::from_environment(&aws));
+        let base_url = optional(variable::BASE_URL);
+        tokio::join!(table.warm_up(), queue.warm_up());
+        let tenants = Cached::new(table);
+
+        gateway::run(base_url, async |call| {
+            let received = receive(call, &declared, &tenants, &queue, Timestamp::now()).await;
+            received.map(|()| gateway::done())
+        })
+        .await
+    })
+}
