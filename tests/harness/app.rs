@@ -32,13 +32,14 @@ pub(crate) static DESCRIPTOR: LazyLock<Descriptor> =
     LazyLock::new(|| Descriptor::parse(DESCRIPTOR_FILE).unwrap());
 
 /// The manifest of the tests' app. Its events go to the handler `scripted` as well.
-pub(crate) static MANIFEST: LazyLock<Manifest> = LazyLock::new(|| {
-    let file = Path::new("manifest.yml");
-    template::forge::read(include_str!("../app/manifest.yml"), file).unwrap()
-});
+pub(crate) static MANIFEST: LazyLock<Manifest> =
+    LazyLock::new(|| template::forge::read(MANIFEST_FILE, Path::new("manifest.yml")).unwrap());
 
-/// The handlers of its endpoints.
-const OF_ENDPOINTS: &str = "forge:
+/// The file that [`MANIFEST`] is.
+pub(crate) const MANIFEST_FILE: &str = include_str!("../app/manifest.yml");
+
+/// The configuration that names the handlers of its endpoints.
+pub(crate) const OF_ENDPOINTS: &str = "forge:
   endpoints:
     issue-changed: { handler: scripted }
     life: { handler: scripted }
