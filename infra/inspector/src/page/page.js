@@ -90,7 +90,11 @@ function dateAndClock(seconds) {
   return `${date} ${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
 }
 
-const short = (tenant) => (tenant && tenant.length > 14 ? `${tenant.slice(0, 6)}…${tenant.slice(-6)}` : tenant ?? "");
+/** The ends of a tenant's name; of an installation of Forge, of its last part, as all begin alike. */
+function short(tenant) {
+  const name = (tenant ?? "").split("/").pop();
+  return name.length > 14 ? `${name.slice(0, 6)}…${name.slice(-6)}` : name;
+}
 
 const url = (journey) => journey.sent.path + (journey.sent.query ? `?${journey.sent.query}` : "");
 

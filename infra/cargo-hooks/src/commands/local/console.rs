@@ -90,6 +90,8 @@ pub(crate) fn row(journey: &Journey) {
     let time = journey.received_at.to_zoned(TimeZone::system()).strftime("%H:%M:%S%.3f");
     let event = journey.event.as_deref().unwrap_or(&journey.sent.path);
     let tenant = journey.tenant.as_deref().unwrap_or("-");
+    // Of an installation of Forge all begin alike.
+    let tenant = tenant.rsplit('/').next().unwrap_or(tenant);
     let tenant: String = tenant.chars().take(8).collect();
     let handler = journey.handler.as_deref().or(journey.function.as_deref()).unwrap_or("-");
     let style = style(journey.outcome);
