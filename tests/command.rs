@@ -8,10 +8,13 @@ use std::sync::LazyLock;
 
 use atlassian_connect::event::{Era, Product, TABLE};
 use cargo_hooks::template::configuration::Configuration;
+use cargo_hooks::template::plan::Declarations;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::app::{DESCRIPTOR, DESCRIPTOR_FILE, functions};
+use crate::harness::app::{
+    DESCRIPTOR, DESCRIPTOR_FILE, MANIFEST, MANIFEST_FILE, OF_ENDPOINTS, functions,
+};
 use crate::harness::log::Logged;
 
 /// The folder of the tests' app, as a user has it, with its functions built.
@@ -24,6 +27,18 @@ impl Folder {
 }
 
 static APP: LazyLock<Folder> = LazyLock::new(app);
+
+/// The same with the manifest of a Forge app besides.
+static APP_OF_BOTH: LazyLock<Folder> = LazyLock::new(|| {
+    let app = app();
+    let write = |path: &str, text: &str| std::fs::write(app.path().join(path), text).unwrap();
+    let declared = Declarations { descriptor: Some(&DESCRIPTOR), manifest: Some(&MANIFEST) };
+    let configuration = Configuration::parse(OF_ENDPOINTS).unwrap();
+    write("infra/manifest.yml", MANIFEST_FILE);
+    write("infra/atlassian-hooks.yaml", OF_ENDPOINTS);
+    write("template.yaml", &cargo_hooks::template::render(declared, &configuration).unwrap());
+    app
+});
 
 fn app() -> Folder {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
@@ -87,9 +102,18 @@ fn hooks(arguments: &[&str]) -> Command {
 
 /// `cargo hooks …` with the local stack whose session is in a folder.
 pub(crate) fn hooks_at(home: &Path, arguments: &[&str]) -> Command {
+    hooks_of(&APP, home, arguments)
+}
+
+/// The same, of an app that is one of Forge as well.
+pub(crate) fn hooks_of_both(home: &Path, arguments: &[&str]) -> Command {
+    hooks_of(&APP_OF_BOTH, home, arguments)
+}
+
+fn hooks_of(app: &Folder, home: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(&*TOOL);
-    command.args(arguments).current_dir(APP.path()).env("HOOKS_HOME", home);
-    command.env("CARGO_TARGET_DIR", APP.path().join("target"));
+    command.args(arguments).current_dir(app.path()).env("HOOKS_HOME", home);
+    command.env("CARGO_TARGET_DIR", app.path().join("target"));
     command
 }
 
@@ -272,6 +296,47 @@ fn shows_the_journey_and_leaves_no_process_behind() {
     let (output, stderr) = run(&["send", "page_created"]);
     assert!(!output.status.success());
     assert!(stderr.contains("cargo hooks local"), "{stderr}");
+}
+
+/// An app of both worlds: a webhook and an event of Forge, each to its handler.
+#[test]
+fn local_plays_forge_for_an_app_with_a_manifest() {
+    let home = tempfile::tempdir().unwrap();
+    let mut local = hooks_of_both(home.path(), &["local", "--port", "0"]);
+    let local = local.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut local = Running(local.unwrap());
+    let mut lines = BufReader::new(local.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let journey: Vec<String> = lines.by_ref().take_while(|line| !line.contains("Stop ")).collect();
+    let text = journey.join("\n");
+    for step in [
+        "by Forge in jira",
+        "by Forge in confluence",
+        "sent jira:issue_created to /issue-created: 204",
+        "sent avi:jira:created:issue to /forge/issue-changed: 200",
+        "verified for tenant ari:cloud:ecosystem::installation/",
+        "cargo hooks send avi:forge:installed:app",
+    ] {
+        assert!(text.contains(step), "{step}: {text}");
+    }
+
+    let send = |arguments: &[&str]| {
+        let output = hooks_of_both(home.path(), &[&["send"], arguments].concat()).output().unwrap();
+        let (stdout, stderr) = (output.stdout, output.stderr);
+        let text = [stdout, stderr].concat();
+        (output.status.success(), String::from_utf8(text).unwrap())
+    };
+    // Followed to its handler, and to the refusal.
+    let (is_sent, text) = send(&["avi:jira:updated:issue"]);
+    assert!(is_sent && text.contains("handled by ScriptedHandler"), "{text}");
+    let (is_sent, text) = send(&["avi:jira:updated:issue", "--retry", "1"]);
+    assert!(is_sent && text.contains("duplicate of a webhook that was handled before"), "{text}");
+    let (is_sent, text) = send(&["avi:jira:updated:issue", "--as", "browser"]);
+    assert!(is_sent && text.contains("401") && text.contains("user"), "{text}");
+    let (is_sent, text) = send(&["avi:forge:installed:app"]);
+    assert!(is_sent && text.contains("handled"), "{text}");
+    local.interrupt();
+    lines.for_each(drop);
+    assert!(local.0.wait().unwrap().success());
 }
 
 /// What a stack is told while a handler is written: changed sources, failures, and a restart.

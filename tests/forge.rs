@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use atlassian_connect::event::Product;
-use atlassian_forge::event::PRE_UNINSTALL;
-use atlassian_simulator::forge::{Forge, Installation};
+use atlassian_simulator::forge::{Endpoint as Target, Forge, Installation, SigningKey};
 use atlassian_simulator::{Answer, Webhook};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -20,67 +19,22 @@ use table::{Attempt, attempts};
 
 const APP: &str = "ari:cloud:ecosystem::app/8db33809-1f32-48bb-8c52-5877dab48107";
 
-/// An endpoint of the tests' Forge app.
-pub(crate) struct Declared {
+/// An endpoint of the manifest.
+pub(crate) struct Endpoint {
     pub(crate) key: &'static str,
     pub(crate) path: &'static str,
-    events: &'static [&'static str],
 }
 
-pub(crate) const ISSUE: Declared = Declared {
-    key: "issue-changed",
-    path: "/forge/issue-changed",
-    events: &[
-        "avi:jira:created:issue",
-        "avi:jira:updated:issue",
-        "avi:jira:commented:issue",
-        "avi:jira:new:thing",
-    ],
-};
+/// Takes several events of issues, one of which nobody knows.
+pub(crate) const ISSUE: Endpoint = Endpoint { key: "issue-changed", path: "/forge/issue-changed" };
 
-const LIFE: Declared = Declared {
-    key: "life",
-    path: "/forge/life",
-    events: &["avi:forge:installed:app", "avi:forge:upgraded:app", PRE_UNINSTALL],
-};
+/// Takes the lifecycle, and the uninstall, whose body has no name.
+const LIFE: Endpoint = Endpoint { key: "life", path: "/forge/life" };
 
-const POLICY: Declared = Declared {
-    key: "policy",
-    path: "/forge/policy",
-    events: &["avi:ecosystem.app_policy:blocked:app_access_to_objects.v2"],
-};
+/// Takes CloudEvents.
+const POLICY: Endpoint = Endpoint { key: "policy", path: "/forge/policy" };
 
-/// A template with the endpoints besides, whose events go to the scripted handler.
-fn with_endpoints(template: impl AsRef<str>) -> String {
-    let mut functions = String::new();
-    for (name, endpoint) in [("Issue", &ISSUE), ("Life", &LIFE), ("Policy", &POLICY)] {
-        let declared = json!({ "app": APP, "key": endpoint.key, "events": endpoint.events });
-        functions.push_str(&format!(
-            "  {name}ForgeReceiver:
-    Type: AWS::Serverless::Function
-    Metadata:
-      BuildMethod: rust-cargolambda
-      BuildProperties: {{ Binary: forge-receiver }}
-    Properties:
-      Role: !GetAtt ScriptedReceiverRole.Arn
-      Environment:
-        Variables:
-          ENDPOINT: '{declared}'
-          KEY_SET_URL: !Ref KeySetUrl
-          QUEUE_URL: !Ref ScriptedQueue
-      Events:
-        Event:
-          Type: HttpApi
-          Properties: {{ ApiId: !Ref Api, Method: POST, Path: '{}' }}
-",
-            endpoint.path,
-        ));
-    }
-    template
-        .as_ref()
-        .tamper("\nParameters:\n", "\nParameters:\n  KeySetUrl: { Type: String }\n")
-        .tamper("\nResources:\n", &format!("\nResources:\n{functions}"))
-}
+const BLOCKED: &str = "avi:ecosystem.app_policy:blocked:app_access_to_objects.v2";
 
 /// The tests' app with its endpoints, and an installation.
 pub(crate) struct ForgeApp {
@@ -99,7 +53,7 @@ impl ForgeApp {
     }
 
     async fn with(tamper: impl FnOnce(String) -> String) -> Self {
-        let app = TestApp::with_concurrency(1, |template| with_endpoints(tamper(template))).await;
+        let app = TestApp::with_endpoints(tamper).await;
         Self { app, installation: Installation::new(Product::Jira, APP) }
     }
 
@@ -107,7 +61,7 @@ impl ForgeApp {
         self.app.atlassian.forge()
     }
 
-    fn url(&self, endpoint: &Declared) -> String {
+    fn url(&self, endpoint: &Endpoint) -> String {
         format!("{}{}", self.app.stack.url(), endpoint.path)
     }
 
@@ -116,7 +70,7 @@ impl ForgeApp {
     }
 
     /// Sends a body, byte for byte, with a token that is right.
-    async fn send(&self, endpoint: &Declared, body: impl Into<String>) -> Answer {
+    async fn send(&self, endpoint: &Endpoint, body: impl Into<String>) -> Answer {
         let claims = self.installation.event_claims(endpoint.key, Timestamp::now());
         let authorization = format!("Bearer {}", self.forge().sign(&claims).unwrap());
         let url = self.url(endpoint);
@@ -138,7 +92,7 @@ async fn takes_an_event_to_its_handler_and_answers_as_forge_expects() {
     assert_eq!(response.text().await.unwrap(), "{}");
 
     let queued = &app.logged(Logged::DeliveryQueued, 1).await[0];
-    assert_eq!(queued["function"], "IssueForgeReceiver");
+    assert_eq!(queued["function"], "ForgeIssueChangedReceiver");
     assert_eq!(queued["sender"], "forge");
     assert_eq!(queued["tenant.key"], installation.id);
     assert_eq!(queued["tenant.product"], "jira");
@@ -160,7 +114,7 @@ async fn trusts_what_forge_signs_for_an_event_and_nothing_else() {
     for Attempt { what, path, authorization, refused } in &rows {
         let before = app.logged(Logged::RequestRejected, 0).await.len();
         let target = format!("{}{path}", app.stack.url());
-        let body = forge.sample(ISSUE.events[0]).to_string();
+        let body = forge.sample("avi:jira:created:issue").to_string();
         let answer = forge.forge().post(&target, authorization.as_deref(), body).await.unwrap();
         let expected = if refused.is_some() { 401 } else { 200 };
         if answer.status != expected {
@@ -194,7 +148,7 @@ async fn takes_every_form_of_a_body_and_no_event_that_is_not_declared() {
     let installed = forge.sample("avi:forge:installed:app");
     let mut nameless = installed.clone();
     nameless.as_object_mut().unwrap().remove("eventType");
-    let policy = forge.sample(POLICY.events[0]);
+    let policy = forge.sample(BLOCKED);
     let long = {
         let mut issue = issue.clone();
         issue["issue"]["fields"]["summary"] = "A kettle. ".repeat(20_000).into();
@@ -202,17 +156,17 @@ async fn takes_every_form_of_a_body_and_no_event_that_is_not_declared() {
     };
     assert!(long.len() > 200_000);
     let undeclared = forge.sample("avi:jira:deleted:issue");
-    let rows: [(&str, &Declared, String, u16, &str); 16] = [
+    let rows: [(&str, &Endpoint, String, u16, &str); 16] = [
         ("an event as the body", &ISSUE, issue.to_string(), 200, ""),
         ("an event as the payload", &ISSUE, json!({ "payload": issue }).to_string(), 200, ""),
         (
             "another event of the endpoint",
             &ISSUE,
-            forge.sample(ISSUE.events[0]).to_string(),
+            forge.sample("avi:jira:created:issue").to_string(),
             200,
             "",
         ),
-        ("a third one", &ISSUE, forge.sample(ISSUE.events[2]).to_string(), 200, ""),
+        ("a third one", &ISSUE, forge.sample("avi:jira:commented:issue").to_string(), 200, ""),
         (
             "an event that nobody knows",
             &ISSUE,
@@ -264,7 +218,7 @@ async fn handles_an_event_once_over_all_its_attempts() {
     let forge = ForgeApp::new().await;
     let app = &forge.app;
     let url = forge.url(&ISSUE);
-    let endpoint = atlassian_simulator::forge::Endpoint { key: ISSUE.key, url: &url };
+    let endpoint = Target { key: ISSUE.key, url: &url };
     let event = forge.sample("avi:jira:updated:issue");
     let mut first = forge.forge().event(&forge.installation, endpoint, event.clone());
     // Its answers are lost, one after the other, and then the documentation's other form arrives.
@@ -303,13 +257,13 @@ async fn takes_each_key_of_the_set_and_a_new_one_at_the_next_fetch() {
     assert_eq!(forge.send(&ISSUE, event()).await.status, 200);
 
     // A new one is found in the set at most once a minute, and Forge waits for a minute.
-    let new = atlassian_simulator::forge::SigningKey::from_pem(
+    let new = SigningKey::from_pem(
         "forge/invocation-token/wf-new",
         include_str!("harness/forged_key.pem"),
     );
     forge.forge().rotate(new.unwrap());
     let url = forge.url(&ISSUE);
-    let endpoint = atlassian_simulator::forge::Endpoint { key: ISSUE.key, url: &url };
+    let endpoint = Target { key: ISSUE.key, url: &url };
     let event = forge.sample("avi:jira:created:issue");
     let mut event = forge.forge().event(&forge.installation, endpoint, event);
     assert_eq!(event.attempt().await.unwrap().status, 401);

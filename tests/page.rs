@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use atlassian_connect::event::Product;
 use atlassian_connect::lifecycle::Callback;
+use atlassian_simulator::forge::Forge;
 use atlassian_simulator::{Atlassian, Site};
 use cargo_hooks::demo::{Demo, Page};
-use inspector::{Journey, Journeys, Outcome, Verdict};
+use inspector::{Declared, Journey, Journeys, Outcome, Verdict};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::Receiver;
 
-use crate::harness::app::{DESCRIPTOR, INSTALL_KEY, TestApp};
+use crate::harness::app::{DESCRIPTOR, FORGE_KEY, INSTALL_KEY, MANIFEST, TestApp};
 
 /// The page beside the app, with a Jira of its own.
 struct Shown {
@@ -26,20 +27,33 @@ struct Shown {
 
 impl Shown {
     async fn new() -> Self {
-        let app = TestApp::new().await;
-        let atlassian = Atlassian::start(INSTALL_KEY.clone()).await.unwrap();
         let site = Site::new(Product::Jira, "shown");
         let tenant = site.client_key.to_string();
+        let declared = Declared::from(DESCRIPTOR.clone());
+        let shown = Self { tenant, ..Self::of(TestApp::new().await, declared, vec![site]).await };
+        let installed = shown.demo.call_back(Callback::Installed, &shown.demo.sites()[0]);
+        assert!(installed.await.unwrap().status.is_success());
+        shown
+    }
+
+    /// The page beside the endpoints of a Forge app, with a Jira of its own.
+    async fn of_forge() -> Self {
+        let app = TestApp::with_endpoints(|template| template).await;
+        let declared = Declared { descriptor: None, manifest: Some(MANIFEST.clone()) };
+        let shown = Self::of(app, declared, Vec::new()).await;
+        let tenant = shown.demo.installations()[0].id.clone();
+        Self { tenant, ..shown }
+    }
+
+    async fn of(app: TestApp, declared: Declared, sites: Vec<Site>) -> Self {
+        let atlassian = Atlassian::start(INSTALL_KEY.clone()).await.unwrap();
+        atlassian.forge().rotate(FORGE_KEY.clone());
         let page = Page::bind(0).await.unwrap();
         let (addresses, deployment) = (page.beside(&app.stack), app.stack.deployment());
-        let descriptor = DESCRIPTOR.clone();
-        let demo =
-            Demo::open(descriptor, atlassian, addresses, deployment, vec![site], None).unwrap();
-        let (url, journeys) = page.serve(&app.stack, &DESCRIPTOR, &demo, "/");
+        let demo = Demo::open(declared, atlassian, addresses, deployment, sites, None).unwrap();
+        let (url, journeys) = page.serve(&app.stack, &demo, "/");
         let changes = journeys.subscribe();
-        let answer = demo.call_back(Callback::Installed, &demo.sites()[0]).await.unwrap();
-        assert!(answer.status.is_success());
-        Self { app, demo, url, journeys, changes, tenant }
+        Self { app, demo, url, journeys, changes, tenant: String::new() }
     }
 
     async fn post(&self, path: &str, body: Value) -> StatusCode {
@@ -87,6 +101,7 @@ async fn says_what_became_of_what_it_sends() {
         ("expired", "expired"),
         ("wrong_secret", "signature"),
         ("wrong_qsh", "qsh"),
+        ("browser", "qsh"),
         ("no_token", "no_token"),
     ]
     .into_iter()
@@ -115,6 +130,36 @@ async fn says_what_became_of_what_it_sends() {
 
     let all = serde_json::to_string(&shown.journeys.all()).unwrap();
     assert!(!all.contains(&old) && !all.contains(&new), "no secret is kept");
+    shown.app.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn says_what_became_of_events_of_forge() {
+    let mut shown = Shown::of_forge().await;
+    let installation = shown.demo.installations()[0].clone();
+    let event = "avi:jira:updated:issue";
+    let body = || Forge::sample(&installation, &event.into());
+    let handled = shown.send(event, body(), "none").await;
+    assert_eq!((handled.verdict, handled.outcome), (Verdict::Verified, Outcome::Handled));
+    assert_eq!(handled.sender.as_deref(), Some("forge"));
+    assert_eq!(handled.tenant.as_deref(), Some(&*installation.id));
+    assert_eq!(handled.reading.as_ref().unwrap().word, "read");
+    let wrapped = shown.send(event, json!({ "payload": body() }), "none").await;
+    assert_eq!((wrapped.event.as_deref(), wrapped.outcome), (Some(event), Outcome::Handled));
+    assert_eq!(wrapped.reading.as_ref().unwrap().word, "read");
+
+    for (tampering, reason) in [
+        ("expired", "expired"),
+        ("wrong_secret", "signature"),
+        ("wrong_qsh", "other_endpoint"),
+        ("browser", "user"),
+        ("no_token", "no_token"),
+    ] {
+        let refused = shown.send(event, body(), tampering).await;
+        assert_eq!((refused.verdict, refused.status), (Verdict::NotTrusted, 401), "{tampering}");
+        assert_eq!(refused.reason.as_deref(), Some(reason));
+        assert_eq!(refused.sender.as_deref(), Some("forge"));
+    }
     shown.app.stack.stop().await;
 }
 

@@ -6,13 +6,14 @@ use std::process::Output;
 
 use atlassian_connect::event::{EventName, Product};
 use atlassian_simulator::Site;
+use atlassian_simulator::forge::Installation;
 use atlassian_simulator::samples::sample;
-use cargo_hooks::session::{Published, Session};
+use cargo_hooks::session::{LocalForge, Published, Session};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::command::hooks_at;
-use crate::harness::app::TestApp;
+use crate::command::{hooks_at, hooks_of_both};
+use crate::harness::app::{FORGE_KEY, MANIFEST, TestApp, in_haste};
 use crate::harness::log::Logged;
 
 /// A folder with a session of the app and some sites, which lasts as long as this.
@@ -82,6 +83,60 @@ async fn what_is_sent_twice_is_handled_twice() {
     app.drained("PageCreatedQueue").await;
     assert_eq!(app.logged(Logged::PageCreated, 5).await.len(), 5);
     assert_eq!(app.logged(Logged::DeliveryDuplicate, 1).await.len(), 1);
+    app.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_forge_are_sent_as_forge_does_and_as_it_never_would() {
+    let app = TestApp::with_endpoints(in_haste).await;
+    let folder = tempfile::tempdir().unwrap();
+    let installation = Installation::new(Product::Jira, &MANIFEST.app.id);
+    let forge = LocalForge::new(&FORGE_KEY, std::slice::from_ref(&installation));
+    let none: [&Site; 0] = [];
+    let session = Session::new(app.stack.url(), app.stack.sqs_endpoint(), "http://none", none);
+    let _session = session.with_forge(Some(forge)).publish_in(folder.path()).unwrap();
+    let send = async |arguments: &[&str]| {
+        let arguments = [&["send", "--no-wait"], arguments].concat();
+        let mut command = hooks_of_both(folder.path(), &arguments);
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    };
+    let event = "avi:jira:updated:issue";
+    let output = send(&[event, "--count", "2", "--retry", "1", "--set", "issue.key=TEA-9"]).await;
+    assert!(output.status.success(), "{}", stderr(&output));
+    app.logged(Logged::DeliveryQueued, 4).await;
+    app.drained("ScriptedQueue").await;
+    let done = app.logged(Logged::ScriptDone, 2).await;
+    assert_eq!(done.len(), 2);
+    assert!(done.iter().all(|line| line["payload"].as_str().unwrap().contains("TEA-9")));
+    assert_eq!(app.logged(Logged::DeliveryDuplicate, 2).await.len(), 2);
+    let queued = app.logged(Logged::DeliveryQueued, 4).await;
+    assert!(queued.iter().all(|line| line["tenant.key"] == installation.id.as_str()));
+
+    let reasons = [
+        ("browser", "user"),
+        ("other-app", "other_app"),
+        ("other-endpoint", "other_endpoint"),
+        ("expired", "expired"),
+        ("stranger", "unknown_key"),
+    ];
+    for (number, (holder, reason)) in reasons.into_iter().enumerate() {
+        let output = send(&[event, "--as", holder]).await;
+        assert!(output.status.success(), "{holder}: {}", stderr(&output));
+        let refused = app.logged(Logged::RequestRejected, number + 1).await;
+        assert_eq!(refused[number]["reason"], reason, "{holder}");
+    }
+    assert_eq!(app.logged(Logged::DeliveryQueued, 4).await.len(), 4);
+
+    for (arguments, advice) in [
+        (&[event, "--url", "https://hooks.example.com"][..], "only Atlassian can sign"),
+        (&["avi:jira:deleted:issue"], "the manifest sends avi:jira:deleted:issue to no endpoint"),
+        (&["jira:issue_created", "--as", "browser"], "--as and --retry are for events of Forge"),
+        (&[event, "--tenant", "nobody"], "the local stack has no installation nobody"),
+        (&[event, "--rate", "5"], "one after the other"),
+    ] {
+        let output = send(arguments).await;
+        assert!(!output.status.success() && stderr(&output).contains(advice), "{output:?}");
+    }
     app.stack.stop().await;
 }
 

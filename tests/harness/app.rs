@@ -9,6 +9,7 @@ use std::time::Duration;
 use atlassian_connect::descriptor::Descriptor;
 use atlassian_connect::event::Product;
 use atlassian_connect::lifecycle::Callback;
+use atlassian_forge::manifest::Manifest;
 use atlassian_simulator::forge::SigningKey;
 use atlassian_simulator::{Answer, Atlassian, InstallKey, Site, Webhook};
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -16,6 +17,7 @@ use cargo_hooks::app::App;
 use cargo_hooks::binaries::{self, Profile};
 use cargo_hooks::template;
 use cargo_hooks::template::configuration::Configuration;
+use cargo_hooks::template::plan::Declarations;
 use sam_template_runner::{Options, Stack};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -28,6 +30,21 @@ use super::tamper::Tamper as _;
 /// The descriptor of the tests' app. Its handler `scripted` does what the payload says.
 pub(crate) static DESCRIPTOR: LazyLock<Descriptor> =
     LazyLock::new(|| Descriptor::parse(DESCRIPTOR_FILE).unwrap());
+
+/// The manifest of the tests' app. Its events go to the handler `scripted` as well.
+pub(crate) static MANIFEST: LazyLock<Manifest> =
+    LazyLock::new(|| template::forge::read(MANIFEST_FILE, Path::new("manifest.yml")).unwrap());
+
+/// The file that [`MANIFEST`] is.
+pub(crate) const MANIFEST_FILE: &str = include_str!("../app/manifest.yml");
+
+/// The configuration that names the handlers of its endpoints.
+pub(crate) const OF_ENDPOINTS: &str = "forge:
+  endpoints:
+    issue-changed: { handler: scripted }
+    life: { handler: scripted }
+    policy: { handler: scripted }
+";
 
 /// The key that signs installs. It is always the same one, because a new one takes a second to make.
 pub(crate) static INSTALL_KEY: LazyLock<InstallKey> =
@@ -142,6 +159,14 @@ impl TestApp {
         let text = std::fs::read_to_string(app.template_path()).unwrap();
         let key = app.descriptor().unwrap().key;
         Self::start(&key, &tamper(text), &functions, 2).await
+    }
+
+    /// The app with the endpoints of its manifest besides, before any site installed it.
+    pub(crate) async fn with_endpoints(tamper: impl FnOnce(String) -> String) -> Self {
+        let declared = Declarations { descriptor: Some(&DESCRIPTOR), manifest: Some(&MANIFEST) };
+        let configuration = Configuration::parse(OF_ENDPOINTS).unwrap();
+        let text = template::render(declared, &configuration).unwrap();
+        Self::start(&DESCRIPTOR.key, &tamper(text), functions(), 1).await
     }
 
     async fn start(key: &str, template: &str, binaries: &Path, concurrency: usize) -> Self {

@@ -48,8 +48,9 @@ struct Served {
 }
 
 impl Forge {
-    /// A Forge whose key set is served at a base URL, without a key.
-    pub(crate) fn new(client: reqwest::Client, base_url: &str) -> Self {
+    /// A Forge whose key set is served at a base URL, without a key. Whoever has its key can send
+    /// with another one.
+    pub fn new(client: reqwest::Client, base_url: &str) -> Self {
         let key_set_url = format!("{base_url}{KEY_SET_PATH}");
         Self { client, key_set_url, served: Arc::default() }
     }
@@ -86,14 +87,18 @@ impl Forge {
         self.lock().requests
     }
 
+    /// The key that signs, if there is one yet.
+    pub fn key(&self) -> Option<SigningKey> {
+        self.lock().keys.last().cloned()
+    }
+
     /// Signs claims with the newest key.
     ///
     /// # Errors
     ///
     /// Fails if there is no key yet.
     pub fn sign(&self, claims: &Value) -> anyhow::Result<String> {
-        let key = self.lock().keys.last().cloned();
-        key.context("Forge has no key to sign with; give it one with `rotate`")?.sign(claims)
+        self.key().context("Forge has no key to sign with; give it one with `rotate`")?.sign(claims)
     }
 
     /// An event on its way to an endpoint. Nothing is sent until its first attempt.

@@ -1,4 +1,5 @@
-//! The demo sites of a local stack, and what somebody can do with them.
+//! The demo sites of a local stack, the demo installations of its Forge app, and what somebody can do
+//! with them.
 
 mod sites;
 
@@ -10,15 +11,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use atlassian_connect::descriptor::Descriptor;
-use atlassian_connect::event::EventName;
+use atlassian_connect::event::{EventName, Product};
 use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_connect::lifecycle::Callback;
 use atlassian_connect::tenant::SharedSecret;
+use atlassian_simulator::forge::{Forge, Installation, SigningKey};
 use atlassian_simulator::samples::fresh;
 use atlassian_simulator::{Answer, Atlassian, Site, qsh_of};
 use contract::variable;
-use inspector::{Control, Handlers, Install, Journey, Journeys, Tampering};
+use inspector::{Control, Declared, Handlers, Install, Journey, Journeys, Tampering};
 use jiff::Timestamp;
 use reqwest::StatusCode;
 use sam_template_runner::Stack;
@@ -27,7 +28,7 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use crate::dead_letters::{Filter, Pair, Queues, Replay, replay};
-use crate::session::{LocalTenants, Published, Session};
+use crate::session::{LocalForge, LocalTenants, Published, Session};
 
 /// The demo sites of a local stack. A clone is the same sites.
 #[derive(Clone, Debug)]
@@ -37,7 +38,8 @@ pub struct Demo {
 
 #[derive(Debug)]
 struct Inner {
-    descriptor: Descriptor,
+    declared: Declared,
+    installations: Vec<Installation>,
     atlassian: Atlassian,
     base_url: String,
     sqs: String,
@@ -82,21 +84,17 @@ impl Page {
     }
 
     /// Serves the page until the process ends, and returns its URL with what it shows.
-    pub fn serve(
-        self,
-        stack: &Stack,
-        descriptor: &Descriptor,
-        demo: &Demo,
-        base_path: &str,
-    ) -> (String, Journeys) {
+    pub fn serve(self, stack: &Stack, demo: &Demo, base_path: &str) -> (String, Journeys) {
         let handlers = Handlers::of(stack.deployment());
-        let journeys = Journeys::new(descriptor.clone(), handlers, base_path);
+        let declared = demo.declared();
+        let app = declared.app().to_owned();
+        let journeys = Journeys::new(declared.clone(), handlers, base_path);
         let (following, exchanges, lines) =
             (journeys.clone(), stack.exchanges(), stack.subscribe());
         tokio::spawn(async move { following.follow(exchanges, lines).await });
-        let (shown, demo, key) = (journeys.clone(), demo.clone(), descriptor.key.clone());
+        let (shown, demo) = (journeys.clone(), demo.clone());
         let never = std::future::pending();
-        tokio::spawn(inspector::serve(self.listener, shown, demo, key, never));
+        tokio::spawn(inspector::serve(self.listener, shown, demo, app, never));
         (self.url, journeys)
     }
 }
@@ -115,13 +113,14 @@ pub struct Addresses {
 }
 
 impl Demo {
-    /// The sites that are kept in the folder of the state, or these new ones.
+    /// The sites that are kept in the folder of the state, or these new ones. A Forge app also gets
+    /// new installations, which have nothing that could be kept.
     ///
     /// # Errors
     ///
     /// Fails if the folder of the state cannot be read or written.
     pub fn open(
-        descriptor: Descriptor,
+        declared: impl Into<Declared>,
         atlassian: Atlassian,
         addresses: Addresses,
         deployment: &Deployment,
@@ -132,8 +131,11 @@ impl Demo {
         let queues = pairs(deployment);
         let opened = sites::open(state, sites)?;
         let sites = Mutex::new(opened.iter().map(|demo| demo.site.clone()).collect());
+        let declared = declared.into();
+        let installations = installations(&declared);
         let inner = Inner {
-            descriptor,
+            declared,
+            installations,
             atlassian,
             base_url,
             sqs,
@@ -146,6 +148,16 @@ impl Demo {
             session: Mutex::default(),
         };
         Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// What the app declares.
+    pub fn declared(&self) -> &Declared {
+        &self.inner.declared
+    }
+
+    /// The installations of a Forge app. There are none of another app.
+    pub fn installations(&self) -> &[Installation] {
+        &self.inner.installations
     }
 
     /// The sites as they were opened.
@@ -188,8 +200,8 @@ impl Demo {
     ///
     /// Fails if the request got no answer.
     pub async fn is_installed(&self, site: &Site) -> anyhow::Result<bool> {
-        let Inner { descriptor, atlassian, base_url, .. } = &*self.inner;
-        let Some(webhook) = descriptor.modules.webhooks.first() else { return Ok(false) };
+        let Inner { declared, atlassian, base_url, .. } = &*self.inner;
+        let Some(webhook) = declared.webhooks().first() else { return Ok(false) };
         let empty = atlassian_simulator::Webhook {
             base_url,
             url: &webhook.url,
@@ -198,7 +210,7 @@ impl Demo {
         };
         let is_installed = atlassian.send(empty, site).await?.status == StatusCode::BAD_REQUEST;
         if is_installed {
-            atlassian.has_installed(&descriptor.key, site);
+            atlassian.has_installed(declared.app(), site);
         }
         Ok(is_installed)
     }
@@ -209,12 +221,13 @@ impl Demo {
     ///
     /// Fails if the descriptor declares no URL for it, or the request got no answer.
     pub async fn call_back(&self, callback: Callback, site: &Site) -> anyhow::Result<Answer> {
-        let Inner { descriptor, atlassian, base_url, .. } = &*self.inner;
-        let url = descriptor.lifecycle.callbacks().find(|(declared, _)| *declared == callback);
+        let Inner { declared, atlassian, base_url, .. } = &*self.inner;
+        let mut urls = declared.descriptor.iter().flat_map(|one| one.lifecycle.callbacks());
+        let url = urls.find(|(declared, _)| *declared == callback);
         let (_, url) = url.with_context(|| {
             format!("the descriptor has no lifecycle.{callback}; run `cargo hooks check`")
         })?;
-        atlassian.call_back(callback, &descriptor.key, base_url, url, site).await
+        atlassian.call_back(callback, declared.app(), base_url, url, site).await
     }
 
     /// Sends a webhook of a site, or one that is not to be trusted.
@@ -229,9 +242,8 @@ impl Demo {
         body: String,
         tampering: Tampering,
     ) -> anyhow::Result<Answer> {
-        let Inner { descriptor, atlassian, base_url, .. } = &*self.inner;
-        let webhooks = &descriptor.modules.webhooks;
-        let webhook = webhooks.iter().find(|webhook| webhook.event == *event);
+        let Inner { declared, atlassian, base_url, .. } = &*self.inner;
+        let webhook = declared.webhooks().iter().find(|webhook| webhook.event == *event);
         let webhook = webhook.with_context(|| {
             format!("the descriptor does not declare {event}; `cargo hooks add {event}` does")
         })?;
@@ -242,7 +254,10 @@ impl Demo {
             Tampering::WrongQsh => (now, format!("{base_url}/another-url")),
             _ => (now, target.clone()),
         };
-        let qsh = qsh_of(&target_of_token, base_url)?;
+        let qsh = match tampering {
+            Tampering::Browser => CONTEXT_QSH.to_owned(),
+            _ => qsh_of(&target_of_token, base_url)?,
+        };
         let claims = ClaimsToSign::new(site.client_key.as_str(), &qsh, signed);
         let token = match tampering {
             Tampering::NoToken => None,
@@ -255,6 +270,49 @@ impl Demo {
         atlassian.post(&target, token.as_deref(), body, identifier.as_deref()).await
     }
 
+    /// Sends an event of an installation to the endpoint that the manifest declares for it, or one
+    /// that is not to be trusted.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the manifest sends the event to no endpoint, or the request got no answer.
+    pub async fn invoke(
+        &self,
+        installation: &Installation,
+        event: &EventName,
+        body: String,
+        tampering: Tampering,
+    ) -> anyhow::Result<Answer> {
+        let Inner { declared, atlassian, base_url, .. } = &*self.inner;
+        let forge = atlassian.forge();
+        let (key, path) = endpoint_of(declared, event)?;
+        let now = Timestamp::now();
+        let claims = match tampering {
+            Tampering::Expired => {
+                installation.event_claims(key, now - jiff::SignedDuration::from_hours(1))
+            }
+            Tampering::WrongQsh => installation.event_claims("another-endpoint", now),
+            Tampering::Browser => installation.browser_claims(key, now),
+            _ => installation.event_claims(key, now),
+        };
+        let token = match tampering {
+            Tampering::NoToken => None,
+            Tampering::WrongSecret => {
+                let stranger = tokio::task::spawn_blocking(SigningKey::generate).await??;
+                let id = forge.key().map_or_else(SigningKey::new_id, |key| key.id().to_owned());
+                Some(SigningKey::from_pem(&id, stranger.private())?.sign(&claims)?)
+            }
+            _ => Some(forge.sign(&claims)?),
+        };
+        let authorization = token.map(|token| format!("Bearer {token}"));
+        forge.post(&format!("{base_url}{path}"), authorization.as_deref(), body).await
+    }
+
+    /// The installation with this id.
+    fn installation(&self, tenant: &str) -> Option<&Installation> {
+        self.inner.installations.iter().find(|installation| installation.id == tenant)
+    }
+
     /// The site with this client key.
     fn site(&self, tenant: &str) -> anyhow::Result<Site> {
         let sites = self.lock();
@@ -263,6 +321,9 @@ impl Demo {
     }
 
     async fn install_again(&self, install: &Install) -> anyhow::Result<()> {
+        if self.installation(&install.tenant).is_some() {
+            bail!("an installation of Forge has no secret to renew; send it a lifecycle event");
+        }
         let site = self.site(&install.tenant)?;
         if install.uninstall {
             return accepted(self.call_back(Callback::Uninstalled, &site).await?);
@@ -283,7 +344,11 @@ impl Demo {
 
     fn session(&self) -> Session {
         let Inner { base_url, sqs, page, tenants, .. } = &*self.inner;
-        Session::new(base_url, sqs, page, &self.sites()).with_tenants(tenants.clone())
+        let session = Session::new(base_url, sqs, page, &self.sites());
+        let key = self.inner.atlassian.forge().key();
+        let key = key.filter(|_| !self.inner.installations.is_empty());
+        let forge = key.map(|key| LocalForge::new(&key, &self.inner.installations));
+        session.with_tenants(tenants.clone()).with_forge(forge)
     }
 
     fn published(&self) -> MutexGuard<'_, Option<Published>> {
@@ -303,6 +368,52 @@ impl Demo {
     fn lock(&self) -> MutexGuard<'_, Vec<Site>> {
         self.inner.sites.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The `qsh` of a token that a page of a Connect app gets in a user's browser.
+const CONTEXT_QSH: &str = "context-qsh";
+
+/// A new installation for each product that can send something to the app's endpoints.
+fn installations(declared: &Declared) -> Vec<Installation> {
+    let Some(manifest) = &declared.manifest else { return Vec::new() };
+    let events: Vec<EventName> =
+        declared.endpoints().flat_map(|(_, _, events)| events).map(EventName::from).collect();
+    let of_product = |product| Installation::new(product, &manifest.app.id);
+    let all = [Product::Jira, Product::Confluence, Product::Bitbucket].map(of_product);
+    // Those of no product, such as an install, may come from either of the first two.
+    let sends = |one: &Installation| match one.product {
+        Product::Bitbucket => {
+            events.iter().any(|event| event.as_str().starts_with("avi:bitbucket:"))
+        }
+        _ => true,
+    };
+    all.into_iter().filter(sends).collect()
+}
+
+/// The key and the path of the endpoint that an event is sent to.
+///
+/// # Errors
+///
+/// Fails if there is none, with the events that have one.
+pub fn endpoint_of<'a>(
+    declared: &'a Declared,
+    event: &EventName,
+) -> anyhow::Result<(&'a str, &'a str)> {
+    let mut known = Vec::new();
+    for (endpoint, path, events) in declared.endpoints() {
+        if events.contains(&event.as_str()) {
+            return Ok((&endpoint.key, path));
+        }
+        known.extend(events);
+    }
+    if declared.manifest.is_none() {
+        bail!("{event} is an event of Forge, and the app has no infra/manifest.yml");
+    }
+    bail!(
+        "the manifest sends {event} to no endpoint; add it to a trigger in infra/manifest.yml, or name \
+         one that it sends: {}",
+        known.join(", "),
+    )
 }
 
 /// How long a dead letter that is looked at stays hidden: nobody else looks here.
@@ -336,12 +447,22 @@ impl Control for Demo {
             product: site.product.to_string(),
             base_url: site.base_url.clone(),
         });
-        shown.collect()
+        let installed = self.inner.installations.iter().map(|one| inspector::Site {
+            tenant: one.id.clone(),
+            product: one.product.to_string(),
+            base_url: format!("{} by Forge", one.cloud_id),
+        });
+        shown.chain(installed).collect()
     }
 
     fn events(&self, site: &inspector::Site) -> Vec<String> {
+        if let Some(installation) = self.installation(&site.tenant) {
+            let events = self.inner.declared.endpoints().flat_map(|(_, _, events)| events);
+            let sent = events.filter(|event| installation.may_send(&EventName::from(*event)));
+            return sent.map(str::to_owned).collect();
+        }
         let Ok(site) = self.site(&site.tenant) else { return Vec::new() };
-        let webhooks = self.inner.descriptor.modules.webhooks.iter();
+        let webhooks = self.inner.declared.webhooks().iter();
         let names = webhooks.filter(|webhook| webhook.event.may_come_from(site.product));
         let mut names: Vec<String> = names.map(|webhook| webhook.event.to_string()).collect();
         names.dedup();
@@ -349,6 +470,9 @@ impl Control for Demo {
     }
 
     fn sample(&self, site: &inspector::Site, event: &str) -> String {
+        if let Some(installation) = self.installation(&site.tenant) {
+            return format!("{:#}", Forge::sample(installation, &event.into()));
+        }
         let Ok(site) = self.site(&site.tenant) else { return String::new() };
         fresh(site.product, &EventName::from(event), Timestamp::now())
             .map_or_else(|| "{}".into(), |body| format!("{body:#}"))
@@ -356,8 +480,14 @@ impl Control for Demo {
 
     async fn send(&self, send: inspector::Send) -> Result<(), String> {
         let sent = async {
-            let site = self.site(&send.tenant)?;
             let event = EventName::from(send.event.as_str());
+            if let Some(installation) = self.installation(&send.tenant) {
+                return self
+                    .invoke(installation, &event, send.body, send.tampering)
+                    .await
+                    .map(drop);
+            }
+            let site = self.site(&send.tenant)?;
             // Refused is an answer as well: its row says why.
             Self::send(self, &site, &event, send.body, send.tampering).await.map(drop)
         };

@@ -1,5 +1,5 @@
-//! What running local stacks tell the commands beside them: their URLs, and the secrets of their
-//! demo sites, which are valid only there.
+//! What running local stacks tell the commands beside them: their URLs, the secrets of their demo
+//! sites, and the key of their Forge, all of which are valid only there.
 //!
 //! Each stack has a file of its own, and holds a lock on it. The lock ends with the process, so what
 //! a stack that was killed has left is known by its lock.
@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::App;
 use atlassian_simulator::Site;
+use atlassian_simulator::forge::{Installation, SigningKey};
 
 /// A local stack that runs.
 #[derive(Debug, Deserialize, Serialize)]
@@ -36,6 +37,55 @@ pub struct Session {
     /// Its table of tenants, if it has one.
     pub(crate) tenants: Option<LocalTenants>,
     sites: Vec<DemoSite>,
+    /// Its Forge, if the app has a manifest.
+    #[serde(default)]
+    pub(crate) forge: Option<LocalForge>,
+}
+
+/// The Forge of a local stack: what signs events for it, and for whom.
+#[derive(Clone, Deserialize, Serialize)]
+pub struct LocalForge {
+    key_id: String,
+    key: String,
+    installations: Vec<Installation>,
+}
+
+impl LocalForge {
+    /// What a Forge signs with, and these installations.
+    pub fn new(key: &SigningKey, installations: &[Installation]) -> Self {
+        Self {
+            key_id: key.id().to_owned(),
+            key: key.private().to_owned(),
+            installations: installations.to_vec(),
+        }
+    }
+
+    /// The key that signs.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file has been changed.
+    pub(crate) fn key(&self) -> anyhow::Result<SigningKey> {
+        SigningKey::from_pem(&self.key_id, &self.key)
+    }
+
+    /// The installation with this id, or the first that sends the event.
+    pub(crate) fn installation(
+        &self,
+        id: Option<&str>,
+        event: &EventName,
+    ) -> Option<&Installation> {
+        self.installations.iter().find(|installation| match id {
+            Some(id) => installation.id == id,
+            None => installation.may_send(event),
+        })
+    }
+}
+
+impl std::fmt::Debug for LocalForge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LocalForge").field("key_id", &self.key_id).finish_non_exhaustive()
+    }
 }
 
 /// The table of tenants of a local stack.
@@ -143,13 +193,26 @@ impl Session {
         sites: impl IntoIterator<Item = &'a Site>,
     ) -> Self {
         let sites = sites.into_iter().map(DemoSite::of).collect();
-        Self { url: url.into(), sqs: sqs.into(), page: page.into(), tenants: None, sites }
+        Self {
+            url: url.into(),
+            sqs: sqs.into(),
+            page: page.into(),
+            tenants: None,
+            sites,
+            forge: None,
+        }
     }
 
     /// The session with the stack's table of tenants.
     #[must_use]
     pub fn with_tenants(self, tenants: Option<LocalTenants>) -> Self {
         Self { tenants, ..self }
+    }
+
+    /// The session with the stack's Forge.
+    #[must_use]
+    pub fn with_forge(self, forge: Option<LocalForge>) -> Self {
+        Self { forge, ..self }
     }
 
     /// The session of the stack that runs on this port, or of the only one that runs.

@@ -28,13 +28,14 @@ cargo fmt --all --check
 cargo test --workspace --offline
 "$hooks" hooks local --once --port 0
 
-# A Forge app: its handlers' tests are all that is compiled, with crates that are there.
+# A Forge app, with crates that are there.
 cd "$folder"
 "$hooks" hooks new forge-app --sender forge --product jira --framework "$framework"
 cd forge-app
 "$hooks" hooks check
 cargo fmt --all --check
 cargo test --package handlers --offline
+"$hooks" hooks local --once --port 0
 
 # The committed files of this checkout. Always in the same place, so that cargo keeps one clone of it.
 repository=$target/scaffold/framework.git

@@ -25,6 +25,9 @@ pub struct Journey {
     pub tenant: Option<String>,
     /// The product of a verified tenant.
     pub product: Option<String>,
+    /// The sender whose requests the URL is for: `connect`, `forge` or `signed`. `None` if the URL is
+    /// not declared.
+    pub sender: Option<String>,
     /// The request, without its token and without secrets.
     pub sent: Sent,
     /// The status of the answer.
@@ -81,7 +84,7 @@ impl Journey {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// A webhook of the descriptor.
+    /// A webhook of the descriptor, or an event at an endpoint of the manifest.
     Webhook,
     /// A lifecycle callback of the descriptor.
     Lifecycle,
@@ -151,6 +154,17 @@ pub struct Reading {
     pub why: Option<String>,
     /// What it was read as: the event's payload type with its fields.
     pub typed: Option<String>,
+}
+
+impl Reading {
+    pub(crate) fn new(reading: &atlassian_connect::event::Reading) -> Self {
+        let left_out = reading.left_out().map(ToString::to_string);
+        Self {
+            word: reading.as_str().to_owned(),
+            why: left_out.or_else(|| reading.detail().map(str::to_owned)),
+            typed: None,
+        }
+    }
 }
 
 /// An attempt of the handler.

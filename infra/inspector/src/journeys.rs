@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use atlassian_connect::descriptor::Descriptor;
+use atlassian_connect::delivery::Sender;
 use atlassian_connect::event::{self, EventName, FromPayload as _, Product};
 use atlassian_connect::payload::Payload;
+use atlassian_forge::event::Body;
 use contract::metric::LOG_GROUP;
 use contract::variable;
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use sam_template_runner::{Exchange, LogLine};
 use serde_json::{Map, Value};
 use tokio::sync::broadcast;
 
+use crate::declared::Declared;
 use crate::journey::{Attempt, Journey, Kind, Line, Outcome, Reading, Verdict};
 use crate::sent::Sent;
 
@@ -27,7 +29,7 @@ pub struct Journeys {
 
 #[derive(Debug)]
 struct Inner {
-    descriptor: Descriptor,
+    declared: Declared,
     handlers: Handlers,
     base_path: String,
     state: Mutex<State>,
@@ -71,12 +73,20 @@ impl Handlers {
 }
 
 impl Journeys {
-    /// No journeys yet, of an app with this descriptor whose base URL has this path.
-    pub fn new(descriptor: Descriptor, handlers: Handlers, base_path: &str) -> Self {
+    /// No journeys yet, of an app that declares this and whose base URL has this path.
+    pub fn new(declared: impl Into<Declared>, handlers: Handlers, base_path: &str) -> Self {
         let (changes, _) = broadcast::channel(CHANGES);
         let base_path = base_path.to_owned();
         let state = Mutex::default();
-        Self { inner: Arc::new(Inner { descriptor, handlers, base_path, state, changes }) }
+        Self {
+            inner: Arc::new(Inner {
+                declared: declared.into(),
+                handlers,
+                base_path,
+                state,
+                changes,
+            }),
+        }
     }
 
     /// Takes up a request and its answer.
@@ -171,25 +181,33 @@ impl Journeys {
     }
 
     fn begin(&self, exchange: &Exchange, number: u64) -> Journey {
-        let descriptor = &self.inner.descriptor;
+        let declared = &self.inner.declared;
         let sent = Sent::of(exchange, &self.inner.base_path);
         let webhooks: Vec<_> =
-            descriptor.modules.webhooks.iter().filter(|hook| hook.path() == sent.path).collect();
-        let is_callback = descriptor.lifecycle.callbacks().any(|(_, url)| path(url) == sent.path);
-        let kind = match (webhooks.as_slice(), is_callback) {
-            ([], true) => Kind::Lifecycle,
-            ([], false) => Kind::Other,
-            _ => Kind::Webhook,
+            declared.webhooks().iter().filter(|hook| hook.path() == sent.path).collect();
+        let endpoint = declared.endpoints().find(|(_, path, _)| *path == sent.path);
+        let mut callbacks = declared.descriptor.iter().flat_map(|one| one.lifecycle.callbacks());
+        let is_callback = callbacks.any(|(_, url)| path(url) == sent.path);
+        let (kind, sender) = match (webhooks.as_slice(), &endpoint, is_callback) {
+            ([], None, true) => (Kind::Lifecycle, Some(Sender::Connect)),
+            ([], None, false) => (Kind::Other, None),
+            ([], Some(_), _) => (Kind::Webhook, Some(Sender::Forge)),
+            _ => (Kind::Webhook, Some(Sender::Connect)),
         };
         let body = serde_json::from_str::<Value>(&sent.body).unwrap_or_default();
         let named =
             ["webhookEvent", "eventType", "event"].iter().find_map(|key| body[key].as_str());
-        let declared = webhooks.first().map(|webhook| webhook.event.as_str());
+        let first = webhooks.first().map(|webhook| webhook.event.as_str());
         let is_declared = |name: &&str| webhooks.iter().any(|hook| hook.event.as_str() == *name);
-        let event = match kind {
-            Kind::Webhook => named.filter(is_declared).or(declared),
-            Kind::Lifecycle => named,
-            Kind::Other => None,
+        let event = match (kind, &endpoint) {
+            (Kind::Webhook, Some((_, _, events))) => {
+                let body = Body::read(&sent.body);
+                let of_endpoint = |name: &&&str| body.name().is_none_or(|named| named == **name);
+                events.iter().find(of_endpoint).copied()
+            }
+            (Kind::Webhook, None) => named.filter(is_declared).or(first),
+            (Kind::Lifecycle, _) => named,
+            (Kind::Other, _) => None,
         };
         let function = exchange.invocation.as_ref().map(|invoked| invoked.function.clone());
         let behind = function.as_ref().and_then(|function| self.inner.handlers.0.get(function));
@@ -202,8 +220,9 @@ impl Journeys {
             kind,
             received_at: exchange.received_at,
             event: event.map(str::to_owned),
-            tenant: sent.token.as_ref().and_then(|token| token.issuer()).map(str::to_owned),
+            tenant: sent.token.as_ref().and_then(|token| token.tenant()).map(str::to_owned),
             product: None,
+            sender: sender.map(|sender| sender.as_str().to_owned()),
             status: exchange.status.as_u16(),
             answered_ms: u64::try_from(exchange.took.as_millis()).unwrap_or(u64::MAX),
             verdict: match (kind, is_success) {
@@ -248,6 +267,7 @@ impl Journeys {
                 journey.event = text("delivery.event").or(journey.event.take());
                 journey.tenant = text("tenant.key").or(journey.tenant.take());
                 journey.product = text("tenant.product");
+                journey.sender = text("sender").or(journey.sender.take());
                 journey.message = text("message.id");
                 journey.reading = reading(journey);
             }
@@ -307,20 +327,26 @@ const KEPT: usize = 1000;
 const CHANGES: usize = 4096;
 
 /// Reasons of requests whose token was trusted.
-const AFTER_VERIFICATION: [&str; 8] = [
+const AFTER_VERIFICATION: [&str; 9] = [
     "not_text",
     "not_json",
     "undeclared_event",
     "empty_body",
     "ambiguous_event",
+    "other_product",
     "too_large",
     "queue_unavailable",
     "not_forwarded",
 ];
 
 /// Reasons of requests whose token could not be judged.
-const BEFORE_VERIFICATION: [&str; 4] =
-    ["not_an_event", "unknown_path", "tenants_unavailable", "keys_unavailable"];
+const BEFORE_VERIFICATION: [&str; 5] = [
+    "not_an_event",
+    "unknown_path",
+    "tenants_unavailable",
+    "keys_unavailable",
+    "key_set_unavailable",
+];
 
 fn path(url: &str) -> &str {
     url.split('?').next().unwrap_or(url)
@@ -330,15 +356,15 @@ fn path(url: &str) -> &str {
 fn reading(journey: &Journey) -> Option<Reading> {
     let product: Product = serde_json::from_value(journey.product.clone()?.into()).ok()?;
     let event = EventName::from(journey.event.as_deref()?);
+    if journey.sender.as_deref() == Some(Sender::Forge.as_str()) {
+        let body = Body::read(&journey.sent.body);
+        let payload = Payload::from_body(body.event().to_owned()).ok()?;
+        return Some(Reading::new(&atlassian_forge::event::reading(product, &event, &payload)));
+    }
     let payload = Payload::from_body(journey.sent.body.clone()).ok()?;
     let reading = event::Reading::of(product, &event, &payload);
-    let left_out = reading.left_out().map(ToString::to_string);
     let typed = event::Event::from_payload(product, &event, &payload, &mut reading.clone()).ok();
-    Some(Reading {
-        word: reading.as_str().to_owned(),
-        why: left_out.or_else(|| reading.detail().map(str::to_owned)),
-        typed: typed.map(|typed| format!("{typed:#?}")),
-    })
+    Some(Reading { typed: typed.map(|typed| format!("{typed:#?}")), ..Reading::new(&reading) })
 }
 
 fn word(value: Option<Value>) -> String {

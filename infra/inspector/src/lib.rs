@@ -13,11 +13,13 @@
 //! No token and no shared secret is kept: of a token only the decoded claims, and of an install's body
 //! everything but the secret.
 
+mod declared;
 mod journey;
 mod journeys;
 mod sent;
 mod server;
 
+pub use declared::Declared;
 pub use journey::{Attempt, Journey, Kind, Line, Outcome, Reading, Verdict};
 pub use journeys::{Handlers, Journeys, without_metric};
 pub use sent::{Sent, Token};

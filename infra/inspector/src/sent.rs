@@ -1,6 +1,7 @@
 //! What was sent, without its token and without secrets.
 
 use atlassian_connect::qsh;
+use atlassian_forge::token::ISSUER;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sam_template_runner::Exchange;
@@ -39,9 +40,10 @@ pub struct Token {
 }
 
 impl Token {
-    /// The issuer, which is the client key that the token claims.
-    pub fn issuer(&self) -> Option<&str> {
-        self.claims["iss"].as_str()
+    /// The tenant that the token claims: of Connect its issuer, of Forge an installation.
+    pub fn tenant(&self) -> Option<&str> {
+        let of_forge = self.claims["iss"] == ISSUER;
+        if of_forge { &self.claims["app"]["installationId"] } else { &self.claims["iss"] }.as_str()
     }
 
     fn decode(token: &str) -> Option<Self> {

@@ -61,7 +61,7 @@ pub trait Control: std::marker::Send + Sync + 'static {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Site {
-    /// The client key.
+    /// The client key, or the id of an installation in Forge.
     pub tenant: String,
     /// The product: `jira` or `confluence`.
     pub product: String,
@@ -95,10 +95,12 @@ pub enum Tampering {
     Expired,
     /// The token is signed with another secret.
     WrongSecret,
-    /// The token was made for another request.
+    /// The token was made for another request; in Forge, for another endpoint.
     WrongQsh,
     /// There is no token.
     NoToken,
+    /// The token is one that a page of the app gets in a user's browser.
+    Browser,
 }
 
 /// A lifecycle callback to send.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Fuzzes the parsers of untrusted input: tokens, signatures, query strings, descriptors, bodies. Needs a C++
-# compiler, and no nightly toolchain: the flags are those of `cargo fuzz run --sanitizer none`, which
-# also works in this folder.
+# Fuzzes the parsers of untrusted input: tokens, signatures, query strings, descriptors, bodies, and
+# Forge's tokens, bodies, key sets and manifests. Needs a C++ compiler, and no nightly toolchain: the flags
+# are those of `cargo fuzz run --sanitizer none`, which also works in this folder.
 #
 # Usage: run.sh [SECONDS [TARGET …]]      default: 20 seconds for each target
 set -euo pipefail
@@ -10,7 +10,8 @@ cd "$(dirname "$0")"
 seconds=${1:-20}
 shift $(($# > 0 ? 1 : 0))
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(token signed query descriptor delivery)
+[ ${#targets[@]} -gt 0 ] ||
+    targets=(token signed query descriptor delivery forge_token forge_body key_set manifest)
 
 host=$(rustc --print host-tuple 2>/dev/null || rustc -vV | sed -n 's/^host: //p')
 # With --target, build scripts and macros are spared the instrumentation.

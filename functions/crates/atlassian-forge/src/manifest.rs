@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::event::PRE_UNINSTALL;
+
 /// The file.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -251,5 +253,21 @@ impl Modules {
         let triggers = self.trigger.iter();
         let sent = triggers.filter(move |trigger| trigger.endpoint.as_deref() == Some(endpoint));
         sent.flat_map(|trigger| &trigger.events).map(Subscription::name)
+    }
+
+    /// What is sent to an endpoint without a user, each name once: the events of triggers, and
+    /// [`PRE_UNINSTALL`].
+    pub fn sent_to<'a>(&'a self, endpoint: &'a str) -> Vec<&'a str> {
+        let mut sent: Vec<&str> = Vec::new();
+        for event in self.events_of(endpoint) {
+            if !sent.contains(&event) {
+                sent.push(event);
+            }
+        }
+        let mut goodbyes = self.pre_uninstall.iter();
+        if goodbyes.any(|one| one.endpoint.as_deref() == Some(endpoint)) {
+            sent.push(PRE_UNINSTALL);
+        }
+        sent
     }
 }

@@ -1,6 +1,6 @@
 //! Installations of a Forge app.
 
-use atlassian_connect::event::Product;
+use atlassian_connect::event::{EventName, Product};
 use atlassian_forge::token::{ENDPOINT_MODULE, ISSUER};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,20 @@ impl Installation {
             app: app.to_owned(),
             cloud_id: Uuid::new_v4().to_string(),
             environment: Uuid::new_v4().to_string(),
+        }
+    }
+
+    /// Whether an event may come from here: it is one of the product's, or of none.
+    pub fn may_send(&self, event: &EventName) -> bool {
+        use atlassian_forge::event::Product as Of;
+        match Of::of(event.as_str()) {
+            Some(Of::Jira | Of::JiraSoftware | Of::JiraServiceManagement) => {
+                self.product == Product::Jira
+            }
+            Some(Of::Confluence) => self.product == Product::Confluence,
+            Some(Of::Bitbucket) => self.product == Product::Bitbucket,
+            Some(Of::Compass) => false,
+            Some(Of::AppPolicy | Of::Forge) | None => true,
         }
     }
 

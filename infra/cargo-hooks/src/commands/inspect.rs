@@ -97,7 +97,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let (stack, atlassian) = start(&args, &descriptor, &folder).await?;
     let page = Page::bind(args.page_port).await?;
     let demo = Demo::open(
-        descriptor.clone(),
+        descriptor,
         atlassian,
         page.beside(&stack),
         stack.deployment(),
@@ -105,7 +105,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         None,
     )?;
     let base_path = args.base_url.as_ref().map_or("/", Url::path).to_owned();
-    let (url, journeys) = page.serve(&stack, &descriptor, &demo, &base_path);
+    let (url, journeys) = page.serve(&stack, &demo, &base_path);
     // From before the first line on, so that whoever reads it can stop this.
     let mut interrupt = signal(SignalKind::interrupt())?;
     eprintln!("every delivery: {url}");

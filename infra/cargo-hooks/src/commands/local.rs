@@ -12,17 +12,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 use anyhow::bail;
-use atlassian_connect::descriptor::Descriptor;
 use atlassian_connect::event::Product;
 use atlassian_connect::lifecycle::Callback;
 use contract::variable;
-use inspector::Journeys;
+use inspector::{Declared, Journeys};
 use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::app::App;
 use crate::binaries::{self, Profile};
 use crate::demo::{Demo, DemoSite, Page};
+use atlassian_simulator::forge::{Installation, SigningKey};
 use atlassian_simulator::{Atlassian, InstallKey, Site};
 use sam_template_runner::Stack;
 use sam_template_runner::deployment::Function;
@@ -31,7 +31,9 @@ use sam_template_runner::deployment::Function;
 ///
 /// The functions run as they are deployed, each in processes of its own, behind a local HTTP API, with
 /// a DynamoDB and an SQS that run inside this command. Two demo sites, a Jira and a Confluence, install
-/// the app, one sends a webhook, and its way to the handler is shown. The stack runs until Ctrl-C.
+/// the app, one sends a webhook, and its way to the handler is shown. For an app with infra/manifest.yml
+/// this command is Forge as well: it has a key set of its own, and sends an event of an installation.
+/// The stack runs until Ctrl-C.
 ///
 /// infra/local.env has what is secret, or different here: lines of NAME=VALUE, for parameters of the
 /// template and for variables that infra/atlassian-hooks.yaml declares. Git ignores the file.
@@ -93,17 +95,15 @@ pub struct Args {
 ///
 /// Fails if something could not be built or started, or the delivery did not arrive.
 pub async fn run(args: Args) -> anyhow::Result<()> {
-    let parameters = parameters(&args)?;
+    let asked_for = parameters(&args)?;
     let app = App::find()?;
-    app.descriptor_text()?;
     let declared = app.declarations_with_warnings()?;
     let configuration = app.configuration(&declared)?;
-    let descriptor =
-        declared.descriptor.ok_or_else(|| anyhow::anyhow!("the app has no descriptor"))?;
+    let declared = Declared { descriptor: declared.descriptor, manifest: declared.manifest };
     let template = args.template.clone().unwrap_or_else(|| app.template_path());
     let mut given = local_env::read(app, &configuration)?;
     // What is given on the command line goes before what is in the file.
-    given.parameters.extend(parameters);
+    given.parameters.extend(asked_for);
     let began = SystemTime::now();
     console::step("Building", "the functions");
     let binaries = binaries::build(app, args.profile()).await?;
@@ -111,14 +111,21 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let start = Instant::now();
     let key = tokio::task::spawn_blocking(InstallKey::generate).await??;
     let atlassian = Atlassian::start(key).await?;
-    given.parameters.insert(INSTALL_KEYS_URL.into(), atlassian.url().to_owned());
-    let declared = declared_parameters(&template);
-    if declared.get(ATLASSIAN_URL).is_some() {
-        given.parameters.insert(ATLASSIAN_URL.into(), atlassian.url().to_owned());
+    let parameters = declared_parameters(&template);
+    for name in [INSTALL_KEYS_URL, ATLASSIAN_URL] {
+        if parameters.get(name).is_some() {
+            given.parameters.insert(name.into(), atlassian.url().to_owned());
+        }
+    }
+    if parameters.get(KEY_SET_URL).is_some() {
+        let key = tokio::task::spawn_blocking(SigningKey::generate).await??;
+        atlassian.forge().rotate(key);
+        let url = atlassian.forge().key_set_url().to_owned();
+        given.parameters.insert(KEY_SET_URL.into(), url);
     }
     // Otherwise the default of the template would limit what the option asks for. Two is the minimum
     // of an event source.
-    if declared.get(HANDLER_CONCURRENCY).is_some() {
+    if parameters.get(HANDLER_CONCURRENCY).is_some() {
         let of_handlers = args.concurrency.max(2).to_string();
         given.parameters.entry(HANDLER_CONCURRENCY.into()).or_insert(of_handlers);
     }
@@ -127,7 +134,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         binaries,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, args.port)),
         parameters: given.parameters,
-        url_parameter: Some(BASE_URL.to_owned()),
+        url_parameter: parameters.get(BASE_URL).map(|_| BASE_URL.to_owned()),
         variables: given.variables,
         state: args.state.clone(),
         concurrency: args.concurrency.into(),
@@ -148,20 +155,21 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let encrypts = |function: &Function| function.environment.contains_key(variable::TENANTS_KEY);
     if stack.deployment().functions.values().any(encrypts) {
         console::step("Encrypting", "tenants' secrets, with a key of this stack");
-    } else {
+    } else if declared.descriptor.is_some() {
         console::step("Encrypting", "nothing: no function has the variable TENANTS_KEY");
     }
 
     let page = Page::bind(args.page_port).await?;
+    let of_each = if declared.descriptor.is_some() { args.sites } else { 0 };
     let demo = Demo::open(
-        descriptor.clone(),
+        declared,
         atlassian,
         page.beside(&stack),
         stack.deployment(),
-        demo_sites(args.sites),
+        demo_sites(of_each),
         args.state.as_deref(),
     )?;
-    let (page, journeys) = page.serve(&stack, &descriptor, &demo, "/");
+    let (page, journeys) = page.serve(&stack, &demo, "/");
     let watching = async {
         if args.watch {
             watch::follow(app, args.profile(), &template, &stack, began).await
@@ -170,7 +178,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         }
     };
 
-    let run = Run { descriptor: &descriptor, stack: &stack, demo: &demo, journeys: &journeys };
+    let run = Run { stack: &stack, demo: &demo, journeys: &journeys };
     let outcome = run.play(start, &args, &page, watching).await;
     console::step("Stopping", "");
     demo.close();
@@ -189,7 +197,6 @@ fn demo_sites(of_each: u16) -> Vec<Site> {
 }
 
 struct Run<'a> {
-    descriptor: &'a Descriptor,
     stack: &'a Stack,
     demo: &'a Demo,
     journeys: &'a Journeys,
@@ -210,7 +217,7 @@ impl Run<'_> {
         let scene = async {
             self.install().await?;
             self.demo.publish()?;
-            journey::show(self.descriptor, self.demo, self.journeys).await
+            journey::show(self.demo, self.journeys).await
         };
         let mut log = console::Lines::default();
         let printed = async {
@@ -241,7 +248,7 @@ impl Run<'_> {
         if args.once {
             return Ok(());
         }
-        console::usage(self.descriptor, self.stack.url(), page);
+        console::usage(self.demo.declared(), self.stack.url(), page);
         let mut log = console::Lines::default();
         let mut rows = console::Rows::default();
         for journey in self.journeys.all() {
@@ -286,6 +293,13 @@ impl Run<'_> {
                 bail!("the install was refused with {}; {}", answer.status, self.advice());
             }
         }
+        // Nothing is sent for these: an event brings all that has to be known of its tenant.
+        for Installation { product, cloud_id, id, .. } in self.demo.installations() {
+            console::step(
+                "installed",
+                &format!("by Forge in {product} {cloud_id}, as tenant {id}"),
+            );
+        }
         Ok(())
     }
 
@@ -314,6 +328,7 @@ impl Args {
 /// The parameters that this command sets by itself, and that of `--fast`.
 const BASE_URL: &str = "BaseUrl";
 const INSTALL_KEYS_URL: &str = "InstallKeysUrl";
+const KEY_SET_URL: &str = "KeySetUrl";
 /// Declared only where a handler calls a site.
 const ATLASSIAN_URL: &str = "AtlassianUrl";
 const HANDLER_CONCURRENCY: &str = "HandlerConcurrency";
@@ -336,6 +351,10 @@ fn parameters(args: &Args) -> anyhow::Result<BTreeMap<String, String>> {
             INSTALL_KEYS_URL => bail!(
                 "{name} is the URL of this command's own keys, which sign the installs of its demo \
                  sites; leave it out"
+            ),
+            KEY_SET_URL => bail!(
+                "{name} is the URL of this command's own key set, which verifies the events that it \
+                 signs; leave it out"
             ),
             ATLASSIAN_URL => bail!(
                 "{name} is the URL of this command's own sites, which handlers call; leave it out"

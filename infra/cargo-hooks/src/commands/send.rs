@@ -2,6 +2,7 @@
 
 mod assignment;
 mod body;
+mod event;
 mod journey;
 mod load;
 mod mix;
@@ -28,16 +29,21 @@ use mix::Mix;
 /// Without --url they go to the local stack that is running. For a deployed app, give --url, --tenant,
 /// and the tenant's shared secret in the environment variable HOOKS_SHARED_SECRET.
 ///
+/// An event of Forge, as in avi:jira:created:issue, goes to the local stack alone: nobody but Atlassian can
+/// sign it for a deployed app.
+///
 /// Each sample is a new webhook: its time, its ids and its identifier are new, so that what is sent
 /// twice is handled twice.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
         cargo hooks send jira:issue_created --set issue.key=ABC-1 --set 'issue.fields.labels=[\"hot\"]'\n  \
         cargo hooks send page_created --body tests/events/confluence/page_created.json --fresh\n  \
+        cargo hooks send avi:jira:created:issue --retry 2\n  \
+        cargo hooks send avi:jira:created:issue --as browser\n  \
         cargo hooks send jira:issue_updated --count 1000 --rate 50 --tenants 3\n  \
         cargo hooks send --mix events.txt --count 500 --rate 20 --json")]
 pub struct Args {
-    /// Name of the event, as in jira:issue_created
+    /// Name of the event, as in jira:issue_created or avi:jira:created:issue
     #[arg(required_unless_present = "mix", conflicts_with = "mix")]
     event: Option<String>,
     /// Base URL of a deployed app: the output BaseUrl of its stack
@@ -46,7 +52,7 @@ pub struct Args {
     /// Port of the local stack, if several run
     #[arg(long, conflicts_with = "url")]
     port: Option<u16>,
-    /// Client key of the tenant
+    /// Client key of the tenant, or id of an installation in Forge
     #[arg(long, value_name = "CLIENT_KEY")]
     tenant: Option<String>,
     /// File with the body, which is sent as it is; without it a sample of the event
@@ -65,6 +71,13 @@ pub struct Args {
     /// Return after the response, without following the delivery to its handler
     #[arg(long)]
     no_wait: bool,
+    /// Send an event of Forge with the token of somebody who must not be trusted, to see the refusal
+    #[arg(long = "as", value_name = "WHO")]
+    holder: Option<event::Holder>,
+    /// Send an event of Forge so many times more, as Forge does after a failure
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "holder",
+          value_parser = clap::value_parser!(u32).range(..=4))]
+    retry: u32,
     #[command(flatten)]
     load: load::Args,
 }
@@ -91,6 +104,13 @@ struct Source {
 ///
 /// Fails if one could not be sent, or was refused.
 pub async fn run(args: Args) -> anyhow::Result<()> {
+    if let Some(event) = args.event.as_deref().filter(|event| event::is_of_forge(event)) {
+        return event::run(&args, event).await;
+    }
+    ensure!(
+        args.holder.is_none() && args.retry == 0,
+        "--as and --retry are for events of Forge, as in avi:jira:created:issue; leave them out"
+    );
     let descriptor = App::find()?.descriptor()?;
     let mix = match (&args.event, &args.load.mix) {
         (None, Some(path)) => Mix::read(path)?,

@@ -3,7 +3,7 @@
 "use strict";
 
 const KEPT = 1000;
-const TEXT_FIELDS = ["event", "tenant", "product", "reason", "detail", "function", "queue", "handler"];
+const TEXT_FIELDS = ["event", "tenant", "product", "sender", "reason", "detail", "function", "queue", "handler"];
 
 const find = (id) => document.getElementById(id);
 
@@ -37,21 +37,27 @@ const REASONS = {
   two_tokens: "The request has two tokens, so it is not clear which one counts.",
   malformed_token: "The token cannot be decoded, or lacks a claim.",
   algorithm: "The token names another signature algorithm than this URL accepts.",
-  signature: "The signature was not made with the secret of the tenant that the token names.",
+  signature: "The signature was not made with the secret of the tenant, or the key, that the token names.",
   expired: "The token had expired when the request arrived.",
   not_yet_valid: "The token was issued in the future; compare the clocks.",
   qsh: "The token was made for another request: its qsh is not the hash of this one.",
   unknown_tenant: "No installed tenant has the client key that the token names.",
-  unknown_key: "The key that signed the installation is not one of Atlassian's.",
+  unknown_key: "The key that signed the token is not one of Atlassian's.",
+  other_app: "The token was issued for another Forge app.",
+  other_endpoint: "The token was issued for another endpoint of the manifest.",
+  user: "The token was issued to a user of the app, in a browser, and not for an event.",
   disagreement: "The body and the token of the callback disagree.",
   outdated: "The callback is older than the one that was stored last.",
-  undeclared_event: "The descriptor does not declare this event for this URL.",
-  unknown_path: "The descriptor does not declare this path.",
+  undeclared_event: "This event is not declared for this URL.",
+  ambiguous_event: "The body does not name its event, and the URL has several.",
+  other_product: "The event is of a product whose events handlers do not take.",
+  unknown_path: "This path is not declared.",
   not_json: "The body is not JSON.",
   not_text: "The body is not text.",
   empty_body: "The body is empty, and no webhook of this URL has excludeBody.",
   too_large: "The delivery is larger than a message of the queue can be.",
   tenants_unavailable: "The tenants could not be read, so nothing could be verified.",
+  key_set_unavailable: "The key set of Forge could not be fetched, so nothing could be verified.",
   queue_unavailable: "The queue did not take the delivery.",
   not_forwarded: "The existing server did not accept the callback.",
 };
@@ -84,7 +90,11 @@ function dateAndClock(seconds) {
   return `${date} ${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
 }
 
-const short = (tenant) => (tenant && tenant.length > 14 ? `${tenant.slice(0, 6)}…${tenant.slice(-6)}` : tenant ?? "");
+/** The ends of a tenant's name; of an installation of Forge, of its last part, as all begin alike. */
+function short(tenant) {
+  const name = (tenant ?? "").split("/").pop();
+  return name.length > 14 ? `${name.slice(0, 6)}…${name.slice(-6)}` : name;
+}
 
 const url = (journey) => journey.sent.path + (journey.sent.query ? `?${journey.sent.query}` : "");
 
@@ -509,6 +519,7 @@ function verdictSection(journey) {
     ["Outcome", make("span", { class: `outcome ${outcomeWord(journey)}` }, outcomeWord(journey))],
     ["Request", `${journey.sent.method} ${url(journey)}`],
     ["Tenant", journey.tenant ?? "none named", journey.product ? ` (${journey.product})` : ""],
+    journey.sender ? ["Sender", journey.sender] : null,
     ["Received", `${clock(journey.receivedAt)}`, make("span", { class: "more" }, `  ${journey.receivedAt}`)],
     ["Id", journey.id],
   ]);
@@ -574,7 +585,21 @@ function tokenSection(journey) {
   ];
 }
 
+/** Forge's tokens have no hash of the request: they name an app and an endpoint. */
+function endpointSection(journey) {
+  const { aud, app, principal } = journey.sent.token?.claims ?? {};
+  return [
+    heading("What the token is bound to"),
+    pairs([
+      ["App", String(aud ?? "none named")],
+      ["Module", `${app?.module?.type ?? "none"} ${app?.module?.key ?? ""}`],
+      ["User", String(principal ?? "none")],
+    ]),
+  ];
+}
+
 function hashSection(journey) {
+  if (journey.sender === "forge") return endpointSection(journey);
   const { canonical, hash, token } = journey.sent;
   const claimed = token?.claims?.qsh;
   const canonicalBox = canonical == null

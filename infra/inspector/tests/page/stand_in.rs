@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use atlassian_connect::descriptor::Descriptor;
 use atlassian_connect::qsh;
 use atlassian_hooks_inspector::{Control, Handlers, Install, Journey, Journeys, Send, Site, serve};
 use base64::Engine as _;
@@ -81,7 +82,7 @@ pub(crate) struct Stack {
 
 impl Stack {
     pub(crate) fn new() -> Self {
-        let descriptor = serde_json::from_value(json!({
+        let descriptor: Result<Descriptor, _> = serde_json::from_value(json!({
             "key": "com.example.invoices",
             "name": "Invoices",
             "baseUrl": "https://example.com",

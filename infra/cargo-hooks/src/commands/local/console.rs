@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 use atlassian_connect::descriptor::Descriptor;
-use inspector::{Journey, Kind, Outcome, without_metric};
+use inspector::{Declared, Journey, Kind, Outcome, without_metric};
 use jiff::tz::TimeZone;
 use sam_template_runner::{LogLine, LogStream};
 use serde_json::{Map, Value};
@@ -40,13 +40,17 @@ pub(crate) fn called(call: &Call) {
 }
 
 /// What can be done now.
-pub(crate) fn usage(descriptor: &Descriptor, url: &str, page: &str) {
+pub(crate) fn usage(declared: &Declared, url: &str, page: &str) {
     println!();
     println!("  Deliveries  {page}");
-    println!("  Descriptor  {url}{}", Descriptor::PATH);
-    for (number, webhook) in descriptor.modules.webhooks.iter().enumerate() {
+    if declared.descriptor.is_some() {
+        println!("  Descriptor  {url}{}", Descriptor::PATH);
+    }
+    let webhooks = declared.webhooks().iter().map(|webhook| webhook.event.as_str());
+    let events = declared.endpoints().flat_map(|(_, _, events)| events);
+    for (number, event) in webhooks.chain(events).enumerate() {
         let title = if number == 0 { "Send more" } else { "" };
-        println!("  {title:<10}  cargo hooks send {}", webhook.event);
+        println!("  {title:<10}  cargo hooks send {event}");
     }
     println!("  Stop        Ctrl-C");
     println!();
@@ -86,6 +90,8 @@ pub(crate) fn row(journey: &Journey) {
     let time = journey.received_at.to_zoned(TimeZone::system()).strftime("%H:%M:%S%.3f");
     let event = journey.event.as_deref().unwrap_or(&journey.sent.path);
     let tenant = journey.tenant.as_deref().unwrap_or("-");
+    // Of an installation of Forge all begin alike.
+    let tenant = tenant.rsplit('/').next().unwrap_or(tenant);
     let tenant: String = tenant.chars().take(8).collect();
     let handler = journey.handler.as_deref().or(journey.function.as_deref()).unwrap_or("-");
     let style = style(journey.outcome);

@@ -1,32 +1,48 @@
-//! The journey of the first delivery, step by step.
+//! The journey of the first delivery of each sender, step by step.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use atlassian_connect::descriptor::{Descriptor, Webhook};
 use atlassian_connect::event::EventName;
 use inspector::{Journey, Journeys, Outcome, Tampering};
+use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::console;
 use crate::demo::Demo;
-use atlassian_simulator::Site;
+use atlassian_simulator::forge::{self, Forge, Installation};
 use atlassian_simulator::samples::sample;
+use atlassian_simulator::{Answer, Site};
 
 /// How long the delivery may take to its handler before something is wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Sends one webhook and shows where it is until it is handled.
-pub(super) async fn show(
-    descriptor: &Descriptor,
-    demo: &Demo,
-    journeys: &Journeys,
-) -> anyhow::Result<()> {
-    let sites = demo.sites();
-    let (webhook, site, body) = first_with_a_sample(descriptor, &sites)?;
-    let mut changes = journeys.subscribe();
-    let answer = demo.send(site, &webhook.event, body.into(), Tampering::None).await?;
-    console::answered("sent", &format!("{} to {}", webhook.event, webhook.url), &answer);
+/// Sends one webhook, one event of Forge, or both, and shows where each is until it is handled.
+pub(super) async fn show(demo: &Demo, journeys: &Journeys) -> anyhow::Result<()> {
+    let declared = demo.declared();
+    if let Some(descriptor) = &declared.descriptor {
+        let sites = demo.sites();
+        let (webhook, site, body) = first_with_a_sample(descriptor, &sites)?;
+        let changes = journeys.subscribe();
+        let answer = demo.send(site, &webhook.event, body.into(), Tampering::None).await?;
+        console::answered("sent", &format!("{} to {}", webhook.event, webhook.url), &answer);
+        follow(changes, &answer).await?;
+    }
+    if declared.manifest.is_some() {
+        let (event, path, installation) = first_of_forge(demo)?;
+        let changes = journeys.subscribe();
+        let body = Forge::sample(installation, &event).to_string();
+        let answer = demo.invoke(installation, &event, body, Tampering::None).await?;
+        console::answered("sent", &format!("{event} to {path}"), &answer);
+        follow(changes, &answer).await?;
+    }
+    Ok(())
+}
+
+/// Shows where a delivery is until it is handled.
+async fn follow(mut changes: Receiver<Arc<Journey>>, answer: &Answer) -> anyhow::Result<()> {
     let mut is_queued = false;
     let arrived = async {
         loop {
@@ -64,6 +80,21 @@ fn queued(journey: &Journey, message: &str) {
     console::step("received", &format!("by {}", shown(&journey.function)));
     console::step("verified", &format!("for tenant {}", shown(&journey.tenant)));
     console::step("queued", &format!("as message {message}"));
+}
+
+/// The first event of the manifest that has a sample body and an installation that sends it.
+fn first_of_forge(demo: &Demo) -> anyhow::Result<(EventName, &str, &Installation)> {
+    let endpoints = demo.declared().endpoints();
+    let mut sent = endpoints.flat_map(|(_, path, events)| {
+        events.into_iter().map(move |event| (EventName::from(event), path))
+    });
+    let found = sent.find_map(|(event, path)| {
+        let mut installations = demo.installations().iter();
+        let installation = installations.find(|installation| installation.may_send(&event))?;
+        forge::samples::sample(&event)?;
+        Some((event, path, installation))
+    });
+    found.context("none of the manifest's events has a sample body; send one with `--body FILE`")
 }
 
 /// Jira's `jira:issue_created` if it is declared, otherwise the first event that has a sample; with

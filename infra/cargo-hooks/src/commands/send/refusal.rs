@@ -4,6 +4,23 @@ use reqwest::StatusCode;
 
 use super::Target;
 
+/// The same about an event of Forge.
+pub(super) fn of_forge(status: StatusCode) -> String {
+    let code = status.as_u16();
+    let next = match code {
+        401 => {
+            "the app does not trust the token; start `cargo hooks local` again, which has a new key"
+        }
+        400 | 413 => "correct the body, or declare its event in infra/manifest.yml",
+        403 | 404 => {
+            "no receiver has this URL; run `cargo hooks template` and start the stack again"
+        }
+        500..=599 => "the app could not fetch the key set or store the event; send it again",
+        _ => "see the local stack",
+    };
+    format!("refused with {code}: {next}; `cargo hooks logs` shows the reason")
+}
+
 /// One sentence: the status, what it means, and what to do next.
 pub(super) fn explained(status: StatusCode, target: &Target) -> String {
     let code = status.as_u16();

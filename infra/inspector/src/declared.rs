@@ -1,0 +1,45 @@
+//! What an app declares to Atlassian, as far as its journeys tell it.
+
+use atlassian_connect::descriptor::{Descriptor, Webhook};
+use atlassian_forge::manifest::{Endpoint, Manifest};
+
+/// What an app declares to Atlassian: a Connect app by its descriptor, a Forge app by its manifest, and
+/// one that is both by both.
+#[derive(Clone, Debug, Default)]
+pub struct Declared {
+    /// The descriptor.
+    pub descriptor: Option<Descriptor>,
+    /// The manifest.
+    pub manifest: Option<Manifest>,
+}
+
+impl From<Descriptor> for Declared {
+    fn from(descriptor: Descriptor) -> Self {
+        Self { descriptor: Some(descriptor), manifest: None }
+    }
+}
+
+impl Declared {
+    /// The name of the app: its key in Connect, or else its id in Forge.
+    pub fn app(&self) -> &str {
+        let key = self.descriptor.as_ref().map(|descriptor| descriptor.key.as_str());
+        let id = self.manifest.as_ref().map(|manifest| manifest.app.id.as_str());
+        key.or(id).unwrap_or_default()
+    }
+
+    /// The webhooks of the descriptor.
+    pub fn webhooks(&self) -> &[Webhook] {
+        self.descriptor.as_ref().map_or(&[], |descriptor| &descriptor.modules.webhooks)
+    }
+
+    /// The endpoints of the manifest to which events are sent, with their paths and their events.
+    pub fn endpoints(&self) -> impl Iterator<Item = (&Endpoint, &str, Vec<&str>)> {
+        self.manifest.iter().flat_map(|manifest| {
+            manifest.modules.endpoint.iter().filter_map(|endpoint| {
+                let events = manifest.modules.sent_to(&endpoint.key);
+                let path = endpoint.route.as_ref()?.path.as_str();
+                (!events.is_empty()).then_some((endpoint, path, events))
+            })
+        })
+    }
+}
