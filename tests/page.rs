@@ -31,8 +31,8 @@ impl Shown {
         let tenant = site.client_key.to_string();
         let declared = Declared::from(DESCRIPTOR.clone());
         let shown = Self { tenant, ..Self::of(TestApp::new().await, declared, vec![site]).await };
-        let installed = shown.demo.call_back(Callback::Installed, &shown.demo.sites()[0]);
-        assert!(installed.await.unwrap().status.is_success());
+        let answer = shown.demo.call_back(Callback::Installed, &shown.demo.sites()[0]).await;
+        assert!(answer.unwrap().status.is_success());
         shown
     }
 

@@ -37,6 +37,7 @@ fn line(journey: &Journey) -> Value {
         "event": journey.event,
         "product": journey.product,
         "tenant": journey.tenant,
+        "sender": journey.sender,
         "url": journey.sent.path,
         "status": journey.status,
         "verdict": journey.verdict,
