@@ -200,15 +200,18 @@ fn writes_a_manifest() {
 fn creates_policies_for_the_commands_of_operators() {
     let (folder, app) = app(&[]);
     let policies = fs::read_to_string(app.join("infra/operator.yaml")).unwrap();
-    let commands: [&[&str]; 8] = [
+    let commands: [&[&str]; 11] = [
         &["dead"],
         &["logs"],
         &["recover"],
         &["replay"],
+        &["tenants", "add"],
         &["tenants", "export"],
         &["tenants", "import"],
         &["tenants", "list"],
+        &["tenants", "remove"],
         &["tenants", "reseal"],
+        &["tenants", "rotate"],
     ];
     let mut needed = BTreeSet::new();
     for command in commands {

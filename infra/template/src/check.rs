@@ -247,6 +247,12 @@ pub fn sound_declarations(
 /// Reads and checks the declarations. Fails if one cannot be read, or there is none.
 fn declared(descriptor: &Path, manifest: &Path) -> Result<(Declared, Vec<Finding>), Vec<Finding>> {
     let has_manifest = manifest.exists();
+    // An app of signed webhooks alone has only its configuration, which is beside the descriptor.
+    let configuration = descriptor.with_file_name("atlassian-hooks.yaml");
+    let is_signed = || read_configuration(&configuration).is_ok_and(|one| one.app.is_some());
+    if !has_manifest && !descriptor.exists() && is_signed() {
+        return Ok((Declared { descriptor: None, manifest: None }, Vec::new()));
+    }
     if !has_manifest && !descriptor.exists() {
         let advice = format!(
             "it cannot be read, and neither can {}; restore one of them, or create an app with \

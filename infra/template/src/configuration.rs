@@ -29,6 +29,9 @@ pub const INSPECTOR: &str = "inspector";
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq)]
 #[serde(default, deny_unknown_fields)]
 pub struct Configuration {
+    /// The name of an app that has signed webhooks alone, neither a descriptor nor a manifest. The secrets
+    /// of its tenants are encrypted for this name, so it cannot be changed later.
+    pub app: Option<String>,
     /// The optional parts of the template.
     #[serde(deserialize_with = "or_default")]
     pub template: TemplateOptions,
@@ -284,6 +287,7 @@ impl Configuration {
         }
         problems.extend(self.forge.problems(declared.manifest, self));
         problems.extend(self.webhook_problems(&plan));
+        problems.extend(self.app_problem(&plan));
         if self.template.inspector && !names.contains(&INSPECTOR) {
             let advice = format!(
                 "no declared URL has the handler {INSPECTOR}; create an app that has with \
@@ -332,6 +336,22 @@ impl Configuration {
         }
         problems.extend(self.taken(declared));
         problems
+    }
+
+    /// What is wrong with the name of the app.
+    fn app_problem(&self, plan: &Plan) -> Option<Problem> {
+        let name = self.app.as_ref()?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let advice = if plan.connect || plan.forge {
+            "the app has the key of its descriptor, or the id of its manifest; delete it"
+        } else if self.webhooks.is_empty() {
+            "the app declares no webhook; add one to webhooks"
+        } else if name.is_empty() || name.len() > 80 || !name.bytes().all(plain) {
+            "must be 1 to 80 letters, digits, `-`, `_` and `.`; choose another"
+        } else {
+            return None;
+        };
+        Some(Problem::at("app", advice))
     }
 
     /// What is wrong with the URLs of signed webhooks, alone and beside the other URLs.

@@ -24,10 +24,15 @@ pub struct Declarations<'a> {
 }
 
 impl<'a> Declarations<'a> {
-    /// The app's key in Connect. Without a descriptor it is the app's id in Forge.
-    pub fn app_key(self) -> &'a str {
+    /// The app's key in Connect. Without a descriptor it is the app's id in Forge, and without a manifest
+    /// what the configuration calls it.
+    pub fn app_key<'c>(self, configuration: &'c Configuration) -> &'c str
+    where
+        'a: 'c,
+    {
         let key = self.descriptor.map(|descriptor| &descriptor.key);
-        key.or(self.manifest.map(|manifest| &manifest.app.id)).map_or("", String::as_str)
+        let key = key.or(self.manifest.map(|manifest| &manifest.app.id));
+        key.or(configuration.app.as_ref()).map_or("", String::as_str)
     }
 }
 
@@ -46,7 +51,7 @@ impl<'a> From<&'a Manifest> for Declarations<'a> {
 /// What one app needs in an account.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
-    /// The app's key in Connect. Without a descriptor it is the app's id in Forge.
+    /// The app's key in Connect, its id in Forge, or what the configuration calls it.
     pub app_key: String,
     /// Whether the app is one of Connect: it serves a descriptor, and records tenants.
     pub connect: bool,
@@ -173,7 +178,7 @@ impl Plan {
         let lifecycle = callbacks.map(|(callback, url)| (callback.as_str(), url.to_owned()));
         let signed = !configuration.webhooks.is_empty();
         Self {
-            app_key: Declarations { descriptor, manifest }.app_key().to_owned(),
+            app_key: Declarations { descriptor, manifest }.app_key(configuration).to_owned(),
             connect: descriptor.is_some(),
             forge: manifest.is_some(),
             signed,

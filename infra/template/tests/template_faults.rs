@@ -1396,6 +1396,33 @@ fn finds_nothing_in_the_template_of_signed_webhooks() {
     }
 }
 
+/// An app can have them alone. Then it has a name.
+#[test]
+fn an_app_of_signed_webhooks_alone_needs_a_name() {
+    let alone = Declarations::default();
+    let text = format!("app: hooks\nconcurrencyQuota: 500\n{WEBHOOKS}");
+    let configuration = Configuration::parse(&text).unwrap();
+    assert_eq!(configuration.problems(alone), []);
+    let template = render(alone, &configuration).unwrap();
+    assert_eq!(invariants(alone, &configuration, "template.yaml", &template), []);
+    for word in ["Signed webhooks of hooks", "kms:EncryptionContext:app: 'hooks'", "TenantsTable:"]
+    {
+        assert!(template.contains(word), "{word}: {template}");
+    }
+    for word in ["Connect", "Forge", "Lifecycle:", "Descriptor", "KeySet"] {
+        assert!(!template.contains(word), "{word}: {template}");
+    }
+    let problem = |text: &str, declared: Declarations<'_>| {
+        let problems = Configuration::parse(text).unwrap().problems(declared);
+        let [Problem { place, advice }] = &problems[..] else { panic!("{text}: {problems:?}") };
+        assert_eq!(place, "app");
+        advice.clone()
+    };
+    assert!(problem(&text, (&descriptor()).into()).contains("delete it"));
+    assert!(problem("app: hooks", alone).contains("declares no webhook"));
+    assert!(problem(&format!("app: 'my hooks'\n{WEBHOOKS}"), alone).contains("letters"));
+}
+
 /// Nothing of them is in the template of an app that has none.
 #[test]
 fn an_app_without_signed_webhooks_has_nothing_of_them() {

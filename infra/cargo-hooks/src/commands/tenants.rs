@@ -399,9 +399,11 @@ async fn store_to_write(stack: &StackArgs) -> anyhow::Result<Store> {
 }
 
 async fn opened(args: &StackArgs, to_write: bool) -> anyhow::Result<Store> {
-    let declared = App::find()?.declarations()?;
+    let app = App::find()?;
+    let declared = app.declarations()?;
+    let configuration = app.configuration(&declared)?;
     let is_connect = declared.descriptor.is_some();
-    let app_key = Declarations::from(&declared).app_key();
+    let app_key = Declarations::from(&declared).app_key(&configuration);
     let Some(name) = &args.stack else { return Store::local(args.port, app_key) };
     let config = args.account.config().await;
     let stack = Account::stack(&config, name).await?;
