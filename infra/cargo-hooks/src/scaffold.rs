@@ -130,6 +130,8 @@ pub enum Sender {
     Connect,
     /// A Forge app's triggers
     Forge,
+    /// Webhooks that an administrator registers with a secret
+    Signed,
 }
 
 impl Sender {
@@ -144,12 +146,13 @@ impl Sender {
                 "infra/atlassian-connect.json",
             ],
             Self::Forge => &["functions/forge-receiver"],
+            Self::Signed => &["functions/signed-receiver"],
         }
     }
 
     /// Whether it has secrets of tenants.
     fn has_tenants(self) -> bool {
-        self == Self::Connect
+        self != Self::Forge
     }
 
     /// Whether a file of an app is one for this sender.

@@ -23,7 +23,7 @@ use crate::RowKey;
 
 /// The name of a data key, which is also the partition key of its row.
 ///
-/// It has a space, which no client key has: see [`ClientKey::new`].
+/// It has a space, which no client key has: see [`ClientKey::new`](atlassian_connect::tenant::ClientKey::new).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct DataKeyName(String);
 

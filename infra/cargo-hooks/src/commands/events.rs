@@ -35,7 +35,8 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     // A reader that has seen enough, such as `head`, closes the pipe.
     let list = match args.sender {
-        Sender::Connect => list(&args.filter),
+        // Signed webhooks have the names and bodies of Connect's.
+        Sender::Connect | Sender::Signed => list(&args.filter),
         Sender::Forge => list_of_forge(&args.filter),
     };
     let _ = std::io::stdout().write_all(list.as_bytes());

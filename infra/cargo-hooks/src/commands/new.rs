@@ -16,17 +16,19 @@ use crate::scaffold::{self, Framework, Scaffold, Sender};
 use crate::schema;
 use template::configuration::{self, Configuration};
 use template::forge::{self, NO_APP};
+use template::plan::Declarations;
 use template::render;
 
 /// Create an app in a new folder
 ///
-/// Writes a Cargo workspace with the functions, one handler for each product with its test, the app
-/// descriptor or the manifest, and the template that deploys it.
+/// Writes a Cargo workspace with the functions, one handler for each product with its test, what declares
+/// the events (the app descriptor, the manifest or the configuration), and the template that deploys it.
 #[derive(clap::Args, Debug)]
 #[command(after_help = "Examples:\n  \
         cargo hooks new my-app --key com.example.my-app\n  \
         cargo hooks new my-app --key com.example.my-app --product jira\n  \
         cargo hooks new my-app --sender forge\n  \
+        cargo hooks new my-app --sender signed --product jira\n  \
         cargo hooks new webhook-inspector --inspector\n  \
         cargo hooks new my-app --framework ../atlassian-hooks")]
 pub struct Args {
@@ -137,6 +139,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             bail!("the inspector is a Connect app; leave out --sender or --inspector")
         }
         Sender::Forge => files_of_forge(&scaffold, args.product)?,
+        Sender::Signed if args.inspector => {
+            bail!("the inspector is a Connect app; leave out --sender or --inspector")
+        }
+        Sender::Signed if args.key.is_some() => bail!(
+            "an app of signed webhooks has a name instead of a key: that of its folder. Leave out --key"
+        ),
+        Sender::Signed => files_of_signed(&scaffold, args.product)?,
     };
 
     fs::create_dir_all(folder).with_context(|| {
@@ -167,7 +176,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             Sender::Connect => {
                 "cargo hooks add EVENT              # `cargo hooks events` lists them"
             }
-            Sender::Forge => "cargo hooks check",
+            Sender::Forge | Sender::Signed => "cargo hooks check",
         },
     );
     match args.sender {
@@ -180,6 +189,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Sender::Forge => println!(
             "\nbefore you install the app, register it and write its URL to infra/manifest.yml; \
              README.md says how"
+        ),
+        Sender::Signed => println!(
+            "\nonce it is deployed, give each site or workspace a secret with `cargo hooks tenants add`"
         ),
     }
     Ok(())
@@ -240,6 +252,33 @@ fn files_of_forge(
     files.extend(handlers(&text)?);
     files.push((forge::PATH.into(), format!("{MANIFEST}{text}")));
     files.push(("template.yaml".into(), render(&manifest, &Configuration::default())?));
+    files.push((schema::CONFIGURATION_PATH.into(), schema::configuration_text()));
+    Ok(files)
+}
+
+/// All files of an app of signed webhooks, by their paths in it.
+fn files_of_signed(
+    scaffold: &Scaffold,
+    products: Products,
+) -> anyhow::Result<Vec<(PathBuf, String)>> {
+    let mut files = scaffold::files(scaffold)?;
+    // The bodies are those of Connect, and so are the handlers and their tests.
+    let like = serde_json::json!({
+        "key": scaffold.key,
+        "authentication": { "type": "jwt" },
+        "scopes": ["READ"],
+        "apiMigrations": { "context-qsh": true, "signed-install": true },
+        "lifecycle": { "installed": "/installed", "uninstalled": "/uninstalled" },
+        "modules": { "webhooks": [] },
+    });
+    let wanted = addition::Wanted { events: &products.events(), ..Default::default() };
+    files.extend(add(&like.to_string(), wanted, |_| false)?.files);
+    let path = Path::new(configuration::PATH);
+    let configuration = files.iter().find(|(other, _)| other == path);
+    let (_, configuration) = configuration.context("the tool was built without a configuration")?;
+    let configuration =
+        Configuration::parse(configuration).map_err(|problem| anyhow!("{problem}"))?;
+    files.push(("template.yaml".into(), render(Declarations::default(), &configuration)?));
     files.push((schema::CONFIGURATION_PATH.into(), schema::configuration_text()));
     Ok(files)
 }
