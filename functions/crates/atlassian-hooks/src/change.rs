@@ -160,7 +160,7 @@ pub enum ContentAction {
     Moved,
     /// It was archived. Only of pages.
     Archived,
-    /// It was archived before. Only of pages.
+    /// It was taken out of the archive. Only of pages.
     Unarchived,
     /// It was moved to the trash.
     Trashed,
