@@ -57,11 +57,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     print("whether the template is safe and whole", &report.safety);
     fail_for(&report)?;
     let declared = match (app.descriptor_path().exists(), app.manifest_path().exists()) {
-        (true, true) => "descriptor, manifest",
-        (false, _) => "manifest",
-        (true, false) => "descriptor",
+        (true, true) => "descriptor, manifest, ",
+        (false, true) => "manifest, ",
+        (true, false) => "descriptor, ",
+        (false, false) => "",
     };
-    println!("{declared}, configuration, events, handlers and template agree");
+    println!("{declared}configuration, events, handlers and template agree");
     Ok(())
 }
 
