@@ -104,8 +104,8 @@ pub enum Rejection {
     EmptyBody,
     /// The event is of a product whose events handlers do not take.
     #[error(
-        "the event {event} is neither of Jira nor of Confluence, and handlers take no others; delete it \
-         from the manifest's trigger"
+        "the event {event} is not of Jira, Confluence or Bitbucket, and handlers take no others; delete \
+         it from the manifest's trigger"
     )]
     OtherProduct {
         /// The event.
@@ -125,8 +125,9 @@ pub enum Rejection {
 
     /// The delivery exceeds the limit of a message.
     #[error(
-        "the delivery has {bytes} bytes after compression, more than the queue's limit of {limit}; \
-         store large deliveries in S3 with `cargo hooks template --bodies`"
+        "the delivery has {bytes} bytes after compression, more than the queue's limit of {limit}; to \
+         store large deliveries in S3, write `template: {{ bodies: true }}` into \
+         infra/atlassian-hooks.yaml and run `cargo hooks template`"
     )]
     TooLarge {
         /// The length of the compressed message, in bytes.

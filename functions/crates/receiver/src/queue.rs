@@ -137,8 +137,9 @@ const RETRY_INTERVAL: Duration = Duration::from_millis(200);
 pub enum Refused {
     /// The delivery exceeds the limit of a message.
     #[error(
-        "the delivery has {bytes} bytes after compression, more than the queue's limit of {}; store \
-         large deliveries in S3 with `cargo hooks template --bodies`",
+        "the delivery has {bytes} bytes after compression, more than the queue's limit of {}; to store \
+         large deliveries in S3, write `template: {{ bodies: true }}` into infra/atlassian-hooks.yaml and \
+         run `cargo hooks template`",
         Queue::MAX_MESSAGE
     )]
     TooLarge {

@@ -109,7 +109,8 @@ pub(super) fn forge_mismatch(takes: &Takes, event: &str) -> Option<String> {
     };
     let advice = match right.filter(|right| *right != OTHER_EVENT) {
         Some(right) => format!(
-            "take Delivery<forge::{right}>, or Delivery for events of several types or senders"
+            "take Delivery<forge::{right}>; for events of several types or senders, take Delivery, or a \
+             type of atlassian_hooks::change such as IssueChange"
         ),
         None => format!("it has no payload type; take Delivery<forge::{OTHER_EVENT}>"),
     };
