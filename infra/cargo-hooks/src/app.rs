@@ -10,8 +10,8 @@ use atlassian_forge::manifest::Manifest;
 use serde_json::Value;
 
 use template::check::{
-    Declared, Finding, Severity, misspelt, shown, sound_configuration, sound_declarations,
-    sound_descriptor, sound_manifest,
+    Declared, Finding, Severity, misspelt, read_configuration, shown, sound_configuration,
+    sound_declarations, sound_descriptor, sound_manifest,
 };
 use template::configuration::{self, Configuration};
 use template::forge;
@@ -172,7 +172,10 @@ impl App {
 
     fn checked_declarations(&self) -> anyhow::Result<(Declared, Vec<Finding>)> {
         let (descriptor, manifest) = (self.descriptor_path(), self.manifest_path());
-        if !descriptor.exists() && !manifest.exists() {
+        let configuration = read_configuration(&self.configuration_path());
+        // An app of signed webhooks alone.
+        let is_named = configuration.is_ok_and(|configuration| configuration.app.is_some());
+        if !descriptor.exists() && !manifest.exists() && !is_named {
             bail!(
                 "the app has neither a descriptor {} nor a manifest {}; restore it, or create an app \
                  with `cargo hooks new my-app`",

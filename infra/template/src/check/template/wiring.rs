@@ -138,6 +138,7 @@ fn declared(plan: &Plan) -> &'static str {
         (true, false, true) => "descriptor or the configuration",
         (false, true, true) => "manifest or the configuration",
         (false, true, false) => "manifest",
+        (false, false, true) => "configuration",
         _ => "descriptor",
     }
 }
