@@ -89,7 +89,7 @@ impl Framework {
             }
             None => Default::default(),
         };
-        let install = format!("cargo install --locked --git {url}{option} cargo-hooks");
+        let install = format!("{INSTALL} --git {url}{option} cargo-hooks");
         let framework = format!("{{ git = {url:?}{manifest} }}");
         Self { framework, install: install.clone(), install_in_ci: Some(install) }
     }
@@ -105,11 +105,15 @@ impl Framework {
         let root = path.canonicalize()?;
         Ok(Self {
             framework: format!("{{ path = {:?} }}", facade.display().to_string()),
-            install: format!("cargo install --locked --path {}/infra/cargo-hooks", root.display()),
+            install: format!("{INSTALL} --path {}/infra/cargo-hooks", root.display()),
             install_in_ci: None,
         })
     }
 }
+
+/// Installs the tool from its repository, whose release profile is made for functions: one codegen unit, and
+/// everything optimised once more at link time. Nothing that the tool does is worth the wait.
+const INSTALL: &str = "cargo install --debug --locked";
 
 /// Whether the framework is named by a URL and not by a folder.
 pub fn is_url(source: &str) -> bool {
