@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use atlassian_connect::event::Product;
+use atlassian_connect::tenant::SharedSecret;
 use atlassian_simulator::forge::{Endpoint as Target, Forge, Installation, SigningKey};
 use atlassian_simulator::{Answer, Webhook};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use signed_webhooks::{Kind, sign};
 
 use crate::harness::app::{FORGE_KEY, NEXT_FORGE_KEY, TestApp, in_haste};
 use crate::harness::log::Logged;
@@ -317,7 +319,7 @@ async fn asks_for_another_attempt_while_there_is_no_key_set() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_handler_takes_the_same_event_from_connect_and_from_forge() {
+async fn one_handler_takes_the_same_event_from_every_sender() {
     let forge = ForgeApp::with(|template| {
         in_haste(template).tamper("Binary: scripted", "Binary: issue-change")
     })
@@ -345,26 +347,36 @@ async fn one_handler_takes_the_same_event_from_connect_and_from_forge() {
     let webhook = Webhook {
         base_url: app.stack.url(),
         url: "/scripted",
-        body: of_connect,
+        body: of_connect.clone(),
         identifier: Some("1234".into()),
     };
+    let secret = SharedSecret::new("of an administrator");
+    let (name, now) = ("acme".parse().unwrap(), Timestamp::now());
+    app.tenants().add_signed(&name, Kind::Jira, &secret, now).await.unwrap();
+    let signed = app.atlassian.client().post(format!("{}/hooks/acme/jira", app.stack.url()));
+    let signed = signed.header("x-hub-signature", sign(of_connect.as_bytes(), &secret));
+    let signed = signed.body(of_connect);
+
     assert_eq!(app.atlassian.send(webhook, &site).await.unwrap().status, 204);
     app.logged(Logged::IssueChanged, 1).await;
     assert_eq!(forge.send(&ISSUE, of_forge).await.status, 200);
+    app.logged(Logged::IssueChanged, 2).await;
+    assert_eq!(signed.send().await.unwrap().status(), 204);
 
-    let changed = app.logged(Logged::IssueChanged, 2).await;
+    let changed = app.logged(Logged::IssueChanged, 3).await;
     let senders: Vec<&str> = changed.iter().map(|line| line["sender"].as_str().unwrap()).collect();
-    assert_eq!(senders, ["connect", "forge"]);
+    assert_eq!(senders, ["connect", "forge", "signed"]);
     assert_eq!(changed[1]["issue.key"], "DEMO-42");
     assert_eq!(changed[1]["actor"], "5b10");
     // Nothing else tells them apart.
-    let [one, two] = [0, 1].map(|number| {
+    let [connect, of_forge, signed] = [0, 1, 2].map(|number| {
         let mut line = changed[number].clone();
         for own in ["/sender", "/timestamp", "/span/delivery.id"] {
             *line.pointer_mut(own).unwrap() = Value::Null;
         }
         line
     });
-    assert_eq!(one, two);
+    assert_eq!(connect, of_forge);
+    assert_eq!(connect, signed);
     forge.app.stack.stop().await;
 }

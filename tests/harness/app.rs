@@ -44,6 +44,8 @@ pub(crate) const OF_ENDPOINTS: &str = "forge:
     issue-changed: { handler: scripted }
     life: { handler: scripted }
     policy: { handler: scripted }
+webhooks:
+  /hooks/{tenant}/jira: { kind: jira, events: [jira:issue_updated], handler: scripted }
 ";
 
 /// The key that signs installs. It is always the same one, because a new one takes a second to make.
