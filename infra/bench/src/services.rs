@@ -306,13 +306,14 @@ fn assigned(update: &Value) -> Vec<(String, Value)> {
     pairs.filter_map(|(name, value)| Some((name.to_owned(), values.get(value)?.clone()))).collect()
 }
 
-/// The row of a tenant.
+/// The row of a tenant, of Connect or of signed webhooks.
 fn row(tenant: &str) -> Value {
     json!({
         "clientKey": { "S": tenant },
         "sharedSecret": { "S": SECRET },
         "product": { "S": "jira" },
         "baseUrl": { "S": "https://demo.atlassian.net" },
+        "kind": { "S": "jira" },
     })
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use atlassian_connect::event::EventName;
+use atlassian_connect::event::{EventName, Product};
+use atlassian_simulator::forge::{Installation, SigningKey};
 use atlassian_simulator::{Atlassian, InstallKey};
 use contract::variable;
 use serde_json::{Value, json};
@@ -14,15 +15,20 @@ use crate::figures::{ARCHIVE, Figure, Growth, Unit};
 use crate::measure::{self, Rounds};
 use crate::peers::Peers;
 use crate::services::{BY_HAND_TABLE, KEY_ID, PLAIN_TABLE, SEALED_TABLE, Services, Transport};
-use crate::webhook::{self, APP_KEY, BASE_URL, INSTALLED, PATH, SECRET, SIZES, TENANT};
+use crate::webhook::{
+    self, APP_KEY, BASE_URL, ENDPOINT, FORGE_APP, INSTALLED, PATH, SECRET, SIZES, TENANT,
+};
 use crate::{local_queues, programs};
 
 /// The programs whose figures do not depend on the machine, and are checked.
 pub(crate) const CHECKED_PROGRAMS: [&str; 4] = [RECEIVER, LIFECYCLE, RUN, EVERY_TIME];
 /// The others.
-pub(crate) const FURTHER_PROGRAMS: [&str; 3] = [DESCRIPTOR, MODES, VERIFY];
+pub(crate) const FURTHER_PROGRAMS: [&str; 5] =
+    [DESCRIPTOR, FORGE_RECEIVER, MODES, SIGNED_RECEIVER, VERIFY];
 
 const RECEIVER: &str = "receiver";
+const FORGE_RECEIVER: &str = "forge-receiver";
+const SIGNED_RECEIVER: &str = "signed-receiver";
 const LIFECYCLE: &str = "lifecycle";
 const DESCRIPTOR: &str = "descriptor";
 
@@ -110,6 +116,7 @@ impl Suite {
     pub(crate) async fn timed(&self) -> anyhow::Result<Vec<Figure>> {
         let mut figures = Vec::new();
         self.webhook_times(&mut figures).await?;
+        self.sender_times(&mut figures).await?;
         self.batch_times(&mut figures).await?;
         self.batch_waits(&mut figures).await?;
         self.cold_times(&mut figures).await?;
@@ -302,6 +309,42 @@ impl Suite {
         }
         memory.remove(1);
         figures.extend(memory);
+        Ok(())
+    }
+
+    /// What the other senders cost, beside the same floor.
+    async fn sender_times(&self, figures: &mut Vec<Figure>) -> anyhow::Result<()> {
+        progress("timing events of Forge and signed webhooks");
+        let atlassian = Atlassian::start(InstallKey::generate()?).await?;
+        let forge = atlassian.forge();
+        forge.rotate(SigningKey::generate()?);
+        let installation = Installation::new(Product::Jira, FORGE_APP);
+        let body = webhook::body(SIZES[0])?;
+        let event = "avi:jira:created:issue";
+        let of_forge = body.replacen('{', &format!("{{\"eventType\":\"{event}\","), 1);
+        let endpoint = json!({ "app": FORGE_APP, "key": ENDPOINT, "events": [event] }).to_string();
+        let declared = json!({ "path": "/hooks/{tenant}/jira", "kind": "jira", "events": "all" });
+        let floor = || self.own(FLOOR_RECEIVER, Transport::Plain);
+        let rounds = Rounds { before: 300, rounds: 9, invocations: 100 };
+
+        let receiver = self.own(FORGE_RECEIVER, Transport::Plain).with(owned([
+            (variable::ENDPOINT, &*endpoint),
+            (variable::KEY_SET_URL, forge.key_set_url()),
+        ]));
+        let events = || webhook::of_forge(forge, &installation, &of_forge);
+        let used = measure::warm(&[receiver, floor()], events, rounds, &self.folder).await?;
+        let seconds: Vec<f64> = used.iter().map(|used| used.cpu.as_secs_f64()).collect();
+        figures.push(beside("an event of Forge of 2 KB, CPU".into(), Unit::Seconds, &seconds));
+
+        let receiver = self.own(SIGNED_RECEIVER, Transport::Plain).with(owned([
+            (variable::SIGNED_WEBHOOK, &*declared.to_string()),
+            (variable::TENANTS_TABLE, PLAIN_TABLE),
+        ]));
+        let events = || Ok(webhook::signed(&body));
+        let used = measure::warm(&[receiver, floor()], events, rounds, &self.folder).await?;
+        let seconds: Vec<f64> = used.iter().map(|used| used.cpu.as_secs_f64()).collect();
+        figures.push(beside("a signed webhook of 2 KB, CPU".into(), Unit::Seconds, &seconds));
+        atlassian.stop_serving();
         Ok(())
     }
 

@@ -9,6 +9,7 @@ use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_connect::qsh;
 use atlassian_connect::tenant::SharedSecret;
 use atlassian_simulator::Atlassian;
+use atlassian_simulator::forge::{Forge, Installation};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -19,6 +20,12 @@ pub(crate) const APP_KEY: &str = "com.example.bench";
 pub(crate) const BASE_URL: &str = "https://hooks.example.com";
 /// The path of the declared URL.
 pub(crate) const PATH: &str = "/issue-created";
+/// The path of the URL of signed webhooks, with its tenant.
+pub(crate) const SIGNED_PATH: &str = "/hooks/acme/jira";
+/// The id of the Forge app.
+pub(crate) const FORGE_APP: &str = "ari:cloud:ecosystem::app/8db33809-1f32-48bb-8c52-5877dab48107";
+/// The key of the Forge app's endpoint.
+pub(crate) const ENDPOINT: &str = "issue-created";
 /// The path of the callback that installs the app.
 pub(crate) const INSTALLED: &str = "/installed";
 /// The shared secret of every tenant.
@@ -86,7 +93,23 @@ pub(crate) fn token(tenant: &str) -> anyhow::Result<String> {
 
 /// The event of a webhook that a tenant signs now.
 pub(crate) fn request(tenant: &str, body: &str) -> anyhow::Result<String> {
-    Ok(post(PATH, &token(tenant)?, body))
+    Ok(post(PATH, jwt_header(&token(tenant)?), body))
+}
+
+/// The event of one that Forge sends for an installation, with a token that it signs now.
+pub(crate) fn of_forge(
+    forge: &Forge,
+    installation: &Installation,
+    body: &str,
+) -> anyhow::Result<String> {
+    let token = forge.sign(&installation.event_claims(ENDPOINT, Timestamp::now()))?;
+    Ok(post(PATH, ("authorization", format!("Bearer {token}")), body))
+}
+
+/// The event of a webhook that Jira signs with the secret of a tenant.
+pub(crate) fn signed(body: &str) -> String {
+    let signature = signed_webhooks::sign(body.as_bytes(), &SharedSecret::new(SECRET));
+    post(SIGNED_PATH, ("x-hub-signature", signature), body)
 }
 
 /// The event of an install that Atlassian signs now.
@@ -102,20 +125,24 @@ pub(crate) fn install(atlassian: &Atlassian, tenant: &str) -> anyhow::Result<Str
         "productType": "jira",
         "eventType": "installed",
     });
-    Ok(post(INSTALLED, &atlassian.sign_install(&claims)?, &body.to_string()))
+    let token = atlassian.sign_install(&claims)?;
+    Ok(post(INSTALLED, jwt_header(&token), &body.to_string()))
 }
 
-/// The event of a POST: payload format 2.0 of API Gateway.
-fn post(path: &str, token: &str, body: &str) -> String {
+fn jwt_header(token: &str) -> (&'static str, String) {
+    ("authorization", format!("JWT {token}"))
+}
+
+/// The event of a POST with the header that proves who sent it: payload format 2.0 of API Gateway.
+fn post(path: &str, (header, proof): (&str, String), body: &str) -> String {
     let now = Timestamp::now();
-    let event = json!({
+    let mut event = json!({
         "version": "2.0",
         "routeKey": format!("POST {path}"),
         "rawPath": path,
         "rawQueryString": "",
         "headers": {
             "accept": "*/*",
-            "authorization": format!("JWT {token}"),
             "content-length": body.len().to_string(),
             "content-type": "application/json; charset=UTF-8",
             "host": "hooks.example.com",
@@ -148,6 +175,7 @@ fn post(path: &str, token: &str, body: &str) -> String {
         "body": body,
         "isBase64Encoded": false,
     });
+    event["headers"][header] = proof.into();
     event.to_string()
 }
 
