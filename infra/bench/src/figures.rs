@@ -123,8 +123,9 @@ impl Figure {
 /// What the names of the figures about archives have in common.
 pub(crate) const ARCHIVE: &str = "archive";
 
-/// Hash tables have other seeds in each run, and the processor decides which copy of `memcpy` is used.
-const INSTRUCTIONS_MARGIN: f64 = 0.03;
+/// What a function does while it waits is counted as well, and how long it waits depends on what else the
+/// machine does: between runs, some of them on a busy machine, a webhook of 2 KB differed by a tenth.
+const INSTRUCTIONS_MARGIN: f64 = 0.1;
 /// Paths of the machine are in the programs.
 const ARCHIVE_MARGIN: f64 = 0.01;
 
@@ -307,13 +308,13 @@ mod tests {
         let committed = figures(1440.0, 5_000_000.0);
         assert_eq!(moved(&committed, &committed), []);
         // Within the margins, whatever happens to times.
-        assert_eq!(moved(&committed, &figures(1480.0, 5_040_000.0)), []);
-        let worse = moved(&committed, &figures(1500.0, 5_100_000.0));
+        assert_eq!(moved(&committed, &figures(1560.0, 5_040_000.0)), []);
+        let worse = moved(&committed, &figures(1600.0, 5_100_000.0));
         let sentences: Vec<&str> = worse.iter().map(|moved| moved.sentence.as_str()).collect();
         assert_eq!(
             sentences,
             [
-                "receiver, 2 KB: 1.5 × the floor instead of 1.44 × the floor (+4.2 %, of which 3 % are tolerated)",
+                "receiver, 2 KB: 1.6 × the floor instead of 1.44 × the floor (+11.1 %, of which 10 % are tolerated)",
                 "receiver, archive: 5.10 MB instead of 5.00 MB (+2.0 %, of which 1 % are tolerated)",
             ]
         );
