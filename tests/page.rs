@@ -39,7 +39,7 @@ impl Shown {
     /// The page beside the endpoints of a Forge app, with a Jira of its own.
     async fn of_forge() -> Self {
         let app = TestApp::with_endpoints(|template| template).await;
-        let declared = Declared { descriptor: None, manifest: Some(MANIFEST.clone()) };
+        let declared = Declared { manifest: Some(MANIFEST.clone()), ..Declared::default() };
         let shown = Self::of(app, declared, Vec::new()).await;
         let tenant = shown.demo.installations()[0].id.clone();
         Self { tenant, ..shown }
