@@ -6,6 +6,7 @@ use std::time::Duration;
 use atlassian_connect::event::Product;
 use atlassian_connect::lifecycle::Callback;
 use atlassian_simulator::forge::Forge;
+use atlassian_simulator::signed::sample;
 use atlassian_simulator::{Atlassian, Site};
 use cargo_hooks::demo::{Demo, Page};
 use cargo_hooks::template::configuration::Configuration;
@@ -13,6 +14,7 @@ use cargo_hooks::template::render;
 use inspector::{Declared, Journey, Journeys, Outcome, Verdict};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use signed_webhooks::Kind;
 use tokio::sync::broadcast::Receiver;
 
 use crate::harness::app::{DESCRIPTOR, FORGE_KEY, INSTALL_KEY, MANIFEST, TestApp};
@@ -184,13 +186,17 @@ async fn says_what_became_of_signed_webhooks() {
     let mut shown = Shown::of_signed().await;
     let secrets: Vec<String> =
         shown.demo.signed().iter().map(|one| one.secret.expose().to_owned()).collect();
-    for (tenant, event) in [
-        ("demo-jira", "jira:issue_deleted"),
-        ("demo-jira-oauth", "jira:issue_created"),
-        ("demo-bitbucket", "repo:push"),
+    for (tenant, kind, event) in [
+        ("demo-jira", Kind::Jira, "jira:issue_deleted"),
+        ("demo-jira-oauth", Kind::JiraOauth, "jira:issue_created"),
+        ("demo-bitbucket", Kind::Bitbucket, "repo:push"),
     ] {
         shown.tenant = tenant.to_owned();
-        let body = |number: u32| json!({"webhookEvent": event, "number": number});
+        let body = |number: u32| {
+            let mut body = sample(kind, &event.into());
+            body["number"] = number.into();
+            body
+        };
         let handled = shown.send(event, body(1), "none").await;
         assert_eq!((handled.verdict, handled.outcome), (Verdict::Verified, Outcome::Handled));
         assert_eq!(handled.event.as_deref(), Some(event));

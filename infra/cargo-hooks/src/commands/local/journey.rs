@@ -7,14 +7,15 @@ use anyhow::{Context as _, bail};
 use atlassian_connect::descriptor::{Descriptor, Webhook};
 use atlassian_connect::event::EventName;
 use inspector::{Journey, Journeys, Outcome, Tampering};
+use jiff::Timestamp;
 use signed_webhooks::Declared;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::console;
-use crate::demo::{Demo, signed_events};
+use crate::demo::{Demo, signed_events, signed_url_of};
 use atlassian_simulator::forge::{self, Forge, Installation};
-use atlassian_simulator::samples::sample;
+use atlassian_simulator::samples::{renew, sample};
 use atlassian_simulator::signed::{self, SignedTenant};
 use atlassian_simulator::{Answer, Site};
 
@@ -46,8 +47,9 @@ pub(super) async fn show(demo: &Demo, journeys: &Journeys) -> anyhow::Result<()>
         && let Some((url, event, tenant)) = first_signed(demo)
     {
         let changes = journeys.subscribe();
-        let body = signed::sample(tenant.kind, &event).to_string();
-        let answer = demo.send_signed(tenant, &event, body, Tampering::None).await?;
+        let mut body = signed::sample(tenant.kind, &event);
+        renew(&mut body, Timestamp::now());
+        let answer = demo.send_signed(tenant, &event, body.to_string(), Tampering::None).await?;
         let path = url.path.of(&tenant.name);
         console::answered("sent", &format!("{event} to {path}"), &answer);
         follow(changes, &answer).await?;
@@ -114,10 +116,11 @@ fn first_of_forge(demo: &Demo) -> anyhow::Result<(EventName, &str, &Installation
 /// Jira's `jira:issue_created` if a URL of signed webhooks takes it, otherwise the first event; with the
 /// tenant that sends it.
 fn first_signed(demo: &Demo) -> Option<(&Declared, EventName, &SignedTenant)> {
-    let all = demo.declared().signed.iter();
-    let all = all.flat_map(|url| signed_events(url).into_iter().map(move |event| (url, event)));
-    let mut preferred = all.clone().filter(|(_, event)| *event == EventName::IssueCreated);
-    let (url, event) = preferred.next().or_else(|| all.clone().next())?;
+    let urls = &demo.declared().signed;
+    let preferred = signed_url_of(urls, None, &EventName::IssueCreated);
+    let preferred = preferred.map(|url| (url, EventName::IssueCreated));
+    let first = || Some((urls.first()?, signed_events(urls.first()?).into_iter().next()?));
+    let (url, event) = preferred.or_else(first)?;
     let tenant = demo.signed().iter().find(|tenant| tenant.kind == url.kind)?;
     Some((url, event, tenant))
 }
