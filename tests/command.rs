@@ -16,6 +16,7 @@ use crate::harness::app::{
     DESCRIPTOR, DESCRIPTOR_FILE, MANIFEST, MANIFEST_FILE, OF_ENDPOINTS, functions,
 };
 use crate::harness::log::Logged;
+use crate::signed::WEBHOOKS;
 
 /// The folder of the tests' app, as a user has it, with its functions built.
 struct Folder(TempDir);
@@ -40,6 +41,37 @@ static APP_OF_BOTH: LazyLock<Folder> = LazyLock::new(|| {
     app
 });
 
+/// An app of signed webhooks alone.
+static APP_OF_SIGNED: LazyLock<Folder> = LazyLock::new(|| {
+    let app = app();
+    std::fs::remove_file(app.path().join("infra/atlassian-connect.json")).unwrap();
+    configure(&app, Declarations::default(), OF_SIGNED_ALONE);
+    app
+});
+
+/// Its configuration.
+const OF_SIGNED_ALONE: &str = "
+app: signed-app
+webhooks:
+  /hooks/{tenant}/jira: { kind: jira, events: ['jira:issue_created'], handler: issue-created }
+  /hooks/{tenant}/app: { kind: jira-oauth, events: all, handler: scripted }
+  /hooks/{tenant}/code: { kind: bitbucket, events: all, handler: scripted }
+";
+
+/// The Connect app with URLs of signed webhooks besides.
+static APP_BESIDE_SIGNED: LazyLock<Folder> = LazyLock::new(|| {
+    let app = app();
+    configure(&app, Declarations::from(&*DESCRIPTOR), WEBHOOKS);
+    app
+});
+
+fn configure(app: &Folder, declared: Declarations<'_>, text: &str) {
+    let configuration = Configuration::parse(text).unwrap();
+    let template = cargo_hooks::template::render(declared, &configuration).unwrap();
+    std::fs::write(app.path().join("infra/atlassian-hooks.yaml"), text).unwrap();
+    std::fs::write(app.path().join("template.yaml"), template).unwrap();
+}
+
 fn app() -> Folder {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let write = |path: &str, text: &str| {
@@ -58,7 +90,7 @@ fn app() -> Folder {
         "[package]\nname = \"handlers\"\nedition = \"2024\"\nautobins = false\n",
     );
     write("functions/handlers/src/lib.rs", "");
-    for handler in ["scripted", "issue-created", "page-created"] {
+    for handler in ["scripted", "issue-created", "issue-change", "page-created"] {
         write(&format!("functions/handlers/src/bin/{handler}.rs"), "");
     }
     write("infra/atlassian-connect.json", DESCRIPTOR_FILE);
@@ -108,6 +140,11 @@ pub(crate) fn hooks_at(home: &Path, arguments: &[&str]) -> Command {
 /// The same, of an app that is one of Forge as well.
 pub(crate) fn hooks_of_both(home: &Path, arguments: &[&str]) -> Command {
     hooks_of(&APP_OF_BOTH, home, arguments)
+}
+
+/// The same, of an app that has URLs of signed webhooks as well.
+pub(crate) fn hooks_beside_signed(home: &Path, arguments: &[&str]) -> Command {
+    hooks_of(&APP_BESIDE_SIGNED, home, arguments)
 }
 
 fn hooks_of(app: &Folder, home: &Path, arguments: &[&str]) -> Command {
@@ -334,6 +371,74 @@ fn local_plays_forge_for_an_app_with_a_manifest() {
     assert!(is_sent && text.contains("401") && text.contains("user"), "{text}");
     let (is_sent, text) = send(&["avi:forge:installed:app"]);
     assert!(is_sent && text.contains("handled"), "{text}");
+    local.interrupt();
+    lines.for_each(drop);
+    assert!(local.0.wait().unwrap().success());
+}
+
+/// An app of signed webhooks alone: a tenant of each kind, whose webhooks come to their handlers.
+#[test]
+fn local_signs_for_an_app_of_signed_webhooks() {
+    let home = tempfile::tempdir().unwrap();
+    let state = home.path().join("state");
+    let state = state.to_str().unwrap();
+    let hooks = |arguments: &[&str]| hooks_of(&APP_OF_SIGNED, home.path(), arguments);
+    // Twice in the same tables: the second stack has new secrets.
+    let once = hooks(&["local", "--port", "0", "--once", "--state", state]).output().unwrap();
+    let text = [once.stdout, once.stderr].concat();
+    assert!(once.status.success(), "{}", String::from_utf8_lossy(&text));
+    let mut local = hooks(&["local", "--port", "0", "--state", state]);
+    let local = local.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut local = Running(local.unwrap());
+    let mut lines = BufReader::new(local.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let journey: Vec<String> = lines.by_ref().take_while(|line| !line.contains("Stop ")).collect();
+    let text = journey.join("\n");
+    for step in [
+        "added tenant demo-jira, which signs webhooks as jira",
+        "added tenant demo-bitbucket, which signs webhooks as bitbucket",
+        "sent jira:issue_created to /hooks/demo-jira/jira: 204",
+        "verified for tenant demo-jira",
+        "handled by IssueCreatedHandler",
+        "cargo hooks send repo:push",
+    ] {
+        assert!(text.contains(step), "{step}: {text}");
+    }
+
+    let send = |arguments: &[&str]| {
+        let output = hooks(&[&["send"], arguments].concat()).output().unwrap();
+        let text = [output.stdout, output.stderr].concat();
+        (output.status.success(), String::from_utf8(text).unwrap())
+    };
+    for (arguments, path, handler) in [
+        (&["jira:issue_created"][..], "/hooks/demo-jira/jira", "IssueCreatedHandler"),
+        (&["jira:issue_updated"], "/hooks/demo-jira-oauth/app", "ScriptedHandler"),
+        (
+            &["jira:issue_created", "--tenant", "demo-jira-oauth"],
+            "/hooks/demo-jira-oauth/app",
+            "ScriptedHandler",
+        ),
+        (
+            &["repo:push", "--set", "repository.name=kettle"],
+            "/hooks/demo-bitbucket/code",
+            "ScriptedHandler",
+        ),
+    ] {
+        let (is_sent, text) = send(arguments);
+        let (sent, handled) = (format!("{path} signed as "), format!("handled by {handler}"));
+        assert!(
+            is_sent && text.contains(&sent) && text.contains(&handled),
+            "{arguments:?}: {text}"
+        );
+    }
+    for (arguments, words) in [
+        (&["page_created"][..], "no URL of signed webhooks takes page_created"),
+        (&["repo:push", "--tenant", "acme"], "no demo tenant acme"),
+        (&["repo:push", "--tenant", "demo-jira"], "no URL of signed webhooks takes repo:push"),
+        (&["repo:push", "--count", "11"], "one after the other"),
+    ] {
+        let (is_sent, text) = send(arguments);
+        assert!(!is_sent && text.contains(words), "{arguments:?}: {text}");
+    }
     local.interrupt();
     lines.for_each(drop);
     assert!(local.0.wait().unwrap().success());

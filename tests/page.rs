@@ -6,14 +6,19 @@ use std::time::Duration;
 use atlassian_connect::event::Product;
 use atlassian_connect::lifecycle::Callback;
 use atlassian_simulator::forge::Forge;
+use atlassian_simulator::signed::sample;
 use atlassian_simulator::{Atlassian, Site};
 use cargo_hooks::demo::{Demo, Page};
+use cargo_hooks::template::configuration::Configuration;
+use cargo_hooks::template::render;
 use inspector::{Declared, Journey, Journeys, Outcome, Verdict};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use signed_webhooks::Kind;
 use tokio::sync::broadcast::Receiver;
 
 use crate::harness::app::{DESCRIPTOR, FORGE_KEY, INSTALL_KEY, MANIFEST, TestApp};
+use crate::signed::WEBHOOKS;
 
 /// The page beside the app, with a Jira of its own.
 struct Shown {
@@ -39,10 +44,23 @@ impl Shown {
     /// The page beside the endpoints of a Forge app, with a Jira of its own.
     async fn of_forge() -> Self {
         let app = TestApp::with_endpoints(|template| template).await;
-        let declared = Declared { descriptor: None, manifest: Some(MANIFEST.clone()) };
+        let declared = Declared { manifest: Some(MANIFEST.clone()), ..Declared::default() };
         let shown = Self::of(app, declared, Vec::new()).await;
         let tenant = shown.demo.installations()[0].id.clone();
         Self { tenant, ..shown }
+    }
+
+    /// The page beside URLs of signed webhooks, with a tenant of each kind.
+    async fn of_signed() -> Self {
+        let configuration = Configuration::parse(WEBHOOKS).unwrap();
+        let template = render(&*DESCRIPTOR, &configuration).unwrap();
+        let app = TestApp::with(|_| template).await;
+        let descriptor = Some(DESCRIPTOR.clone());
+        let signed = configuration.signed();
+        let declared = Declared { descriptor, signed, ..Declared::default() };
+        let shown = Self::of(app, declared, Vec::new()).await;
+        shown.demo.add_signed().await.unwrap();
+        shown
     }
 
     async fn of(app: TestApp, declared: Declared, sites: Vec<Site>) -> Self {
@@ -160,6 +178,47 @@ async fn says_what_became_of_events_of_forge() {
         assert_eq!(refused.reason.as_deref(), Some(reason));
         assert_eq!(refused.sender.as_deref(), Some("forge"));
     }
+    shown.app.stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn says_what_became_of_signed_webhooks() {
+    let mut shown = Shown::of_signed().await;
+    let secrets: Vec<String> =
+        shown.demo.signed().iter().map(|one| one.secret.expose().to_owned()).collect();
+    for (tenant, kind, event) in [
+        ("demo-jira", Kind::Jira, "jira:issue_deleted"),
+        ("demo-jira-oauth", Kind::JiraOauth, "jira:issue_created"),
+        ("demo-bitbucket", Kind::Bitbucket, "repo:push"),
+    ] {
+        shown.tenant = tenant.to_owned();
+        let body = |number: u32| {
+            let mut body = sample(kind, &event.into());
+            body["number"] = number.into();
+            body
+        };
+        let handled = shown.send(event, body(1), "none").await;
+        assert_eq!((handled.verdict, handled.outcome), (Verdict::Verified, Outcome::Handled));
+        assert_eq!(handled.event.as_deref(), Some(event));
+        for (number, tampering) in [(2, "wrong_secret"), (3, "no_token")] {
+            let refused = shown.send(event, body(number), tampering).await;
+            assert_eq!(
+                (refused.verdict, refused.status),
+                (Verdict::NotTrusted, 401),
+                "{tampering}"
+            );
+            assert_eq!(refused.sender.as_deref(), Some("signed"));
+            assert_eq!(refused.tenant.as_deref(), Some(tenant));
+            assert_eq!(refused.event.as_deref(), Some(event));
+        }
+    }
+    let all = serde_json::to_string(&shown.journeys.all()).unwrap();
+    assert!(secrets.iter().all(|secret| !all.contains(secret)), "no secret is kept");
+    assert!(!all.contains("sha256="), "and no signature");
+
+    // A signature has no time that could be over.
+    let send = json!({"tenant": "demo-jira", "event": "jira:issue_deleted", "body": "{}", "tampering": "expired"});
+    assert_eq!(shown.post("/api/send", send).await, StatusCode::UNPROCESSABLE_ENTITY);
     shown.app.stack.stop().await;
 }
 

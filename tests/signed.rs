@@ -23,7 +23,7 @@ mod table;
 mod tool;
 
 /// The URLs of signed webhooks.
-const WEBHOOKS: &str = "
+pub(crate) const WEBHOOKS: &str = "
 webhooks:
   /hooks/{tenant}/jira: { kind: jira, events: [jira:issue_created, jira:issue_updated], handler: issue-change }
   /hooks/{tenant}/deleted: { kind: jira, events: [jira:issue_deleted], handler: scripted }

@@ -1,8 +1,9 @@
-//! `cargo hooks tenants add`, `rotate` and `remove`.
+//! `cargo hooks tenants add`, `rotate` and `remove`, and `cargo hooks send` to URLs of signed webhooks.
 
 use std::process::Output;
 
 use super::*;
+use crate::command::hooks_beside_signed;
 use crate::transfer::Home;
 
 fn lines(bytes: &[u8]) -> Vec<String> {
@@ -90,4 +91,55 @@ async fn an_operator_adds_rotates_and_removes_a_tenant() {
     let (out, _) = succeeded(&home.tenants(&["export"], "").await);
     assert_eq!(out.len(), 2, "{out:?}");
     app.stack.stop().await;
+}
+
+/// To an app that is deployed: its URL, a tenant that an operator has added, and the tenant's secret.
+#[tokio::test(flavor = "multi_thread")]
+async fn send_signs_as_the_kind_of_the_url_does() {
+    let acme = Tenant::new("acme", Kind::Jira);
+    let partner = Tenant::new("partner", Kind::JiraOauth);
+    let code = Tenant::new("code", Kind::Bitbucket);
+    let app = app_with(|template| template, &[&acme, &partner, &code]).await;
+    let home = tempfile::tempdir().unwrap();
+    let send = async |tenant: &Tenant, arguments: &[&str]| {
+        let to = ["send", "--url", app.stack.url(), "--tenant", tenant.name];
+        let mut command = hooks_beside_signed(home.path(), &[&to, arguments].concat());
+        command.env("HOOKS_SHARED_SECRET", tenant.secret.expose());
+        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    };
+    // The descriptor declares the first event as well.
+    succeeded(&send(&acme, &["jira:issue_created", "--sender", "signed"]).await);
+    succeeded(&send(&code, &["repo:push", "--count", "2"]).await);
+    succeeded(&send(&partner, &["sprint_started"]).await);
+    let queued = app.logged(Logged::DeliveryQueued, 4).await;
+    let described: Vec<_> = queued
+        .iter()
+        .map(|line| ["sender", "tenant.key", "delivery.event"].map(|name| line[name].clone()))
+        .collect();
+    assert_eq!(
+        described,
+        [
+            ["signed", "acme", "jira:issue_created"],
+            ["signed", "code", "repo:push"],
+            ["signed", "code", "repo:push"],
+            ["signed", "partner", "sprint_started"],
+        ]
+    );
+    // Two that are sent are two deliveries.
+    app.logged(Logged::ScriptDone, 2).await;
+
+    let connect = send(&acme, &["jira:issue_created"]).await;
+    assert!(failed_after(&connect, "401").contains("those of the last install"));
+    let stranger = Tenant { secret: SharedSecret::new("another"), ..acme };
+    let refused = send(&stranger, &["jira:issue_created", "--sender", "signed"]).await;
+    let said = failed_after(&refused, "401");
+    assert!(said.contains("cargo hooks tenants list") && !said.contains("another"), "{said}");
+    app.stack.stop().await;
+}
+
+/// What a command said that failed after an answer with this status.
+fn failed_after(output: &Output, status: &str) -> String {
+    let out = String::from_utf8(output.stdout.clone()).unwrap();
+    assert!(!output.status.success() && out.contains(status), "{output:?}");
+    lines(&output.stderr).join("\n")
 }

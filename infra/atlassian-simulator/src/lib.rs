@@ -1,12 +1,14 @@
 //! A simulator of Jira and Confluence for a Connect app: signed installs, signed webhooks, a sample
 //! body for every event, and the REST API of the sites that have the app. [`forge`] is the same for
-//! a Forge app: a key set, invocation tokens, and events.
+//! a Forge app: a key set, invocation tokens, and events. [`signed`] sends what a product signs with a
+//! secret.
 
 mod api;
 mod client;
 pub mod forge;
 mod install_key;
 pub mod samples;
+pub mod signed;
 mod site;
 
 pub use api::{Call, Caller, Disturbance};

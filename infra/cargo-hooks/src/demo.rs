@@ -1,8 +1,11 @@
-//! The demo sites of a local stack, the demo installations of its Forge app, and what somebody can do
-//! with them.
+//! The demo sites of a local stack, the demo installations of its Forge app, the demo tenants that sign
+//! their webhooks, and what somebody can do with them.
 
+mod signed;
 mod sites;
 
+pub(crate) use signed::undeclared;
+pub use signed::{signed_events, signed_url_of};
 pub use sites::DemoSite;
 
 use std::net::Ipv4Addr;
@@ -16,7 +19,8 @@ use atlassian_connect::jwt::{self, ClaimsToSign};
 use atlassian_connect::lifecycle::Callback;
 use atlassian_connect::tenant::SharedSecret;
 use atlassian_simulator::forge::{Forge, Installation, SigningKey};
-use atlassian_simulator::samples::fresh;
+use atlassian_simulator::samples::{fresh, renew};
+use atlassian_simulator::signed::SignedTenant;
 use atlassian_simulator::{Answer, Atlassian, Site, qsh_of};
 use contract::variable;
 use inspector::{Control, Declared, Handlers, Install, Journey, Journeys, Tampering};
@@ -40,6 +44,7 @@ pub struct Demo {
 struct Inner {
     declared: Declared,
     installations: Vec<Installation>,
+    signed: Vec<SignedTenant>,
     atlassian: Atlassian,
     base_url: String,
     sqs: String,
@@ -114,11 +119,11 @@ pub struct Addresses {
 
 impl Demo {
     /// The sites that are kept in the folder of the state, or these new ones. A Forge app also gets
-    /// new installations, which have nothing that could be kept.
+    /// new installations, which have nothing that could be kept, and URLs of signed webhooks new secrets.
     ///
     /// # Errors
     ///
-    /// Fails if the folder of the state cannot be read or written.
+    /// Fails if the folder of the state cannot be read or written, or the system has no random numbers.
     pub fn open(
         declared: impl Into<Declared>,
         atlassian: Atlassian,
@@ -133,9 +138,11 @@ impl Demo {
         let sites = Mutex::new(opened.iter().map(|demo| demo.site.clone()).collect());
         let declared = declared.into();
         let installations = installations(&declared);
+        let signed = signed::tenants(&declared)?;
         let inner = Inner {
             declared,
             installations,
+            signed,
             atlassian,
             base_url,
             sqs,
@@ -158,6 +165,11 @@ impl Demo {
     /// The installations of a Forge app. There are none of another app.
     pub fn installations(&self) -> &[Installation] {
         &self.inner.installations
+    }
+
+    /// The tenants that sign their webhooks, one of each declared kind.
+    pub fn signed(&self) -> &[SignedTenant] {
+        &self.inner.signed
     }
 
     /// The sites as they were opened.
@@ -324,6 +336,11 @@ impl Demo {
         if self.installation(&install.tenant).is_some() {
             bail!("an installation of Forge has no secret to renew; send it a lifecycle event");
         }
+        if self.signed_tenant(&install.tenant).is_some() {
+            bail!(
+                "a tenant that signs its webhooks installs nothing; `cargo hooks tenants` has its secret"
+            );
+        }
         let site = self.site(&install.tenant)?;
         if install.uninstall {
             return accepted(self.call_back(Callback::Uninstalled, &site).await?);
@@ -348,7 +365,7 @@ impl Demo {
         let key = self.inner.atlassian.forge().key();
         let key = key.filter(|_| !self.inner.installations.is_empty());
         let forge = key.map(|key| LocalForge::new(&key, &self.inner.installations));
-        session.with_tenants(tenants.clone()).with_forge(forge)
+        session.with_tenants(tenants.clone()).with_forge(forge).with_signed(&self.inner.signed)
     }
 
     fn published(&self) -> MutexGuard<'_, Option<Published>> {
@@ -452,7 +469,12 @@ impl Control for Demo {
             product: one.product.to_string(),
             base_url: format!("{} by Forge", one.cloud_id),
         });
-        shown.chain(installed).collect()
+        let signing = self.inner.signed.iter().map(|one| inspector::Site {
+            tenant: one.name.to_string(),
+            product: one.kind.product().to_string(),
+            base_url: format!("signs as {}", one.kind),
+        });
+        shown.chain(installed).chain(signing).collect()
     }
 
     fn events(&self, site: &inspector::Site) -> Vec<String> {
@@ -460,6 +482,10 @@ impl Control for Demo {
             let events = self.inner.declared.endpoints().flat_map(|(_, _, events)| events);
             let sent = events.filter(|event| installation.may_send(&EventName::from(*event)));
             return sent.map(str::to_owned).collect();
+        }
+        if let Some(tenant) = self.signed_tenant(&site.tenant) {
+            let urls = self.inner.declared.signed.iter().filter(|url| url.kind == tenant.kind);
+            return urls.flat_map(signed_events).map(|event| event.to_string()).collect();
         }
         let Ok(site) = self.site(&site.tenant) else { return Vec::new() };
         let webhooks = self.inner.declared.webhooks().iter();
@@ -472,6 +498,11 @@ impl Control for Demo {
     fn sample(&self, site: &inspector::Site, event: &str) -> String {
         if let Some(installation) = self.installation(&site.tenant) {
             return format!("{:#}", Forge::sample(installation, &event.into()));
+        }
+        if let Some(tenant) = self.signed_tenant(&site.tenant) {
+            let mut body = atlassian_simulator::signed::sample(tenant.kind, &event.into());
+            renew(&mut body, Timestamp::now());
+            return format!("{body:#}");
         }
         let Ok(site) = self.site(&site.tenant) else { return String::new() };
         fresh(site.product, &EventName::from(event), Timestamp::now())
@@ -486,6 +517,10 @@ impl Control for Demo {
                     .invoke(installation, &event, send.body, send.tampering)
                     .await
                     .map(drop);
+            }
+            if let Some(tenant) = self.signed_tenant(&send.tenant) {
+                let sent = self.send_signed(tenant, &event, send.body, send.tampering);
+                return sent.await.map(drop);
             }
             let site = self.site(&send.tenant)?;
             // Refused is an answer as well: its row says why.

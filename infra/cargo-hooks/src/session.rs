@@ -1,5 +1,5 @@
 //! What running local stacks tell the commands beside them: their URLs, the secrets of their demo
-//! sites, and the key of their Forge, all of which are valid only there.
+//! sites and tenants, and the key of their Forge, all of which are valid only there.
 //!
 //! Each stack has a file of its own, and holds a lock on it. The lock ends with the process, so what
 //! a stack that was killed has left is known by its lock.
@@ -20,10 +20,12 @@ use runtime::environment;
 use sam_template_runner::Stack;
 use sam_template_runner::deployment::Function;
 use serde::{Deserialize, Serialize};
+use signed_webhooks::Kind;
 
 use crate::app::App;
 use atlassian_simulator::Site;
 use atlassian_simulator::forge::{Installation, SigningKey};
+use atlassian_simulator::signed::SignedTenant;
 
 /// A local stack that runs.
 #[derive(Debug, Deserialize, Serialize)]
@@ -40,6 +42,9 @@ pub struct Session {
     /// Its Forge, if the app has a manifest.
     #[serde(default)]
     pub(crate) forge: Option<LocalForge>,
+    /// Its demo tenants that sign their webhooks.
+    #[serde(default)]
+    signed: Vec<DemoTenant>,
 }
 
 /// The Forge of a local stack: what signs events for it, and for whom.
@@ -156,6 +161,33 @@ impl std::fmt::Debug for DemoSite {
     }
 }
 
+/// A demo tenant that signs its webhooks, as it is written down.
+#[derive(Deserialize, Serialize)]
+struct DemoTenant {
+    name: String,
+    kind: Kind,
+    secret: String,
+}
+
+impl DemoTenant {
+    fn of(tenant: &SignedTenant) -> Self {
+        let SignedTenant { name, kind, secret } = tenant;
+        Self { name: name.to_string(), kind: *kind, secret: secret.expose().into() }
+    }
+
+    /// `None` if the file has been changed.
+    fn tenant(&self) -> Option<SignedTenant> {
+        let (name, secret) = (self.name.parse().ok()?, SharedSecret::new(&*self.secret));
+        Some(SignedTenant { name, kind: self.kind, secret })
+    }
+}
+
+impl std::fmt::Debug for DemoTenant {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DemoTenant").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// A session that other commands can read, until this is dropped or the process ends.
 #[derive(Debug)]
 #[must_use]
@@ -200,6 +232,7 @@ impl Session {
             tenants: None,
             sites,
             forge: None,
+            signed: Vec::new(),
         }
     }
 
@@ -213,6 +246,12 @@ impl Session {
     #[must_use]
     pub fn with_forge(self, forge: Option<LocalForge>) -> Self {
         Self { forge, ..self }
+    }
+
+    /// The session with the stack's demo tenants that sign their webhooks.
+    #[must_use]
+    pub fn with_signed<'a>(self, tenants: impl IntoIterator<Item = &'a SignedTenant>) -> Self {
+        Self { signed: tenants.into_iter().map(DemoTenant::of).collect(), ..self }
     }
 
     /// The session of the stack that runs on this port, or of the only one that runs.
@@ -248,6 +287,11 @@ impl Session {
         let first = self.sites.iter().find(|site| event.may_come_from(site.product));
         let of_product = |site: &&DemoSite| Some(site.product) == first.map(|first| first.product);
         self.sites.iter().filter(of_product).map(DemoSite::site).collect()
+    }
+
+    /// The demo tenants that sign their webhooks.
+    pub fn signed(&self) -> impl Iterator<Item = SignedTenant> {
+        self.signed.iter().filter_map(DemoTenant::tenant)
     }
 
     /// Writes the session to a file in a folder, as [`publish`](Self::publish) does.

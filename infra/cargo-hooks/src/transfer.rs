@@ -65,9 +65,14 @@ impl Store {
         let tenants = tenants.with_context(|| {
             format!("the local stack {url} has no lifecycle function; run `cargo hooks template`")
         })?;
+        Ok(Self::of_local(tenants, app_key))
+    }
+
+    /// The tenants of a local stack.
+    pub(crate) fn of_local(tenants: LocalTenants, app_key: &str) -> Self {
         let LocalTenants { dynamodb, kms, table, key, hosts } = tenants;
         let secrets = Secrets::new(&local(&kms), key, app_key);
-        Ok(Self::of(Table::new(&local(&dynamodb), table, secrets), app_key, &hosts))
+        Self::of(Table::new(&local(&dynamodb), table, secrets), app_key, &hosts)
     }
 
     fn of(table: Table, app_key: &str, hosts: &str) -> Self {

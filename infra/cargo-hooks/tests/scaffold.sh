@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # An app of one's own, from its first command to a handled webhook: outside this repository, on this
 # checkout of the framework. Builds into the checkout's build folder, so that most of it is there.
-# Then a Forge app, and another that takes the framework from a git repository: all its dependencies are found.
+# Then a Forge app, one of signed webhooks, and another that takes the framework from a git repository: all its dependencies are found.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 framework=$PWD
@@ -35,6 +35,14 @@ cd forge-app
 "$hooks" hooks check
 cargo fmt --all --check
 cargo test --package handlers --offline
+"$hooks" hooks local --once --port 0
+
+# The same of signed webhooks.
+cd "$folder"
+"$hooks" hooks new signed-app --sender signed --framework "$framework"
+cd signed-app
+"$hooks" hooks check
+cargo fmt --all --check
 "$hooks" hooks local --once --port 0
 
 # The committed files of this checkout. Always in the same place, so that cargo keeps one clone of it.

@@ -21,7 +21,7 @@ pub struct Journey {
     pub received_at: Timestamp,
     /// The event: as the receiver read it, or else as the body or the descriptor names it.
     pub event: Option<String>,
-    /// The tenant: verified, or else as the token claims.
+    /// The tenant: verified, or else as the token or the path of a signed webhook claims.
     pub tenant: Option<String>,
     /// The product of a verified tenant.
     pub product: Option<String>,
@@ -34,7 +34,7 @@ pub struct Journey {
     pub status: u16,
     /// The time from the request to its answer, in milliseconds.
     pub answered_ms: u64,
-    /// Whether the token was trusted.
+    /// Whether the token or the signature was trusted.
     pub verdict: Verdict,
     /// Why the request was refused: the word in logs and metrics.
     pub reason: Option<String>,
@@ -84,7 +84,7 @@ impl Journey {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// A webhook of the descriptor, or an event at an endpoint of the manifest.
+    /// A webhook of the descriptor, an event at an endpoint of the manifest, or a signed webhook.
     Webhook,
     /// A lifecycle callback of the descriptor.
     Lifecycle,
@@ -132,13 +132,13 @@ impl Outcome {
     }
 }
 
-/// Whether a token was trusted.
+/// Whether a token or a signature was trusted.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The signature and the claims held.
     Verified,
-    /// They did not, or there was no token; [`Journey::reason`] says why.
+    /// They did not, or there was none; [`Journey::reason`] says why.
     NotTrusted,
     /// The URL needs no token, or the function never came to verify it.
     NotChecked,

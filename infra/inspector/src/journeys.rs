@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use sam_template_runner::deployment::Deployment;
 use sam_template_runner::{Exchange, LogLine};
 use serde_json::{Map, Value};
+use signed_webhooks::NamedBy;
 use tokio::sync::broadcast;
 
 use crate::declared::Declared;
@@ -188,8 +189,12 @@ impl Journeys {
         let endpoint = declared.endpoints().find(|(_, path, _)| *path == sent.path);
         let mut callbacks = declared.descriptor.iter().flat_map(|one| one.lifecycle.callbacks());
         let is_callback = callbacks.any(|(_, url)| path(url) == sent.path);
+        // A path that is declared as it is goes before one with a tenant, as in API Gateway.
+        let is_post = sent.method == "POST";
+        let signed = declared.signed_at(&sent.path).filter(|_| is_post);
         let (kind, sender) = match (webhooks.as_slice(), &endpoint, is_callback) {
             ([], None, true) => (Kind::Lifecycle, Some(Sender::Connect)),
+            ([], None, false) if signed.is_some() => (Kind::Webhook, Some(Sender::Signed)),
             ([], None, false) => (Kind::Other, None),
             ([], Some(_), _) => (Kind::Webhook, Some(Sender::Forge)),
             _ => (Kind::Webhook, Some(Sender::Connect)),
@@ -204,6 +209,12 @@ impl Journeys {
                 let body = Body::read(&sent.body);
                 let of_endpoint = |name: &&&str| body.name().is_none_or(|named| named == **name);
                 events.iter().find(of_endpoint).copied()
+            }
+            (Kind::Webhook, None) if sender == Some(Sender::Signed) => {
+                match signed.map(|(signed, _)| signed.kind.spec().event) {
+                    Some(NamedBy::Header(name)) => sent.header(name),
+                    _ => named,
+                }
             }
             (Kind::Webhook, None) => named.filter(is_declared).or(first),
             (Kind::Lifecycle, _) => named,
@@ -220,7 +231,11 @@ impl Journeys {
             kind,
             received_at: exchange.received_at,
             event: event.map(str::to_owned),
-            tenant: sent.token.as_ref().and_then(|token| token.tenant()).map(str::to_owned),
+            tenant: match (sender, signed) {
+                (Some(Sender::Signed), Some((_, tenant))) => Some(tenant),
+                _ => sent.token.as_ref().and_then(|token| token.tenant()),
+            }
+            .map(str::to_owned),
             product: None,
             sender: sender.map(|sender| sender.as_str().to_owned()),
             status: exchange.status.as_u16(),

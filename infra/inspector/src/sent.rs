@@ -57,6 +57,12 @@ impl Token {
 }
 
 impl Sent {
+    /// The value of a header, by its name in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let header = self.headers.iter().find(|(other, _)| other == name);
+        header.map(|(_, value)| value.as_str())
+    }
+
     /// What a request sent to an app whose base URL has this path.
     pub fn of(exchange: &Exchange, base_path: &str) -> Self {
         let query = exchange.uri.query().unwrap_or_default();
@@ -102,8 +108,9 @@ impl Sent {
 /// What stands in place of a token or a secret.
 const HIDDEN: &str = "(hidden)";
 
-/// Headers that can contain a token or a session.
-const HIDDEN_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+/// Headers that can contain a token, a session, or the signature of a body, which is shown beside it.
+const HIDDEN_HEADERS: [&str; 4] =
+    ["authorization", "cookie", "proxy-authorization", "x-hub-signature"];
 
 /// The member of an install's body that is a secret, wherever it stands.
 const SECRET_MEMBER: &str = "sharedSecret";

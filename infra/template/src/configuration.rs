@@ -14,7 +14,7 @@ use sam_template::{TemplateError, is_intrinsic, parse};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use signed_webhooks::{Events, Kind, Path};
+use signed_webhooks::{Declared, Events, Kind, Path};
 
 use crate::TemplateOptions;
 use crate::plan::{Declarations, Plan, Receiver, endpoint_handler, is_handler_name};
@@ -352,6 +352,15 @@ impl Configuration {
             return None;
         };
         Some(Problem::at("app", advice))
+    }
+
+    /// The URLs of signed webhooks, by their paths. One whose path is not valid is left out.
+    pub fn signed(&self) -> Vec<Declared> {
+        let url = |(path, webhook): (&String, &SignedWebhook)| {
+            let (path, SignedWebhook { kind, events, .. }) = (path.parse().ok()?, webhook);
+            Some(Declared { path, kind: *kind, events: events.clone() })
+        };
+        self.webhooks.iter().filter_map(url).collect()
     }
 
     /// What is wrong with the URLs of signed webhooks, alone and beside the other URLs.

@@ -23,6 +23,7 @@ use crate::app::App;
 use crate::binaries::{self, Profile};
 use crate::demo::{Demo, DemoSite, Page};
 use atlassian_simulator::forge::{Installation, SigningKey};
+use atlassian_simulator::signed::SignedTenant;
 use atlassian_simulator::{Atlassian, InstallKey, Site};
 use sam_template_runner::Stack;
 use sam_template_runner::deployment::Function;
@@ -32,8 +33,8 @@ use sam_template_runner::deployment::Function;
 /// The functions run as they are deployed, each in processes of its own, behind a local HTTP API, with
 /// a DynamoDB and an SQS that run inside this command. Two demo sites, a Jira and a Confluence, install
 /// the app, one sends a webhook, and its way to the handler is shown. For an app with infra/manifest.yml
-/// this command is Forge as well: it has a key set of its own, and sends an event of an installation.
-/// The stack runs until Ctrl-C.
+/// this command is Forge as well: it has a key set of its own, and sends an event of an installation. For
+/// URLs of signed webhooks it adds a tenant, demo, and signs with its secret. The stack runs until Ctrl-C.
 ///
 /// infra/local.env has what is secret, or different here: lines of NAME=VALUE, for parameters of the
 /// template and for variables that infra/atlassian-hooks.yaml declares. Git ignores the file.
@@ -99,7 +100,12 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     let app = App::find()?;
     let declared = app.declarations_with_warnings()?;
     let configuration = app.configuration(&declared)?;
-    let declared = Declared { descriptor: declared.descriptor, manifest: declared.manifest };
+    let declared = Declared {
+        descriptor: declared.descriptor,
+        manifest: declared.manifest,
+        signed: configuration.signed(),
+        name: configuration.app.clone(),
+    };
     let template = args.template.clone().unwrap_or_else(|| app.template_path());
     let mut given = local_env::read(app, &configuration)?;
     // What is given on the command line goes before what is in the file.
@@ -277,7 +283,7 @@ impl Run<'_> {
         }
     }
 
-    /// Installs the app on every demo site that does not have it already.
+    /// Installs the app on every demo site that does not have it already, and adds the tenants that sign.
     async fn install(&self) -> anyhow::Result<()> {
         for DemoSite { site, is_kept } in self.demo.opened() {
             if *is_kept && self.demo.is_installed(site).await? {
@@ -299,6 +305,10 @@ impl Run<'_> {
                 "installed",
                 &format!("by Forge in {product} {cloud_id}, as tenant {id}"),
             );
+        }
+        self.demo.add_signed().await?;
+        for SignedTenant { name, kind, .. } in self.demo.signed() {
+            console::step("added", &format!("tenant {name}, which signs webhooks as {kind}"));
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ mod journey;
 mod load;
 mod mix;
 mod refusal;
+mod signed;
 
 use std::path::PathBuf;
 
@@ -29,6 +30,9 @@ use mix::Mix;
 /// Without --url they go to the local stack that is running. For a deployed app, give --url, --tenant,
 /// and the tenant's shared secret in the environment variable HOOKS_SHARED_SECRET.
 ///
+/// An event that only `webhooks` in infra/atlassian-hooks.yaml has is signed with the secret of a tenant of
+/// that kind; --sender signed does so with one that the descriptor declares as well.
+///
 /// An event of Forge, as in avi:jira:created:issue, goes to the local stack alone: nobody but Atlassian can
 /// sign it for a deployed app.
 ///
@@ -38,6 +42,8 @@ use mix::Mix;
 #[command(after_help = "Examples:\n  \
         cargo hooks send jira:issue_created --set issue.key=ABC-1 --set 'issue.fields.labels=[\"hot\"]'\n  \
         cargo hooks send page_created --body tests/events/confluence/page_created.json --fresh\n  \
+        cargo hooks send repo:push --body push.json\n  \
+        cargo hooks send jira:issue_created --sender signed\n  \
         cargo hooks send avi:jira:created:issue --retry 2\n  \
         cargo hooks send avi:jira:created:issue --as browser\n  \
         cargo hooks send jira:issue_updated --count 1000 --rate 50 --tenants 3\n  \
@@ -52,9 +58,12 @@ pub struct Args {
     /// Port of the local stack, if several run
     #[arg(long, conflicts_with = "url")]
     port: Option<u16>,
-    /// Client key of the tenant, or id of an installation in Forge
-    #[arg(long, value_name = "CLIENT_KEY")]
+    /// Client key of the tenant, name of one that signs its webhooks, or id of an installation in Forge
+    #[arg(long, value_name = "TENANT")]
     tenant: Option<String>,
+    /// Who sends an event that both the descriptor and `webhooks` declare [default: connect]
+    #[arg(long, conflicts_with = "mix")]
+    sender: Option<signed::Sender>,
     /// File with the body, which is sent as it is; without it a sample of the event
     #[arg(long, value_name = "FILE", conflicts_with = "mix")]
     body: Option<PathBuf>,
@@ -111,6 +120,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
         args.holder.is_none() && args.retry == 0,
         "--as and --retry are for events of Forge, as in avi:jira:created:issue; leave them out"
     );
+    if let Some(event) = args.event.as_deref().map(EventName::from)
+        && let Some(urls) = signed::urls(&args, &event)?
+    {
+        return signed::run(&args, &event, &urls).await;
+    }
     let descriptor = App::find()?.descriptor()?;
     let mix = match (&args.event, &args.load.mix) {
         (None, Some(path)) => Mix::read(path)?,

@@ -78,9 +78,17 @@ pub async fn remove(store: &Store, name: &TenantName) -> anyhow::Result<()> {
 ///
 /// Fails if there is no such tenant, or the table does not answer.
 pub async fn kind(store: &Store, name: &TenantName) -> anyhow::Result<Kind> {
+    find(store, name).await?.with_context(|| unknown(name))
+}
+
+/// The kind of a tenant; `None` if there is no such tenant.
+///
+/// # Errors
+///
+/// Fails if the table does not answer.
+pub async fn find(store: &Store, name: &TenantName) -> anyhow::Result<Option<Kind>> {
     let kind = store.table.signed_kind(name).await;
-    let kind = kind.with_context(|| format!("{name} cannot be read; {PERMISSIONS}"))?;
-    kind.with_context(|| unknown(name))
+    kind.with_context(|| format!("{name} cannot be read; {PERMISSIONS}"))
 }
 
 /// A new secret of 256 random bits.

@@ -492,10 +492,20 @@ function pairs(items) {
   return make("table", { class: "pairs" }, make("tbody", {}, ...items.filter(Boolean).map(line)));
 }
 
+/** Whether the proof of the sender is a signature of the body, and no token. */
+const isSignedBody = (journey) => journey.sender === "signed" && !journey.sent.token;
+
 function verdictOf(journey) {
-  const why = REASONS[journey.reason] ?? sentence(journey.detail);
-  if (journey.verdict === "verified") return ["good", "The token was trusted.", "Its signature and its claims held."];
-  if (journey.verdict === "not_trusted") return ["bad", `The token was not trusted: ${journey.reason ?? "no reason given"}.`, why];
+  const isSigned = journey.sender === "signed";
+  const detail = sentence(journey.detail);
+  // The explanations are those of tokens that name a tenant.
+  const why = isSigned ? detail || REASONS[journey.reason] : REASONS[journey.reason] ?? detail;
+  const proof = isSignedBody(journey) ? "signature" : "token";
+  const held = isSignedBody(journey) ? "It was made with the secret of the tenant, for this body."
+    : isSigned ? "It was signed with the secret of the tenant, and is valid now. It does not cover the body."
+    : "Its signature and its claims held.";
+  if (journey.verdict === "verified") return ["good", `The ${proof} was trusted.`, held];
+  if (journey.verdict === "not_trusted") return ["bad", `The ${proof} was not trusted: ${journey.reason ?? "no reason given"}.`, why];
   if (journey.kind === "other" && !journey.reason) return ["", "No token was checked.", "This URL needs none."];
   return ["", "No token was checked.", why || "The request was answered before that."];
 }
@@ -565,6 +575,7 @@ function stepsSection(journey) {
 
 function tokenSection(journey) {
   const { token } = journey.sent;
+  if (isSignedBody(journey)) return [];
   if (!token) return [heading("Token"), make("p", {}, "The request had no token that can be decoded.")];
   const rest = (object) => Object.entries(object && typeof object === "object" ? object : { "": object });
   const plain = (value) => (typeof value === "string" ? value : JSON.stringify(value));
@@ -600,6 +611,8 @@ function endpointSection(journey) {
 
 function hashSection(journey) {
   if (journey.sender === "forge") return endpointSection(journey);
+  if (isSignedBody(journey)) return [heading("What the signature is bound to"), make("p", {}, "The body alone: neither the URL, nor a header, nor the time.")];
+  if (journey.sender === "signed") return [heading("What the token is bound to"), make("p", {}, "A time alone: neither the URL nor the body.")];
   const { canonical, hash, token } = journey.sent;
   const claimed = token?.claims?.qsh;
   const canonicalBox = canonical == null

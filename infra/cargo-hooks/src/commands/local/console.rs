@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use atlassian_simulator::{Answer, Call, Caller};
 
 use crate::deliveries::MESSAGES;
+use crate::demo::signed_events;
 use crate::terminal::escaped;
 
 /// A step of the command.
@@ -48,7 +49,13 @@ pub(crate) fn usage(declared: &Declared, url: &str, page: &str) {
     }
     let webhooks = declared.webhooks().iter().map(|webhook| webhook.event.as_str());
     let events = declared.endpoints().flat_map(|(_, _, events)| events);
-    for (number, event) in webhooks.chain(events).enumerate() {
+    let mut events: Vec<String> = webhooks.chain(events).map(str::to_owned).collect();
+    for event in declared.signed.iter().flat_map(signed_events) {
+        if !events.contains(&event.to_string()) {
+            events.push(event.to_string());
+        }
+    }
+    for (number, event) in events.iter().enumerate() {
         let title = if number == 0 { "Send more" } else { "" };
         println!("  {title:<10}  cargo hooks send {event}");
     }

@@ -7,19 +7,23 @@ use anyhow::{Context as _, bail};
 use atlassian_connect::descriptor::{Descriptor, Webhook};
 use atlassian_connect::event::EventName;
 use inspector::{Journey, Journeys, Outcome, Tampering};
+use jiff::Timestamp;
+use signed_webhooks::Declared;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::console;
-use crate::demo::Demo;
+use crate::demo::{Demo, signed_events, signed_url_of};
 use atlassian_simulator::forge::{self, Forge, Installation};
-use atlassian_simulator::samples::sample;
+use atlassian_simulator::samples::{renew, sample};
+use atlassian_simulator::signed::{self, SignedTenant};
 use atlassian_simulator::{Answer, Site};
 
 /// How long the delivery may take to its handler before something is wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Sends one webhook, one event of Forge, or both, and shows where each is until it is handled.
+/// Sends one webhook, one event of Forge, or both, and shows where each is until it is handled. Only an app
+/// that has neither is sent a signed webhook.
 pub(super) async fn show(demo: &Demo, journeys: &Journeys) -> anyhow::Result<()> {
     let declared = demo.declared();
     if let Some(descriptor) = &declared.descriptor {
@@ -35,6 +39,18 @@ pub(super) async fn show(demo: &Demo, journeys: &Journeys) -> anyhow::Result<()>
         let changes = journeys.subscribe();
         let body = Forge::sample(installation, &event).to_string();
         let answer = demo.invoke(installation, &event, body, Tampering::None).await?;
+        console::answered("sent", &format!("{event} to {path}"), &answer);
+        follow(changes, &answer).await?;
+    }
+    if declared.descriptor.is_none()
+        && declared.manifest.is_none()
+        && let Some((url, event, tenant)) = first_signed(demo)
+    {
+        let changes = journeys.subscribe();
+        let mut body = signed::sample(tenant.kind, &event);
+        renew(&mut body, Timestamp::now());
+        let answer = demo.send_signed(tenant, &event, body.to_string(), Tampering::None).await?;
+        let path = url.path.of(&tenant.name);
         console::answered("sent", &format!("{event} to {path}"), &answer);
         follow(changes, &answer).await?;
     }
@@ -95,6 +111,18 @@ fn first_of_forge(demo: &Demo) -> anyhow::Result<(EventName, &str, &Installation
         Some((event, path, installation))
     });
     found.context("none of the manifest's events has a sample body; send one with `--body FILE`")
+}
+
+/// Jira's `jira:issue_created` if a URL of signed webhooks takes it, otherwise the first event; with the
+/// tenant that sends it.
+fn first_signed(demo: &Demo) -> Option<(&Declared, EventName, &SignedTenant)> {
+    let urls = &demo.declared().signed;
+    let preferred = signed_url_of(urls, None, &EventName::IssueCreated);
+    let preferred = preferred.map(|url| (url, EventName::IssueCreated));
+    let first = || Some((urls.first()?, signed_events(urls.first()?).into_iter().next()?));
+    let (url, event) = preferred.or_else(first)?;
+    let tenant = demo.signed().iter().find(|tenant| tenant.kind == url.kind)?;
+    Some((url, event, tenant))
 }
 
 /// Jira's `jira:issue_created` if it is declared, otherwise the first event that has a sample; with

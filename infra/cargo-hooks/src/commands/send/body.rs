@@ -5,9 +5,10 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use atlassian_connect::event::{EventName, Product};
-use atlassian_simulator::samples;
+use atlassian_simulator::{samples, signed};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use signed_webhooks::Kind;
 
 use super::assignment::Assignment;
 
@@ -31,6 +32,15 @@ impl Body {
             None => json!({ "timestamp": 0, "webhookEvent": event }),
         };
         Self::changed(value, true, assignments)
+    }
+
+    /// A new sample of what a product of this kind signs each time.
+    pub(super) fn signed(
+        kind: Kind,
+        event: &EventName,
+        assignments: &[Assignment],
+    ) -> anyhow::Result<Self> {
+        Self::changed(signed::sample(kind, event), true, assignments)
     }
 
     /// The body in a file.

@@ -54,7 +54,7 @@ pub(super) async fn run(args: &Args, event: &str) -> anyhow::Result<()> {
     );
     let event = EventName::from(event);
     let manifest = App::find()?.manifest()?;
-    let declared = Declared { descriptor: None, manifest };
+    let declared = Declared { manifest, ..Declared::default() };
     let (key, path) = endpoint_of(&declared, &event)?;
     let session = Session::read(args.port)?;
     let local = session.forge.as_ref().context(

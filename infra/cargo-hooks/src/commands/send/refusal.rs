@@ -21,6 +21,25 @@ pub(super) fn of_forge(status: StatusCode) -> String {
     format!("refused with {code}: {next}; `cargo hooks logs` shows the reason")
 }
 
+/// The same about a signed webhook.
+pub(super) fn of_signed(status: StatusCode, target: &Target) -> String {
+    let code = status.as_u16();
+    let is_local = target.session.is_some();
+    let next = match code {
+        401 if is_local => {
+            "the app does not trust it; start `cargo hooks local` again, which makes new secrets"
+        }
+        401 => {
+            "the app does not trust it; check that --tenant is a name that `cargo hooks tenants list` has, \
+             of this kind, and HOOKS_SHARED_SECRET its secret"
+        }
+        400 => "correct the body, or add its event to `webhooks` in infra/atlassian-hooks.yaml",
+        _ => return explained(status, target),
+    };
+    let of_stack = if is_local { "" } else { " --stack NAME" };
+    format!("refused with {code}: {next}; `cargo hooks logs{of_stack}` shows the reason")
+}
+
 /// One sentence: the status, what it means, and what to do next.
 pub(super) fn explained(status: StatusCode, target: &Target) -> String {
     let code = status.as_u16();
