@@ -90,7 +90,7 @@ fn app() -> Folder {
         "[package]\nname = \"handlers\"\nedition = \"2024\"\nautobins = false\n",
     );
     write("functions/handlers/src/lib.rs", "");
-    for handler in ["scripted", "issue-created", "issue-change", "page-created"] {
+    for handler in ["scripted", "issue-created", "page-created"] {
         write(&format!("functions/handlers/src/bin/{handler}.rs"), "");
     }
     write("infra/atlassian-connect.json", DESCRIPTOR_FILE);
