@@ -444,6 +444,21 @@ fn local_signs_for_an_app_of_signed_webhooks() {
     assert!(local.0.wait().unwrap().success());
 }
 
+/// A Connect app that has such URLs as well: its tenants are added, and its own webhook is what is shown.
+#[test]
+fn local_signs_beside_a_descriptor() {
+    let home = tempfile::tempdir().unwrap();
+    let output = hooks_beside_signed(home.path(), &["local", "--port", "0", "--once"]).output();
+    let output = output.unwrap();
+    let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert!(text.contains("added tenant demo-confluence-data-center"), "{text}");
+    let mut sent = text.lines().filter(|line| line.trim_start().starts_with("sent "));
+    let webhook = sent.next().unwrap();
+    assert!(webhook.contains("jira:issue_created to /issue-created: 204"), "{webhook}");
+    assert_eq!(sent.next(), None);
+}
+
 /// What a stack is told while a handler is written: changed sources, failures, and a restart.
 #[test]
 fn follows_the_sources_and_keeps_its_sites() {
