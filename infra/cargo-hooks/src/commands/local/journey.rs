@@ -8,6 +8,7 @@ use atlassian_connect::descriptor::{Descriptor, Webhook};
 use atlassian_connect::event::EventName;
 use inspector::{Journey, Journeys, Outcome, Tampering};
 use jiff::Timestamp;
+use serde_json::Value;
 use signed_webhooks::Declared;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -15,7 +16,7 @@ use tokio::sync::broadcast::error::RecvError;
 use super::console;
 use crate::demo::{Demo, signed_events, signed_url_of};
 use atlassian_simulator::forge::{self, Forge, Installation};
-use atlassian_simulator::samples::{renew, sample};
+use atlassian_simulator::samples::{fresh, renew};
 use atlassian_simulator::signed::{self, SignedTenant};
 use atlassian_simulator::{Answer, Site};
 
@@ -30,7 +31,7 @@ pub(super) async fn show(demo: &Demo, journeys: &Journeys) -> anyhow::Result<()>
         let sites = demo.sites();
         let (webhook, site, body) = first_with_a_sample(descriptor, &sites)?;
         let changes = journeys.subscribe();
-        let answer = demo.send(site, &webhook.event, body.into(), Tampering::None).await?;
+        let answer = demo.send(site, &webhook.event, body.to_string(), Tampering::None).await?;
         console::answered("sent", &format!("{} to {}", webhook.event, webhook.url), &answer);
         follow(changes, &answer).await?;
     }
@@ -126,23 +127,45 @@ fn first_signed(demo: &Demo) -> Option<(&Declared, EventName, &SignedTenant)> {
 }
 
 /// Jira's `jira:issue_created` if it is declared, otherwise the first event that has a sample; with
-/// the demo site that sends it.
+/// the demo site that sends it. The body is new, so that it is no duplicate in a stack that was started
+/// before.
 fn first_with_a_sample<'a>(
     descriptor: &'a Descriptor,
     sites: &'a [Site],
-) -> anyhow::Result<(&'a Webhook, &'a Site, &'static str)> {
+) -> anyhow::Result<(&'a Webhook, &'a Site, Value)> {
     let webhooks = &descriptor.modules.webhooks;
     let preferred = webhooks.iter().filter(|webhook| webhook.event == EventName::IssueCreated);
+    let now = Timestamp::now();
     preferred
         .chain(webhooks)
         .find_map(|webhook| {
             sites
                 .iter()
-                .find_map(|site| Some((webhook, site, sample(site.product, &webhook.event)?)))
+                .find_map(|site| Some((webhook, site, fresh(site.product, &webhook.event, now)?)))
         })
         .context("none of the declared events has a sample body; send one with `--body FILE`")
 }
 
 fn shown(value: &Option<String>) -> &str {
     value.as_deref().unwrap_or("?")
+}
+
+#[cfg(test)]
+mod tests {
+    use atlassian_connect::event::Product;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A webhook of Confluence has no identifier, so its body tells whether it was handled before.
+    #[test]
+    fn each_start_sends_another_body() {
+        let descriptor = json!({"key": "app", "modules": {"webhooks": [
+            {"event": "page_created", "url": "/page-created"},
+        ]}});
+        let descriptor = Descriptor::parse(&descriptor.to_string()).unwrap();
+        let sites = [Site::new(Product::Confluence, "demo")];
+        let body = || first_with_a_sample(&descriptor, &sites).unwrap().2;
+        assert_ne!(body(), body());
+    }
 }
