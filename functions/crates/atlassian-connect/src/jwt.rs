@@ -417,6 +417,14 @@ impl<'a> ClaimsToSign<'a> {
     }
 }
 
+/// Finds the token in the value of an `Authorization` header whose scheme is `Bearer`, in any case (RFC
+/// 9110, section 11.1). That of Connect is `JWT`; Forge and OAuth 2.0 apps send this one.
+pub fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.trim().split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
 /// Signs claims as a tenant does: HS256 with the shared secret.
 pub fn sign(claims: &impl Serialize, secret: &SharedSecret) -> String {
     crypto::install();

@@ -14,6 +14,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use atlassian_connect::jwt;
+pub use atlassian_connect::jwt::bearer;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
@@ -43,16 +44,6 @@ pub const ISSUER: &str = "forge/invocation-token";
 
 /// The type of the module that an event's token names. A page's token has the type of the page.
 pub const ENDPOINT_MODULE: &str = "core:endpoint";
-
-/// Finds the token in the value of an `Authorization` header.
-///
-/// The scheme is `Bearer` in any case (RFC 9110, section 11.1). Returns `None` for any other, such
-/// as the `JWT` of Connect.
-pub fn bearer(authorization: &str) -> Option<&str> {
-    let (scheme, token) = authorization.trim().split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
-}
 
 /// The id of a Forge app: the `app.id` of its manifest, as in
 /// `ari:cloud:ecosystem::app/8db33809-1f32-48bb-8c52-5877dab48107`.

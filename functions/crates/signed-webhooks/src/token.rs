@@ -5,6 +5,7 @@
 //! and no other claim is read.
 
 use atlassian_connect::jwt;
+pub(crate) use atlassian_connect::jwt::bearer;
 use atlassian_connect::tenant::SharedSecret;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -26,15 +27,6 @@ pub const MAX_LIFETIME: i64 = 24 * 60 * 60;
 
 /// The maximum length of a token, in bytes. API Gateway allows 10 KB of headers.
 pub const MAX_TOKEN_LEN: usize = 8 * 1024;
-
-/// Finds the token in the value of an `Authorization` header.
-///
-/// The scheme is `Bearer` in any case (RFC 9110, section 11.1).
-pub(crate) fn bearer(authorization: &str) -> Option<&str> {
-    let (scheme, token) = authorization.trim().split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
-}
 
 /// A token that has passed every check except that of its signature. It reveals nothing.
 pub(crate) struct Screened<'t>(&'t str);
