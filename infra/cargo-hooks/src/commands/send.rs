@@ -155,10 +155,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             sent.status,
             sent.took.as_millis(),
         );
-        let followed = target.session.as_ref().filter(|_| !args.no_wait);
-        if let (Some(session), Some(request)) = (followed, &sent.request_id) {
-            journey::follow(&client, session, request).await?;
-        }
+        target.follow(&args, &client, &sent).await?;
         if !sent.status.is_success() {
             bail!("{}", refusal::explained(sent.status, &target));
         }
@@ -177,18 +174,37 @@ impl Target {
         }
     }
 
+    /// An answer, or why there is none.
+    fn answered(&self, sent: anyhow::Result<Answer>) -> anyhow::Result<Answer> {
+        match &self.session {
+            Some(_) => sent.context(
+                "the local stack does not answer; start it again with `cargo hooks local`",
+            ),
+            None => sent,
+        }
+    }
+
+    /// Prints what becomes of a delivery to the local stack, unless nobody wants to wait for it.
+    async fn follow(
+        &self,
+        args: &Args,
+        client: &reqwest::Client,
+        sent: &Answer,
+    ) -> anyhow::Result<()> {
+        let followed = self.session.as_ref().filter(|_| !args.no_wait);
+        match (followed, &sent.request_id) {
+            (Some(session), Some(request)) => journey::follow(client, session, request).await,
+            _ => Ok(()),
+        }
+    }
+
     /// The sites that send an event.
     fn sites(&self, event: &EventName, args: &Args) -> anyhow::Result<Vec<Site>> {
         let tenant = args.tenant.as_deref().map(ClientKey::new).transpose()?;
         let Some(session) = &self.session else {
             let client_key = tenant
                 .context("a deployed app needs --tenant: give the client key of an installation")?;
-            // In the environment, because a command line is seen by everybody on the machine.
-            let secret =
-                environment::optional("HOOKS_SHARED_SECRET").map(SharedSecret::new).context(
-                    "a deployed app needs the tenant's secret: give it in the environment variable \
-                     HOOKS_SHARED_SECRET",
-                )?;
+            let secret = secret_of_deployed()?;
             // Of a tenant that is only a key, the product is the event's.
             let product = event.products().first().copied().unwrap_or(Product::Jira);
             return Ok(vec![Site { product, client_key, secret, base_url: String::new() }]);
@@ -245,13 +261,17 @@ impl Source {
             identifier: atlassian_simulator::Webhook::identifier(self.product),
         };
         let sent = atlassian_simulator::send(client, webhook, &site.client_key, &site.secret).await;
-        match &target.session {
-            Some(_) => sent.context(
-                "the local stack does not answer; start it again with `cargo hooks local`",
-            ),
-            None => sent,
-        }
+        target.answered(sent)
     }
+}
+
+/// The secret of a deployed app's tenant. It is in the environment, because a command line is seen by
+/// everybody on the machine.
+fn secret_of_deployed() -> anyhow::Result<SharedSecret> {
+    environment::optional("HOOKS_SHARED_SECRET").map(SharedSecret::new).context(
+        "a deployed app needs the tenant's secret: give it in the environment variable \
+         HOOKS_SHARED_SECRET",
+    )
 }
 
 /// The first declared webhook of an event.

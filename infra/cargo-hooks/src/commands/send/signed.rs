@@ -2,14 +2,12 @@
 
 use anyhow::{Context as _, bail, ensure};
 use atlassian_connect::event::EventName;
-use atlassian_connect::tenant::SharedSecret;
 use atlassian_simulator::client;
 use atlassian_simulator::signed::{SignedTenant, SignedWebhook, send};
-use runtime::environment;
 use signed_webhooks::Declared;
 
 use super::body::Body;
-use super::{Args, Target, journey, refusal};
+use super::{Args, Target, refusal, secret_of_deployed};
 use crate::app::App;
 use crate::demo::{signed_url_of, undeclared};
 use crate::session::Session;
@@ -70,13 +68,7 @@ pub(super) async fn run(args: &Args, event: &EventName, urls: &[Declared]) -> an
     for _ in 0..args.count {
         let base_url = &target.base_url;
         let webhook = SignedWebhook { base_url, path: &url.path, event, body: body.next()? };
-        let sent = send(&client, webhook, &tenant).await;
-        let sent = match &target.session {
-            Some(_) => sent.context(
-                "the local stack does not answer; start it again with `cargo hooks local`",
-            ),
-            None => sent,
-        }?;
+        let sent = target.answered(send(&client, webhook, &tenant).await)?;
         println!(
             "{event} to {}{} signed as {}: {} in {} ms",
             base_url.trim_end_matches('/'),
@@ -85,10 +77,7 @@ pub(super) async fn run(args: &Args, event: &EventName, urls: &[Declared]) -> an
             sent.status,
             sent.took.as_millis(),
         );
-        let followed = target.session.as_ref().filter(|_| !args.no_wait);
-        if let (Some(session), Some(request)) = (followed, &sent.request_id) {
-            journey::follow(&client, session, request).await?;
-        }
+        target.follow(args, &client, &sent).await?;
         if !sent.status.is_success() {
             bail!("{}", refusal::of_signed(sent.status, &target));
         }
@@ -137,10 +126,6 @@ fn of_deployed<'a>(
     let name = args.tenant.as_deref().context(
         "a deployed app needs --tenant: give a name that `cargo hooks tenants list --stack NAME` prints",
     )?;
-    // In the environment, because a command line is seen by everybody on the machine.
-    let secret = environment::optional("HOOKS_SHARED_SECRET").map(SharedSecret::new).context(
-        "a deployed app needs the tenant's secret: give it in the environment variable \
-         HOOKS_SHARED_SECRET",
-    )?;
+    let secret = secret_of_deployed()?;
     Ok((SignedTenant { name: name.parse()?, kind: url.kind, secret }, url))
 }
